@@ -1,0 +1,123 @@
+//! One actor for a device: started at the first message, asleep again when idle. *Invariant: never two actors for a device.*
+//!
+//! An actor that goes to sleep first closes its lane, then finishes what is in it, then leaves the registry. Who finds a closed lane
+//! waits until the actor has left, and starts the next one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ::actor::{Control, lane};
+use cluster::{DEVICE_LANE_CAPACITY, DeviceLane};
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use model::{Clock, DeviceId};
+use storage::Store;
+use tokio::sync::watch;
+
+use crate::actor::{DeviceActor, Refresh, Surroundings};
+use crate::profile::{Chains, load_facts};
+use crate::DeviceError;
+
+/// Limits of a registry.
+#[derive(Clone, Debug)]
+pub struct RegistryConfig {
+    /// An actor without sessions and messages for this long goes to sleep.
+    pub idle_timeout: Duration,
+    /// Actors awake at most.
+    pub actors_max: usize,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        RegistryConfig { idle_timeout: Duration::from_secs(60), actors_max: 1_000_000 }
+    }
+}
+
+/// The device actors of this peer.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    slots: DashMap<DeviceId, Slot>,
+    awake: AtomicUsize,
+    around: Surroundings,
+    actors_max: usize,
+}
+
+#[derive(Clone)]
+struct Slot {
+    lane: DeviceLane,
+    control: Control<DeviceActor>,
+    /// Closes when the actor has left the registry.
+    gone: watch::Receiver<()>,
+}
+
+impl Registry {
+    /// No device is awake.
+    pub fn new(store: Arc<dyn Store>, chains: Arc<dyn Chains>, clock: Arc<dyn Clock>, config: RegistryConfig) -> Self {
+        let around = Surroundings { store, chains, clock, idle_timeout: config.idle_timeout };
+        Registry(Arc::new(Inner { slots: DashMap::new(), awake: AtomicUsize::new(0), around, actors_max: config.actors_max }))
+    }
+
+    /// The lane of a device's actor, which is started if it sleeps.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device does not exist or cannot be loaded.
+    pub async fn lane(&self, device: DeviceId) -> Result<DeviceLane, DeviceError> {
+        loop {
+            let known = self.0.slots.get(&device).map(|slot| slot.clone());
+            match known {
+                Some(slot) if !slot.lane.is_closed() => return Ok(slot.lane),
+                Some(mut slot) => {
+                    // Ends with an error when the sender is gone: that is what is waited for.
+                    let _ = slot.gone.changed().await;
+                }
+                None => {
+                    let facts = load_facts(&*self.0.around.store, device).await?;
+                    self.start(device, facts)?;
+                }
+            }
+        }
+    }
+
+    /// Tells a device's actor, if it is awake, that its record has changed.
+    pub async fn refresh(&self, device: DeviceId) {
+        let control = self.0.slots.get(&device).map(|slot| slot.control.clone());
+        if let Some(control) = control {
+            let _ = control.tell(Refresh).await;
+        }
+    }
+
+    /// The control of a device's actor, if it is awake.
+    pub fn control(&self, device: DeviceId) -> Option<Control<DeviceActor>> {
+        self.0.slots.get(&device).map(|slot| slot.control.clone())
+    }
+
+    /// Actors awake.
+    pub fn awake(&self) -> usize {
+        self.0.awake.load(Ordering::Relaxed)
+    }
+
+    fn start(&self, device: DeviceId, facts: crate::DeviceFacts) -> Result<(), DeviceError> {
+        if self.awake() >= self.0.actors_max {
+            return Err(DeviceError::TooMany);
+        }
+        let Entry::Vacant(place) = self.0.slots.entry(device) else { return Ok(()) };
+        let (sender, receiver) = lane(DEVICE_LANE_CAPACITY);
+        let (control, mailbox) = Control::mailbox();
+        let (leaving, gone) = watch::channel(());
+        place.insert(Slot { lane: sender, control, gone });
+        self.0.awake.fetch_add(1, Ordering::Relaxed);
+        let inner = Arc::clone(&self.0);
+        let actor = DeviceActor::new(device, facts, inner.around.clone());
+        ::actor::spawn("device", async move {
+            let mut life = (actor, receiver, mailbox);
+            ::actor::supervise("device", &mut life, async |(actor, lane, mailbox)| actor.run(lane, mailbox).await).await;
+            inner.slots.remove(&device);
+            inner.awake.fetch_sub(1, Ordering::Relaxed);
+            drop(leaving);
+        });
+        Ok(())
+    }
+}

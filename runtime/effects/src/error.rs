@@ -1,0 +1,23 @@
+//! Why an effect was not performed. The message leaves along `Failure` with the text.
+
+use storage::StorageError;
+
+/// An effect's failure.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EffectError {
+    /// What the node asked for makes no sense; the node's author or its configuration is at fault.
+    #[error("{0}")]
+    Invalid(String),
+    /// The store did not take it.
+    #[error("the values could not be stored: {0}")]
+    Storage(#[source] StorageError),
+    /// The device did not take it, or did not answer.
+    #[error("{0}")]
+    Rpc(#[from] cluster::RpcError),
+}
+
+impl From<StorageError> for EffectError {
+    fn from(error: StorageError) -> Self {
+        EffectError::Storage(error)
+    }
+}

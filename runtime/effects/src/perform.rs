@@ -1,0 +1,198 @@
+//! Effects that read before they write, or wait for a device.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use cluster::{Delivery, Router, RpcError, RpcRequest};
+use model::entity::IdRef;
+use model::{AttributeScope, Clock, DeviceId, Downlink, Message, Payload, Reading, Value};
+use plugins::{Content, Effect};
+use storage::{Mutation, Store};
+use tokio::sync::{Mutex, oneshot};
+use uuid::Uuid;
+
+use crate::alarm::{self, Raise, Raised};
+use crate::plan::{Planned, key_values, plan};
+use crate::EffectError;
+
+/// Where a message goes after its effects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Performed {
+    /// Along which relation.
+    pub relation: &'static str,
+    /// As what; none: unchanged.
+    pub message: Option<Arc<Message>>,
+}
+
+impl Performed {
+    /// Unchanged, along `Success`.
+    pub const SUCCESS: Performed = Performed { relation: "Success", message: None };
+}
+
+/// Alarms of different originators are changed side by side; those of one originator one after the other.
+const ALARM_STRIPES: usize = 64;
+
+/// Performs effects.
+#[derive(Clone)]
+pub struct Effects {
+    store: Arc<dyn Store>,
+    router: Router,
+    clock: Arc<dyn Clock>,
+    /// Reading and writing an alarm must not interleave with another change of it. Not on the hot path: alarms are rare beside data.
+    alarms: Arc<Vec<Mutex<()>>>,
+    hasher: RandomState,
+}
+
+impl Effects {
+    /// Performs on a store, reaching devices through a router.
+    pub fn new(store: Arc<dyn Store>, router: Router, clock: Arc<dyn Clock>) -> Self {
+        let alarms = Arc::new((0..ALARM_STRIPES).map(|_| Mutex::new(())).collect());
+        Effects { store, router, clock, alarms, hasher: RandomState::new() }
+    }
+
+    /// The store that plain writes go to.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The time of day.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Performs effects one after the other, each durable before the next; answers what the last one reports.
+    ///
+    /// # Errors
+    /// Of the first effect that fails; those after it do not happen.
+    pub async fn perform(&self, effects: impl IntoIterator<Item = Effect>, message: Arc<Message>) -> Result<Performed, EffectError> {
+        let mut last = Performed::SUCCESS;
+        for effect in effects {
+            let current = last.message.clone().unwrap_or_else(|| Arc::clone(&message));
+            let performed = self.perform_one(effect, current).await?;
+            last = Performed { relation: performed.relation, message: performed.message.or(last.message) };
+        }
+        Ok(last)
+    }
+
+    async fn perform_one(&self, effect: Effect, message: Arc<Message>) -> Result<Performed, EffectError> {
+        match plan(effect, self.now_ms())? {
+            Planned::Nothing => Ok(Performed::SUCCESS),
+            Planned::Write(mutation) => self.write(mutation).await,
+            Planned::Perform(Effect::SaveAttributes { entity, scope, values, only_changed, notify_device }) => {
+                let mut values = key_values(&values)?;
+                if only_changed {
+                    let keys: Vec<_> = values.iter().map(|(key, _)| Arc::clone(key)).collect();
+                    let stored = self.store.attributes(entity, scope, Some(&keys)).await?;
+                    values.retain(|(key, value)| !is_stored(&stored, key, value));
+                }
+                if values.is_empty() {
+                    return Ok(Performed::SUCCESS);
+                }
+                let news = (notify_device && scope == AttributeScope::SharedScope).then(|| object_of(&values));
+                let performed = self.write(Mutation::Attributes { entity, scope, ts_ms: self.now_ms(), values }).await?;
+                if let (Some(news), Ok(device)) = (news, DeviceId::try_from(entity)) {
+                    self.push(device, Downlink::AttributesChanged(news)).await;
+                }
+                Ok(performed)
+            }
+            Planned::Perform(Effect::RaiseAlarm { entity, alarm_type, severity, details, propagate }) => {
+                let wanted = Raise {
+                    originator: entity,
+                    customer: message.customer.map(IdRef::from),
+                    alarm_type,
+                    severity,
+                    details: details.as_ref().and_then(Content::json).cloned(),
+                    propagate,
+                };
+                self.raise(wanted, &message).await
+            }
+            Planned::Perform(Effect::ClearAlarm { entity, alarm_type, details }) => {
+                let _turn = self.alarm_turn(entity.id).await;
+                let active = self.store.active_alarm(entity, &alarm_type).await?;
+                let details = details.as_ref().and_then(Content::json).cloned();
+                match alarm::clear(active, details, self.now_ms()) {
+                    None => Ok(Performed { relation: "False", message: None }),
+                    Some(alarm) => {
+                        let next = alarm_message(&message, &alarm, "isClearedAlarm");
+                        self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
+                        Ok(Performed { relation: "Cleared", message: Some(next) })
+                    }
+                }
+            }
+            Planned::Perform(Effect::SendRpc { device, method, params, timeout_ms, oneway }) => {
+                let device = DeviceId::try_from(device)
+                    .map_err(|other| EffectError::Invalid(format!("{other:?} is not a device, only devices take requests")))?;
+                let params = params.json().cloned().map_or_else(|| Payload::new(serde_json::Value::Null), Payload::new);
+                self.rpc(device, RpcCall { method: method.into(), params, timeout_ms, oneway }, &message).await
+            }
+            Planned::Perform(Effect::SaveTimeSeries { .. }) => Err(EffectError::Invalid("time series are plain writes".to_owned())),
+        }
+    }
+
+    async fn write(&self, mutation: Mutation) -> Result<Performed, EffectError> {
+        self.store.submit(vec![mutation]).await?.await?;
+        Ok(Performed::SUCCESS)
+    }
+
+    async fn raise(&self, wanted: Raise, message: &Arc<Message>) -> Result<Performed, EffectError> {
+        let _turn = self.alarm_turn(wanted.originator.id).await;
+        let active = self.store.active_alarm(wanted.originator, &wanted.alarm_type).await?;
+        let (alarm, relation, mark) = match alarm::raise(active, wanted, Uuid::now_v7(), self.now_ms()) {
+            Raised::Created(alarm) => (alarm, "Created", "isNewAlarm"),
+            Raised::Updated { alarm, severity_changed: false } => (alarm, "Updated", "isExistingAlarm"),
+            Raised::Updated { alarm, severity_changed: true } => (alarm, "Updated", "isSeverityUpdated"),
+        };
+        let next = alarm_message(message, &alarm, mark);
+        self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
+        Ok(Performed { relation, message: Some(next) })
+    }
+
+    async fn rpc(&self, device: DeviceId, call: RpcCall, message: &Arc<Message>) -> Result<Performed, EffectError> {
+        let lane = self.router.lane(device).await.map_err(|_| RpcError::NotConnected)?;
+        let (reply, answer) = oneshot::channel();
+        let RpcCall { method, params, timeout_ms, oneway } = call;
+        lane.send(Delivery::Rpc(RpcRequest { method, params, timeout_ms, oneway, reply })).await.map_err(|_| RpcError::Moved)?;
+        let answered = answer.await.unwrap_or(Err(RpcError::Moved))?;
+        let next = answered.map(|payload| Arc::new(Message { payload, ..Message::clone(message) }));
+        Ok(Performed { relation: "Success", message: next })
+    }
+
+    /// Tells a device's sessions something. What is durable already needs no answer: a device that is away asks when it returns.
+    pub async fn push(&self, device: DeviceId, news: Downlink) {
+        if let Ok(lane) = self.router.lane(device).await {
+            let _ = lane.send(Delivery::Push(news)).await;
+        }
+    }
+
+    async fn alarm_turn(&self, originator: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
+        let stripe = self.hasher.hash_one(originator) as usize % ALARM_STRIPES;
+        self.alarms[stripe].lock().await
+    }
+}
+
+struct RpcCall {
+    method: Arc<str>,
+    params: Payload,
+    timeout_ms: u32,
+    oneway: bool,
+}
+
+fn is_stored(stored: &[(Arc<str>, Reading)], key: &str, value: &Value) -> bool {
+    stored.iter().any(|(have, reading)| &**have == key && reading.value == *value)
+}
+
+fn object_of(values: &[(Arc<str>, Value)]) -> Payload {
+    Payload::new(values.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect())
+}
+
+/// The message that leaves an alarm node: the alarm is its payload, metadata says what happened.
+fn alarm_message(message: &Message, alarm: &model::entity::Alarm, mark: &str) -> Arc<Message> {
+    let mut next = message.clone();
+    next.metadata.insert(mark, "true");
+    let mut json = serde_json::to_value(alarm).unwrap_or_default();
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("status".to_owned(), alarm.status().into());
+    }
+    next.payload = Payload::new(json);
+    Arc::new(next)
+}

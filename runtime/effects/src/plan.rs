@@ -1,0 +1,68 @@
+//! Which effects are plain writes. They join the batch that the chain hands to the store; everything else is performed on its own.
+
+use std::sync::Arc;
+
+use model::Value;
+use plugins::{Content, Effect};
+use serde_json::Value as Json;
+use storage::Mutation;
+
+use crate::EffectError;
+
+/// Keys of one effect at most.
+pub const KEYS_MAX: usize = 10_000;
+/// Bytes of a key at most.
+pub const KEY_LEN_MAX: usize = 512;
+
+/// How an effect is performed.
+#[derive(Debug)]
+pub enum Planned {
+    /// By this write; the message leaves along `Success` when it is durable.
+    Write(Mutation),
+    /// There is nothing to write; the message leaves along `Success`.
+    Nothing,
+    /// By [`crate::Effects::perform`].
+    Perform(Effect),
+}
+
+/// Plans one effect.
+///
+/// # Errors
+/// [`EffectError::Invalid`] when the values are no object, or exceed a limit.
+pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
+    match effect {
+        Effect::SaveTimeSeries { entity, ts_ms, ttl_s, values } => {
+            let values = key_values(&values)?;
+            Ok(if values.is_empty() { Planned::Nothing } else { Planned::Write(Mutation::Points { entity, ts_ms, values, ttl_s }) })
+        }
+        Effect::SaveAttributes { entity, scope, values, only_changed: false, notify_device: false } => {
+            let values = key_values(&values)?;
+            Ok(if values.is_empty() {
+                Planned::Nothing
+            } else {
+                Planned::Write(Mutation::Attributes { entity, scope, ts_ms: now_ms, values })
+            })
+        }
+        other => Ok(Planned::Perform(other)),
+    }
+}
+
+/// The keys and values of an object, by ThingsBoard's rules: null is no value.
+pub(crate) fn key_values(content: &Content) -> Result<Vec<(Arc<str>, Value)>, EffectError> {
+    let Some(Json::Object(members)) = content.json() else {
+        return Err(EffectError::Invalid("the values are not a JSON object".to_owned()));
+    };
+    if members.len() > KEYS_MAX {
+        return Err(EffectError::Invalid(format!("{} keys are more than the {KEYS_MAX} allowed", members.len())));
+    }
+    let mut values = Vec::with_capacity(members.len());
+    for (key, json) in members {
+        if key.is_empty() || key.len() > KEY_LEN_MAX {
+            return Err(EffectError::Invalid(format!("a key of {} bytes is not between 1 and {KEY_LEN_MAX}", key.len())));
+        }
+        if let Some(value) = Value::from_json(json) {
+            values.push((Arc::from(key.as_str()), value));
+        }
+    }
+    Ok(values)
+}

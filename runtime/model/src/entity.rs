@@ -1,0 +1,36 @@
+//! Entities in the form the REST API shows and the store keeps: the same JSON (ThingsBoard's field names).
+//!
+//! A stored entity is an [`EntityRecord`]: the fields every store indexes, and the JSON of one of the types here as its body.
+
+pub mod alarm;
+pub mod device;
+pub mod event;
+pub mod reference;
+pub mod rule_chain;
+pub mod user;
+
+pub use alarm::{Alarm, Severity};
+pub use device::{CredentialsType, Device, DeviceCredentials, DeviceProfile};
+pub use event::{Event, EventKind};
+pub use reference::IdRef;
+pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, RuleNode, StoredChain};
+pub use user::{Authority, Customer, Tenant, User};
+
+use crate::EntityId;
+
+/// A stored entity: what every store indexes, and its JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntityRecord {
+    /// Who it is.
+    pub id: EntityId,
+    /// Counts saves; starts at 1. In a save: the version the change is based on, 0 for a new entity.
+    pub version: u64,
+    /// Unique for a kind within a tenant (e-mail of a user, title of a tenant or customer).
+    pub name: String,
+    /// Type or profile name, for filtering; may be empty.
+    pub subtype: String,
+    /// The customer it is assigned to.
+    pub customer: Option<uuid::Uuid>,
+    /// JSON of the entity, without `version`.
+    pub body: serde_json::Value,
+}

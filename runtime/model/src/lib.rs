@@ -1,0 +1,30 @@
+//! Passive data that every layer speaks of: ids, messages, values, entities and the clock.
+//!
+//! A leaf: it knows no actor, no store, no protocol. Reading order:
+//!
+//! 1. [`ids`] – newtypes that carry their tenant,
+//! 2. [`value`] and [`telemetry`] – what devices report,
+//! 3. [`payload`], [`metadata`] and [`message`] – what travels through a rule chain,
+//! 4. [`entity`] – devices, users, rule chains … in the form the REST API shows,
+//! 5. [`page`] and [`clock`].
+
+pub mod clock;
+pub mod entity;
+pub mod ids;
+pub mod message;
+pub mod metadata;
+pub mod page;
+pub mod payload;
+pub mod telemetry;
+pub mod uplink;
+pub mod value;
+
+pub use clock::{Clock, SystemClock};
+pub use ids::{CustomerId, DeviceId, EntityId, EntityKind, RuleChainId, RuleNodeId, TenantId, UserId};
+pub use message::{Message, MessageKind};
+pub use metadata::Metadata;
+pub use page::{Page, PageRequest};
+pub use payload::Payload;
+pub use telemetry::{AttributeScope, Point, Reading};
+pub use uplink::{Downlink, DownlinkKind, Uplink};
+pub use value::Value;

@@ -1,0 +1,103 @@
+//! What devices say and what they are told, apart from any protocol.
+
+use std::sync::Arc;
+
+use crate::Payload;
+
+/// One thing a device says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Uplink {
+    /// Values of time series.
+    Telemetry {
+        /// Milliseconds since 1970-01-01 UTC; none: the time of receipt.
+        ts_ms: Option<i64>,
+        /// An object of keys and values.
+        values: Payload,
+    },
+    /// Client-scope attributes: an object of keys and values.
+    Attributes(Payload),
+    /// Asks for attributes. Both key lists none: everything of client and shared scope.
+    AttributeRequest {
+        /// Chosen by the device.
+        id: u32,
+        /// Client-scope keys wanted.
+        client_keys: Option<Vec<Arc<str>>>,
+        /// Shared-scope keys wanted.
+        shared_keys: Option<Vec<Arc<str>>>,
+    },
+    /// Answers a request of the server.
+    RpcReply {
+        /// Of the request.
+        id: u32,
+        /// Any JSON.
+        payload: Payload,
+    },
+    /// A request to the server.
+    RpcCall {
+        /// Chosen by the device.
+        id: u32,
+        /// What is wanted.
+        method: Arc<str>,
+        /// Any JSON.
+        params: Payload,
+    },
+}
+
+/// One thing a device is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Downlink {
+    /// Answers an attribute request. A group without values is none.
+    AttributeResponse {
+        /// Of the request.
+        id: u32,
+        /// Client-scope attributes, an object.
+        client: Option<Payload>,
+        /// Shared-scope attributes, an object.
+        shared: Option<Payload>,
+    },
+    /// Changed shared attributes, an object.
+    AttributesChanged(Payload),
+    /// Removed shared attributes.
+    AttributesRemoved(Vec<Arc<str>>),
+    /// A request to the device.
+    RpcRequest {
+        /// Chosen by the server, rising for each device.
+        id: u32,
+        /// What is wanted.
+        method: Arc<str>,
+        /// Any JSON.
+        params: Payload,
+    },
+    /// Answers a request of the device.
+    RpcResponse {
+        /// Of the request.
+        id: u32,
+        /// Any JSON.
+        payload: Payload,
+    },
+}
+
+/// Kinds of downlinks a device can subscribe to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DownlinkKind {
+    /// [`Downlink::AttributeResponse`]
+    AttributeResponse,
+    /// [`Downlink::AttributesChanged`] and [`Downlink::AttributesRemoved`]
+    Attributes,
+    /// [`Downlink::RpcRequest`]
+    RpcRequest,
+    /// [`Downlink::RpcResponse`]
+    RpcResponse,
+}
+
+impl Downlink {
+    /// Its kind.
+    pub fn kind(&self) -> DownlinkKind {
+        match self {
+            Downlink::AttributeResponse { .. } => DownlinkKind::AttributeResponse,
+            Downlink::AttributesChanged(_) | Downlink::AttributesRemoved(_) => DownlinkKind::Attributes,
+            Downlink::RpcRequest { .. } => DownlinkKind::RpcRequest,
+            Downlink::RpcResponse { .. } => DownlinkKind::RpcResponse,
+        }
+    }
+}

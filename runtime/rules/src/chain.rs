@@ -1,0 +1,276 @@
+//! The actor of a rule chain: carries out the commands of [`crate::step`].
+//!
+//! Messages come in through one lane, in order, and only while fewer than [`BRANCHES_MAX`] branches are open: that is the back-pressure.
+//! Nodes answer through another lane. Plain writes of all messages at hand travel to the store as one batch; the chain goes on with
+//! other messages until the batch is durable. Effects that wait (alarms, requests to devices) are performed beside, in order for each
+//! originator. A new version of the chain is taken over when no branch is open: nothing in flight is lost or reordered.
+
+mod effects_at_work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{Control, Lane, LaneReceiver, Observe, lane};
+use cluster::{Receipt, SettleError};
+use effects::Effects;
+use model::{Message, TenantId};
+use serde::Serialize;
+use xtra::{Actor, Context, Handler, Mailbox};
+
+use crate::failure::Failures;
+use crate::graph::Graph;
+use crate::node::{Decided, NodeHandle, NodeState, NodeSurroundings, start_node};
+use crate::step::{Command, Steps};
+use effects_at_work::{AtWork, Finished};
+
+/// Messages that may wait at the entrance of a chain.
+pub const CHAIN_LANE_CAPACITY: usize = 1024;
+/// Branches that may be open before the entrance closes.
+pub const BRANCHES_MAX: usize = 4096;
+/// Messages taken at one turn.
+const BATCH_MAX: usize = 256;
+
+/// A message at the entrance of a chain.
+#[derive(Debug)]
+pub struct ChainInput {
+    /// What.
+    pub message: Arc<Message>,
+    /// Settled when all its effects are durable.
+    pub receipt: Receipt,
+}
+
+/// The entrance of a chain. Stays the same when the chain changes.
+pub type ChainLane = Lane<ChainInput>;
+
+/// The way to a chain.
+#[derive(Clone, Debug)]
+pub struct ChainHandle {
+    /// Its entrance.
+    pub lane: ChainLane,
+    /// Its control.
+    pub control: Control<ChainActor>,
+}
+
+/// What can be seen of a chain from outside.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainState {
+    /// Name.
+    pub name: String,
+    /// Messages that entered.
+    pub entered: u64,
+    /// Messages settled as durable.
+    pub settled: u64,
+    /// Messages whose effects could not be made durable.
+    pub not_durable: u64,
+    /// Branches open now.
+    pub open_branches: usize,
+    /// Its nodes, by name.
+    pub nodes: Vec<(String, NodeState)>,
+}
+
+/// Takes over another version of the chain at the next message border.
+#[derive(Debug)]
+pub struct Replace(pub Arc<Graph>);
+
+/// The actor.
+pub struct ChainActor {
+    tenant: TenantId,
+    around: NodeSurroundings,
+    steps: Steps<Receipt>,
+    nodes: Vec<NodeHandle>,
+    next: Option<Arc<Graph>>,
+    done: Lane<Decided>,
+    at_work: AtWork,
+    failures: Failures,
+    commands: Vec<Command<Receipt>>,
+    entered: u64,
+    settled: u64,
+    not_durable: u64,
+}
+
+/// Starts the actor of a chain. It ends when the last lane to it is dropped and its work is done, or with [`actor::Stop`].
+pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around: NodeSurroundings) -> ChainHandle {
+    let (input, inputs) = lane(CHAIN_LANE_CAPACITY);
+    let (done, decided) = lane(2 * BRANCHES_MAX);
+    let (control, mailbox) = Control::mailbox();
+    let mut actor = ChainActor {
+        tenant,
+        around,
+        steps: Steps::new(Arc::clone(&graph)),
+        nodes: Vec::new(),
+        next: None,
+        done,
+        at_work: AtWork::new(effects),
+        failures: Failures::default(),
+        commands: Vec::new(),
+        entered: 0,
+        settled: 0,
+        not_durable: 0,
+    };
+    actor.start_nodes();
+    actor::spawn("rule chain", async move {
+        let mut life = (actor, inputs, decided, mailbox);
+        actor::supervise("rule chain", &mut life, async |(actor, inputs, decided, mailbox)| run(actor, inputs, decided, mailbox).await).await;
+    });
+    ChainHandle { lane: input, control }
+}
+
+impl Actor for ChainActor {
+    type Stop = ();
+    async fn stopped(self) {}
+}
+
+impl Handler<Replace> for ChainActor {
+    type Return = ();
+    async fn handle(&mut self, Replace(graph): Replace, _: &mut Context<Self>) {
+        self.next = Some(graph);
+    }
+}
+
+impl Handler<Observe> for ChainActor {
+    type Return = ChainState;
+    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> ChainState {
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        for (node, spec) in self.nodes.iter().zip(&self.steps.graph().nodes) {
+            // A node that is inside a long call cannot answer now; its numbers are left out rather than waited for.
+            if let Ok(Ok(state)) = tokio::time::timeout(Duration::from_millis(200), node.control.ask(Observe)).await {
+                nodes.push((spec.name.to_string(), state));
+            }
+        }
+        ChainState {
+            name: self.steps.graph().name.to_string(),
+            entered: self.entered,
+            settled: self.settled,
+            not_durable: self.not_durable,
+            open_branches: self.steps.branches(),
+            nodes,
+        }
+    }
+}
+
+async fn run(
+    actor: &mut ChainActor,
+    inputs: &mut LaneReceiver<ChainInput>,
+    decided: &mut LaneReceiver<Decided>,
+    mailbox: &Mailbox<ChainActor>,
+) {
+    let mut entering = Vec::with_capacity(BATCH_MAX);
+    let mut answers = Vec::with_capacity(BATCH_MAX);
+    let mut control = std::pin::pin!(mailbox.next());
+    let mut entrance_open = true;
+    loop {
+        actor.take_over_when_empty();
+        let room = BRANCHES_MAX.saturating_sub(actor.steps.branches()).min(BATCH_MAX);
+        if !entrance_open && actor.steps.branches() == 0 {
+            return;
+        }
+        tokio::select! {
+            biased;
+            message = &mut control => {
+                // Breaks when asked to stop, or when nobody holds the control any more; the entrance decides about the end.
+                if message.dispatch_to(actor).await.is_break() {
+                    inputs.close();
+                }
+                control.set(mailbox.next());
+            }
+            _ = decided.recv_batch(&mut answers, BATCH_MAX) => {
+                for Decided { branch, outcome } in answers.drain(..) {
+                    actor.steps.decided(branch, outcome, &mut actor.commands);
+                }
+            }
+            finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished),
+            taken = inputs.recv_batch(&mut entering, room), if entrance_open && room > 0 && actor.next.is_none() => {
+                entrance_open = taken > 0;
+                actor.entered += entering.len() as u64;
+                for ChainInput { message, receipt } in entering.drain(..) {
+                    actor.steps.enter(message, receipt, &mut actor.commands);
+                }
+            }
+        }
+        actor.carry_out().await;
+    }
+}
+
+impl ChainActor {
+    fn start_nodes(&mut self) {
+        let graph = Arc::clone(self.steps.graph());
+        self.nodes = (0..graph.nodes.len())
+            .map(|index| start_node(&graph, index, self.tenant, &self.around, 2 * BRANCHES_MAX, self.done.clone()))
+            .collect();
+    }
+
+    fn take_over_when_empty(&mut self) {
+        if self.steps.branches() == 0 {
+            if let Some(graph) = self.next.take() {
+                tracing::info!(chain = %graph.chain, name = %graph.name, nodes = graph.nodes.len(), "rule chain replaced");
+                self.steps.replace(graph);
+                self.start_nodes();
+            }
+        }
+    }
+
+    fn take_back(&mut self, finished: Finished) {
+        match finished {
+            Finished::Effects(all) => {
+                for (branch, result, emissions) in all {
+                    let result = match &result {
+                        Ok(performed) => Ok((performed.relation, performed.message.clone())),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    self.steps.performed(branch, result, emissions, &mut self.commands);
+                }
+            }
+            Finished::Batch { written, recorded, error } => {
+                for (branch, emissions) in written {
+                    let result = match &error {
+                        None => Ok(("Success", None)),
+                        Some(text) => Err(text.clone()),
+                    };
+                    self.steps.performed(branch, result, emissions, &mut self.commands);
+                }
+                for account in recorded {
+                    self.steps.recorded(account, error.is_none(), &mut self.commands);
+                }
+            }
+        }
+    }
+
+    /// Carries out commands until none is left; then hands the writes they asked for to the store, as one batch.
+    async fn carry_out(&mut self) {
+        while !self.commands.is_empty() {
+            for command in std::mem::take(&mut self.commands) {
+                match command {
+                    Command::Run(branch) => {
+                        let node = &self.nodes[branch.node];
+                        if let Err(branch) = node.work.try_send(branch) {
+                            let reason = "too many messages wait for the rule node".to_owned();
+                            self.steps.decided(branch, Err(reason), &mut self.commands);
+                        }
+                    }
+                    Command::Perform { branch, effects, emissions } => {
+                        if let Err((branch, reason)) = self.at_work.perform(branch, effects, emissions) {
+                            self.steps.decided(branch, Err(reason), &mut self.commands);
+                        }
+                    }
+                    Command::Record { branch, reason } => {
+                        let node = &self.steps.graph().nodes[branch.node];
+                        match self.failures.record(node, &branch.message, &reason, self.at_work.now_ms()) {
+                            Some(event) => self.at_work.record(branch.account, event),
+                            None => self.steps.recorded(branch.account, true, &mut self.commands),
+                        }
+                    }
+                    Command::Settle { receipt, durable: true } => {
+                        self.settled += 1;
+                        receipt.done();
+                    }
+                    Command::Settle { receipt, durable: false } => {
+                        self.not_durable += 1;
+                        receipt.fail(SettleError::NotDurable);
+                    }
+                }
+            }
+        }
+        self.at_work.submit().await;
+    }
+}

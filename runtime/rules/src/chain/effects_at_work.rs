@@ -1,0 +1,191 @@
+//! Effects that a chain has asked for and that are not done yet.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use effects::{EffectError, Effects, Performed, Planned, plan};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
+use model::{EntityId, Message};
+use plugins::{Effect, Emission};
+use smallvec::SmallVec;
+use storage::Mutation;
+
+use crate::step::{Account, Branch};
+
+/// Originators whose effects wait in turn, and effects that wait for one originator, at most: more fail their message.
+const WAITING_MAX: usize = 10_000;
+
+type Emissions = SmallVec<[Emission; 1]>;
+type Result3 = (Branch, Result<Performed, EffectError>, Emissions);
+
+/// What has become of effects.
+pub(super) enum Finished {
+    /// Performed one by one.
+    Effects(Vec<Result3>),
+    /// Written as a batch, or not.
+    Batch {
+        /// Messages whose values were in the batch.
+        written: Vec<(Branch, Emissions)>,
+        /// Accounts whose failures were in the batch.
+        recorded: Vec<Account>,
+        /// Why it was not written.
+        error: Option<String>,
+    },
+}
+
+/// A batch in the making.
+#[derive(Default)]
+struct Batch {
+    mutations: Vec<Mutation>,
+    written: Vec<(Branch, Emissions)>,
+    recorded: Vec<Account>,
+}
+
+struct Job {
+    branch: Branch,
+    effects: SmallVec<[Effect; 1]>,
+    emissions: Emissions,
+}
+
+/// Effects at work.
+pub(super) struct AtWork {
+    effects: Effects,
+    batch: Batch,
+    /// Batches at the store, in the order they were handed over.
+    commits: FuturesOrdered<BoxFuture<'static, Finished>>,
+    /// Effects that read or wait, one at a time for each originator.
+    slow: FuturesUnordered<BoxFuture<'static, (Option<EntityId>, Result3)>>,
+    waiting: HashMap<EntityId, VecDeque<Job>>,
+    waiting_len: usize,
+    now_ms: i64,
+}
+
+impl AtWork {
+    pub(super) fn new(effects: Effects) -> Self {
+        let now_ms = effects.now_ms();
+        AtWork {
+            effects,
+            batch: Batch::default(),
+            commits: FuturesOrdered::new(),
+            slow: FuturesUnordered::new(),
+            waiting: HashMap::new(),
+            waiting_len: 0,
+            now_ms,
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Whether there is nothing to wait for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.slow.is_empty()
+    }
+
+    /// Starts effects. Plain writes join the batch that [`AtWork::submit`] hands over.
+    ///
+    /// # Errors
+    /// The branch and the reason, when nothing was started.
+    pub(super) fn perform(&mut self, branch: Branch, effects: SmallVec<[Effect; 1]>, emissions: Emissions) -> Result<(), (Branch, String)> {
+        if effects.len() != 1 {
+            return self.start(Job { branch, effects, emissions });
+        }
+        let Some(effect) = effects.into_iter().next() else { return Ok(()) };
+        match plan(effect, self.now_ms) {
+            Err(error) => Err((branch, error.to_string())),
+            Ok(Planned::Write(mutation)) => {
+                self.batch.mutations.push(mutation);
+                self.batch.written.push((branch, emissions));
+                Ok(())
+            }
+            // Goes with the batch all the same, so that messages of a device stay in order.
+            Ok(Planned::Nothing) => {
+                self.batch.written.push((branch, emissions));
+                Ok(())
+            }
+            Ok(Planned::Perform(effect)) => self.start(Job { branch, effects: SmallVec::from_iter([effect]), emissions }),
+        }
+    }
+
+    /// Adds a failure's event to the batch.
+    pub(super) fn record(&mut self, account: Account, event: Mutation) {
+        self.batch.mutations.push(event);
+        self.batch.recorded.push(account);
+    }
+
+    /// Hands the batch to the store; waits while the store's queue is full.
+    pub(super) async fn submit(&mut self) {
+        self.now_ms = self.effects.now_ms();
+        if self.batch.written.is_empty() && self.batch.recorded.is_empty() {
+            return;
+        }
+        let Batch { mutations, written, recorded } = std::mem::take(&mut self.batch);
+        let submitted = self.effects.store().submit(mutations).await;
+        self.commits.push_back(Box::pin(async move {
+            let result = match submitted {
+                Ok(commit) => commit.await,
+                Err(error) => Err(error),
+            };
+            let error = result.err().map(|error| EffectError::from(error).to_string());
+            Finished::Batch { written, recorded, error }
+        }));
+    }
+
+    /// Waits for something to be done. Cancelling loses nothing.
+    pub(super) async fn finished(&mut self) -> Finished {
+        tokio::select! {
+            Some(batch) = self.commits.next(), if !self.commits.is_empty() => batch,
+            Some((originator, result)) = self.slow.next(), if !self.slow.is_empty() => {
+                if let Some(originator) = originator {
+                    self.start_next(originator);
+                }
+                Finished::Effects(vec![result])
+            }
+            else => Finished::Effects(Vec::new()),
+        }
+    }
+
+    fn start(&mut self, job: Job) -> Result<(), (Branch, String)> {
+        // Requests to a device may wait for a minute; they must not hold up the device's alarms and attributes.
+        if job.effects.iter().any(|effect| matches!(effect, Effect::SendRpc { .. })) {
+            self.slow.push(perform(self.effects.clone(), job, None));
+            return Ok(());
+        }
+        let originator = job.branch.message.originator;
+        if let Some(queue) = self.waiting.get_mut(&originator) {
+            if self.waiting_len >= WAITING_MAX {
+                return Err((job.branch, "too many effects wait to be performed".to_owned()));
+            }
+            self.waiting_len += 1;
+            queue.push_back(job);
+        } else {
+            self.waiting.insert(originator, VecDeque::new());
+            self.slow.push(perform(self.effects.clone(), job, Some(originator)));
+        }
+        Ok(())
+    }
+
+    fn start_next(&mut self, originator: EntityId) {
+        let next = self.waiting.get_mut(&originator).and_then(VecDeque::pop_front);
+        match next {
+            Some(job) => {
+                self.waiting_len -= 1;
+                self.slow.push(perform(self.effects.clone(), job, Some(originator)));
+            }
+            None => {
+                self.waiting.remove(&originator);
+            }
+        }
+    }
+}
+
+fn perform(effects: Effects, job: Job, originator: Option<EntityId>) -> BoxFuture<'static, (Option<EntityId>, Result3)> {
+    Box::pin(async move {
+        let Job { branch, effects: wanted, emissions } = job;
+        let message: Arc<Message> = Arc::clone(&branch.message);
+        let result = effects.perform(wanted, message).await;
+        (originator, (branch, result, emissions))
+    })
+}

@@ -1,0 +1,199 @@
+//! A validated rule chain: node types resolved, connections as indices, no cycle that messages cannot leave.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::entity::RuleChainMetadata;
+use model::{RuleChainId, RuleNodeId};
+use plugins::{Catalog, NodeType};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::ChainError;
+
+/// Nodes of a chain at most.
+pub const NODES_MAX: usize = 1_000;
+/// Connections of a chain at most.
+pub const CONNECTIONS_MAX: usize = 10_000;
+
+/// Nodes that a relation leads to.
+pub type Targets = SmallVec<[usize; 2]>;
+
+/// A chain ready to run.
+#[derive(Debug)]
+pub struct Graph {
+    /// Which chain.
+    pub chain: RuleChainId,
+    /// Its name, for people.
+    pub name: Arc<str>,
+    /// The node that messages enter; none: messages end at once.
+    pub first: Option<usize>,
+    /// Nodes by index.
+    pub nodes: Vec<NodeSpec>,
+}
+
+/// A node ready to run.
+#[derive(Debug)]
+pub struct NodeSpec {
+    /// Who.
+    pub id: RuleNodeId,
+    /// Its name, for people.
+    pub name: Arc<str>,
+    /// What it runs.
+    pub node_type: NodeType,
+    /// Configuration, as JSON text in the form of the type's present version.
+    pub configuration: String,
+    /// Relations that lead somewhere.
+    pub out: Vec<(Box<str>, Targets)>,
+}
+
+impl NodeSpec {
+    /// Where a relation leads; empty: nowhere.
+    pub fn targets(&self, relation: &str) -> &[usize] {
+        self.out.iter().find(|(name, _)| **name == *relation).map_or(&[], |(_, targets)| targets)
+    }
+}
+
+impl Graph {
+    /// Checks a chain's nodes and connections.
+    ///
+    /// # Errors
+    /// Every defect found, each saying where.
+    pub fn validate(chain: RuleChainId, name: &str, metadata: &RuleChainMetadata, catalog: &Catalog) -> Result<Graph, Vec<ChainError>> {
+        let connections = metadata.connections.as_deref().unwrap_or_default();
+        let count = metadata.nodes.len();
+        let mut errors = Vec::new();
+        for (what, count, max) in [("nodes", count, NODES_MAX), ("connections", connections.len(), CONNECTIONS_MAX)] {
+            if count > max {
+                return Err(vec![ChainError::TooMany { what, count, max }]);
+            }
+        }
+        let mut nodes = Vec::with_capacity(count);
+        for (index, node) in metadata.nodes.iter().enumerate() {
+            let Some(node_type) = catalog.resolve(&node.node_type) else {
+                errors.push(ChainError::UnknownType { index, name: node.name.clone(), class_id: node.node_type.clone() });
+                continue;
+            };
+            nodes.push(NodeSpec {
+                id: RuleNodeId::new(chain.tenant, node.id.map_or_else(Uuid::now_v7, |id| id.id)),
+                name: node.name.as_str().into(),
+                node_type,
+                configuration: node.configuration.to_string(),
+                out: Vec::new(),
+            });
+        }
+        if let Some(index) = metadata.first_node_index.filter(|index| *index >= count) {
+            errors.push(ChainError::FirstNode { index, count });
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        for (position, connection) in connections.iter().enumerate() {
+            errors.extend(connect(&mut nodes, position, connection));
+        }
+        let graph = Graph { chain, name: name.into(), first: metadata.first_node_index, nodes };
+        errors.extend(graph.cycles_without_exit());
+        if errors.is_empty() { Ok(graph) } else { Err(errors) }
+    }
+
+    /// Sets of nodes that messages circle in and cannot leave: every relation that a node of the set can use, but `Failure`, leads
+    /// only to nodes of the set.
+    fn cycles_without_exit(&self) -> Vec<ChainError> {
+        components(&self.nodes)
+            .into_iter()
+            .filter(|members| members.len() > 1 || self.nodes[members[0]].out.iter().any(|(_, targets)| targets.contains(&members[0])))
+            .filter(|members| members.iter().all(|index| !self.has_exit(*index, members)))
+            .map(|members| {
+                let names: Vec<_> = members.iter().map(|index| format!("node {index} ({:?})", self.nodes[*index].name)).collect();
+                ChainError::Cycle(names.join(", "))
+            })
+            .collect()
+    }
+
+    fn has_exit(&self, index: usize, members: &[usize]) -> bool {
+        let node = &self.nodes[index];
+        let descriptor = node.node_type.descriptor();
+        descriptor.custom_relations
+            || descriptor.relations.iter().filter(|relation| &***relation != "Failure").any(|relation| {
+                let targets = node.targets(relation);
+                targets.is_empty() || targets.iter().any(|target| !members.contains(target))
+            })
+    }
+}
+
+fn connect(nodes: &mut [NodeSpec], position: usize, connection: &model::entity::Connection) -> Option<ChainError> {
+    let (from, to, relation) = (connection.from_index, connection.to_index, &connection.relation);
+    let count = nodes.len();
+    if let Some(index) = [from, to].into_iter().find(|index| *index >= count) {
+        return Some(ChainError::NoSuchNode { connection: position, relation: relation.clone(), index, count });
+    }
+    let node = &mut nodes[from];
+    let descriptor = node.node_type.descriptor();
+    if !descriptor.custom_relations && relation != "Failure" && !descriptor.relations.iter().any(|known| **known == **relation) {
+        let known = descriptor.relations.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+        return Some(ChainError::UnknownRelation {
+            connection: position,
+            relation: relation.clone(),
+            index: from,
+            name: node.name.to_string(),
+            known,
+        });
+    }
+    match node.out.iter_mut().find(|(name, _)| **name == **relation) {
+        Some((_, targets)) if targets.contains(&to) => {}
+        Some((_, targets)) => targets.push(to),
+        None => node.out.push((relation.as_str().into(), Targets::from_slice(&[to]))),
+    }
+    None
+}
+
+/// Strongly connected components, by two passes of depth-first search (Kosaraju), without recursion.
+fn components(nodes: &[NodeSpec]) -> Vec<Vec<usize>> {
+    let forward: Vec<Vec<usize>> = nodes.iter().map(|node| node.out.iter().flat_map(|(_, targets)| targets.iter().copied()).collect()).collect();
+    let mut backward = vec![Vec::new(); nodes.len()];
+    for (from, targets) in forward.iter().enumerate() {
+        for to in targets {
+            backward[*to].push(from);
+        }
+    }
+    let mut finished = Vec::with_capacity(nodes.len());
+    let mut seen = vec![false; nodes.len()];
+    for start in 0..nodes.len() {
+        visit(start, &forward, &mut seen, &mut finished);
+    }
+    let mut seen = vec![false; nodes.len()];
+    let mut found = Vec::new();
+    for start in finished.into_iter().rev() {
+        let mut members = Vec::new();
+        visit(start, &backward, &mut seen, &mut members);
+        if !members.is_empty() {
+            members.sort_unstable();
+            found.push(members);
+        }
+    }
+    found
+}
+
+/// Appends what can be reached from `start` and was not seen, each after all it leads to.
+fn visit(start: usize, edges: &[Vec<usize>], seen: &mut [bool], finished: &mut Vec<usize>) {
+    if std::mem::replace(&mut seen[start], true) {
+        return;
+    }
+    let mut next: HashMap<usize, usize> = HashMap::new();
+    let mut path = vec![start];
+    while let Some(at) = path.last().copied() {
+        let position = next.entry(at).or_insert(0);
+        match edges[at].get(*position) {
+            Some(to) => {
+                *position += 1;
+                if !std::mem::replace(&mut seen[*to], true) {
+                    path.push(*to);
+                }
+            }
+            None => {
+                finished.push(at);
+                path.pop();
+            }
+        }
+    }
+}

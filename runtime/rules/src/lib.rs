@@ -1,0 +1,24 @@
+//! Rule chains at work.
+//!
+//! A chain is one actor that routes messages along relations and keeps the account of open branches; each of its nodes is an actor
+//! that owns a component instance. A message is settled when all its branches have ended and every effect is durable. Reading order:
+//!
+//! 1. [`graph`] – a validated chain: what `POST /api/ruleChain/metadata` refuses is refused here,
+//! 2. [`step`] – pure: `(state, event) → commands`, the whole routing logic, tested as tables,
+//! 3. [`node`] – the actor of one node: calls the component, restarts it,
+//! 4. [`chain`] – the actor of a chain: carries out the commands of [`step`].
+//!
+//! This crate knows no device and no protocol.
+
+pub mod chain;
+pub mod error;
+pub mod failure;
+pub mod graph;
+pub mod node;
+pub mod step;
+
+pub use chain::{CHAIN_LANE_CAPACITY, ChainHandle, ChainInput, ChainLane, ChainState, start_chain};
+pub use error::ChainError;
+pub use failure::Failures;
+pub use graph::Graph;
+pub use node::{NodeState, NodeSurroundings};

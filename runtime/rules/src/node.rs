@@ -1,0 +1,218 @@
+//! The actor of one node: owns the component instance, calls it, restarts it.
+//!
+//! A guest's fault costs the instance, never the actor: the message leaves along `Failure`, and so do those that arrive during the
+//! pause before the next instance. The pause grows while faults repeat, which also bounds how much time a bad node can burn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{Backoff, Control, Lane, LaneReceiver, Observe, lane};
+use model::{Clock, TenantId};
+use plugins::{LogSink, NodeContext, NodeInstance, Outcome, ProcessError, Readings};
+use serde::Serialize;
+use tokio::time::Instant;
+use xtra::{Actor, Context, Handler, Mailbox};
+
+use crate::graph::Graph;
+use crate::step::Branch;
+
+/// Messages a node takes at one turn.
+const BATCH_MAX: usize = 64;
+/// Pause after the first fault, and the longest.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// A node without fault for this long starts over with the first pause.
+const FAULTS_FORGOTTEN: Duration = Duration::from_secs(60);
+
+/// What a node decided about a message.
+#[derive(Debug)]
+pub struct Decided {
+    /// The message and its place.
+    pub branch: Branch,
+    /// Where it goes, or why it failed.
+    pub outcome: Result<Outcome, String>,
+}
+
+/// What every node of a tenant is given.
+#[derive(Clone)]
+pub struct NodeSurroundings {
+    /// Stored values.
+    pub readings: Arc<dyn Readings>,
+    /// Where log lines go.
+    pub log: Arc<dyn LogSink>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What can be seen of a node from outside.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeState {
+    /// Messages decided about.
+    pub processed: u64,
+    /// Of these, failed.
+    pub failed: u64,
+    /// Instances lost to a fault of the guest.
+    pub faults: u64,
+    /// The last fault, in words.
+    pub last_fault: Option<String>,
+    /// Whether an instance is serving.
+    pub running: bool,
+}
+
+/// The way to a node.
+#[derive(Debug)]
+pub struct NodeHandle {
+    /// Messages for it. Holds as many as a chain lets out, so the chain never waits here.
+    pub work: Lane<Branch>,
+    /// Its control.
+    pub control: Control<NodeActor>,
+}
+
+/// The actor.
+pub struct NodeActor {
+    graph: Arc<Graph>,
+    index: usize,
+    context: NodeContext,
+    instance: Option<NodeInstance>,
+    pause_until: Option<Instant>,
+    last_fault_at: Option<Instant>,
+    backoff: Backoff,
+    state: NodeState,
+}
+
+impl Actor for NodeActor {
+    type Stop = ();
+    async fn stopped(self) {}
+}
+
+impl Handler<Observe> for NodeActor {
+    type Return = NodeState;
+    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> NodeState {
+        NodeState { running: self.instance.is_some(), ..self.state.clone() }
+    }
+}
+
+/// Starts the actor of a node. It ends when its handle is dropped and its work is done.
+pub fn start_node(
+    graph: &Arc<Graph>,
+    index: usize,
+    tenant: TenantId,
+    around: &NodeSurroundings,
+    work_max: usize,
+    done: Lane<Decided>,
+) -> NodeHandle {
+    let spec = &graph.nodes[index];
+    let context = NodeContext {
+        tenant,
+        node: spec.id,
+        name: Arc::clone(&spec.name),
+        readings: Arc::clone(&around.readings),
+        log: Arc::clone(&around.log),
+        clock: Arc::clone(&around.clock),
+    };
+    let (work, receiver) = lane(work_max);
+    let (control, mailbox) = Control::mailbox();
+    let actor = NodeActor {
+        graph: Arc::clone(graph),
+        index,
+        context,
+        instance: None,
+        pause_until: None,
+        last_fault_at: None,
+        backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
+        state: NodeState::default(),
+    };
+    actor::spawn("rule node", async move {
+        let mut life = (actor, receiver, mailbox);
+        actor::supervise("rule node", &mut life, async |(actor, work, mailbox)| run(actor, work, mailbox, &done).await).await;
+    });
+    NodeHandle { work, control }
+}
+
+async fn run(actor: &mut NodeActor, work: &mut LaneReceiver<Branch>, mailbox: &Mailbox<NodeActor>, done: &Lane<Decided>) {
+    let mut batch = Vec::new();
+    let mut control = std::pin::pin!(mailbox.next());
+    loop {
+        tokio::select! {
+            biased;
+            message = &mut control => {
+                // A node outlives its control: it ends when its work lane closes.
+                let _ = message.dispatch_to(actor).await;
+                control.set(mailbox.next());
+            }
+            taken = work.recv_batch(&mut batch, BATCH_MAX) => {
+                if taken == 0 {
+                    return;
+                }
+                for branch in batch.drain(..) {
+                    let outcome = actor.decide(&branch).await;
+                    if done.send(Decided { branch, outcome }).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl NodeActor {
+    async fn decide(&mut self, branch: &Branch) -> Result<Outcome, String> {
+        self.state.processed += 1;
+        let outcome = match self.serving().await {
+            Err(reason) => Err(reason),
+            Ok(instance) => match instance.process(&branch.message) {
+                Ok(outcome) => Ok(outcome),
+                Err(ProcessError::Rejected(reason)) => Err(reason),
+                Err(ProcessError::Broken(fault)) => Err(self.broke(fault.to_string())),
+            },
+        };
+        self.state.failed += u64::from(outcome.is_err());
+        outcome
+    }
+
+    /// The instance, started if there is none and the pause is over.
+    async fn serving(&mut self) -> Result<&mut NodeInstance, String> {
+        if self.instance.is_none() {
+            if self.pause_until.is_some_and(|until| Instant::now() < until) {
+                let fault = self.state.last_fault.as_deref().unwrap_or("it failed to start");
+                return Err(format!("the rule node is being restarted: {fault}"));
+            }
+            match self.open().await {
+                Ok(instance) => self.instance = Some(instance),
+                Err(reason) => return Err(self.broke(reason)),
+            }
+        }
+        self.instance.as_mut().ok_or_else(|| "the rule node has no instance".to_owned())
+    }
+
+    /// Opens an instance on a thread that may block: a guest can use up its budget here.
+    async fn open(&self) -> Result<NodeInstance, String> {
+        let (graph, index, context) = (Arc::clone(&self.graph), self.index, self.context.clone());
+        let opened = tokio::task::spawn_blocking(move || {
+            let spec = &graph.nodes[index];
+            NodeInstance::open(spec.node_type.component(), &spec.node_type.descriptor().type_name, &spec.configuration, context)
+        });
+        match opened.await {
+            Ok(result) => result.map_err(|error| error.to_string()),
+            Err(_) => Err("starting the instance was interrupted".to_owned()),
+        }
+    }
+
+    /// Counts a fault; the next instance starts after a pause. Answers the reason for the message in hand.
+    fn broke(&mut self, fault: String) -> String {
+        let now = Instant::now();
+        if self.last_fault_at.is_some_and(|at| now - at > FAULTS_FORGOTTEN) {
+            self.backoff.succeeded();
+        }
+        let pause = self.backoff.failed();
+        self.instance = None;
+        self.pause_until = Some(now + pause);
+        self.last_fault_at = Some(now);
+        self.state.faults += 1;
+        metrics::counter!("rules_node_faults_total").increment(1);
+        tracing::warn!(node = %self.context.node, name = %self.context.name, fault, pause_ms = pause.as_millis() as u64, "rule node failed");
+        self.state.last_fault = Some(fault.clone());
+        fault
+    }
+}

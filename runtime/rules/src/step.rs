@@ -1,0 +1,223 @@
+//! The routing of messages, as a pure function of state and event: no clock, no lane, no component.
+//!
+//! A message that enters opens an *account*. Each copy of it on its way through the chain is a *branch*; a branch is at a node, being
+//! performed, or being recorded as a failure. When the last branch of an account ends, the account's receipt is settled.
+
+use std::sync::Arc;
+
+use model::Message;
+use plugins::{Effect, Emission, Outcome};
+use smallvec::SmallVec;
+
+use crate::Graph;
+
+/// Visits of nodes by one message and its descendants at most: a loop that never ends ends here.
+pub const VISITS_MAX: u32 = 10_000;
+
+/// An open account. Slots are used again, but only when no branch knows them any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account(usize);
+
+/// A branch at a node.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// Whose account.
+    pub account: Account,
+    /// At which node.
+    pub node: usize,
+    /// The message there.
+    pub message: Arc<Message>,
+}
+
+/// What the shell is to do.
+#[derive(Debug)]
+pub enum Command<R> {
+    /// Let a node decide.
+    Run(Branch),
+    /// Perform effects, then report [`Steps::performed`].
+    Perform {
+        /// At the node that asked.
+        branch: Branch,
+        /// In this order.
+        effects: SmallVec<[Effect; 1]>,
+        /// What leaves afterwards; empty: the message itself, along the relation the last effect reports.
+        emissions: SmallVec<[Emission; 1]>,
+    },
+    /// Record durably that a message failed and nobody took its `Failure`, then report [`Steps::recorded`].
+    Record {
+        /// Where it failed.
+        branch: Branch,
+        /// Why.
+        reason: String,
+    },
+    /// The account is closed: everything is durable, or not.
+    Settle {
+        /// The receipt given at the entrance.
+        receipt: R,
+        /// Whether everything is durable.
+        durable: bool,
+    },
+}
+
+/// Where messages are.
+#[derive(Debug)]
+pub struct Steps<R> {
+    graph: Arc<Graph>,
+    accounts: Vec<Option<Open<R>>>,
+    free: Vec<usize>,
+    branches: usize,
+}
+
+#[derive(Debug)]
+struct Open<R> {
+    receipt: R,
+    branches: u32,
+    visits: u32,
+    durable: bool,
+}
+
+impl<R> Steps<R> {
+    /// An empty chain.
+    pub fn new(graph: Arc<Graph>) -> Self {
+        Steps { graph, accounts: Vec::new(), free: Vec::new(), branches: 0 }
+    }
+
+    /// Branches on their way.
+    pub fn branches(&self) -> usize {
+        self.branches
+    }
+
+    /// The chain.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// Takes another version of the chain. Only when no branch is on its way: branches name nodes by index.
+    pub fn replace(&mut self, graph: Arc<Graph>) {
+        debug_assert_eq!(self.branches, 0, "a chain is replaced between messages");
+        self.graph = graph;
+    }
+
+    /// A message enters.
+    pub fn enter(&mut self, message: Arc<Message>, receipt: R, commands: &mut Vec<Command<R>>) {
+        let Some(first) = self.graph.first else {
+            commands.push(Command::Settle { receipt, durable: true });
+            return;
+        };
+        let open = Open { receipt, branches: 1, visits: 1, durable: true };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.accounts[slot] = Some(open);
+                slot
+            }
+            None => {
+                self.accounts.push(Some(open));
+                self.accounts.len() - 1
+            }
+        };
+        self.branches += 1;
+        commands.push(Command::Run(Branch { account: Account(slot), node: first, message }));
+    }
+
+    /// A node has decided about a message.
+    pub fn decided(&mut self, branch: Branch, outcome: Result<Outcome, String>, commands: &mut Vec<Command<R>>) {
+        match outcome {
+            Err(reason) => self.fail(branch, reason, commands),
+            Ok(Outcome { emissions, effects }) if effects.is_empty() => self.leave(branch, emissions, commands),
+            Ok(Outcome { emissions, effects }) => commands.push(Command::Perform { branch, effects, emissions }),
+        }
+    }
+
+    /// The effects of a branch are durable, or failed.
+    pub fn performed(
+        &mut self,
+        mut branch: Branch,
+        result: Result<(&str, Option<Arc<Message>>), String>,
+        emissions: SmallVec<[Emission; 1]>,
+        commands: &mut Vec<Command<R>>,
+    ) {
+        match result {
+            Err(reason) => self.fail(branch, reason, commands),
+            Ok((relation, message)) if emissions.is_empty() => {
+                if let Some(message) = message {
+                    branch.message = message;
+                }
+                self.forward(branch, relation, commands);
+            }
+            Ok(_) => self.leave(branch, emissions, commands),
+        }
+    }
+
+    /// The failure of a branch is recorded durably, or could not be.
+    pub fn recorded(&mut self, account: Account, durable: bool, commands: &mut Vec<Command<R>>) {
+        self.end(account, durable, commands);
+    }
+
+    /// Emissions leave a node.
+    fn leave(&mut self, branch: Branch, emissions: SmallVec<[Emission; 1]>, commands: &mut Vec<Command<R>>) {
+        for Emission { relation, message } in emissions {
+            let message = message.unwrap_or_else(|| Arc::clone(&branch.message));
+            self.route(&Branch { message, ..branch.clone() }, relation.as_str(), commands);
+        }
+        self.end(branch.account, true, commands);
+    }
+
+    /// The message of a branch leaves along one relation.
+    fn forward(&mut self, branch: Branch, relation: &str, commands: &mut Vec<Command<R>>) {
+        self.route(&branch, relation, commands);
+        self.end(branch.account, true, commands);
+    }
+
+    /// The message of a branch leaves along `Failure` with the reason in its metadata; where nobody takes it, it is recorded.
+    fn fail(&mut self, branch: Branch, reason: String, commands: &mut Vec<Command<R>>) {
+        if self.graph.nodes[branch.node].targets("Failure").is_empty() {
+            commands.push(Command::Record { branch, reason });
+            return;
+        }
+        let mut message = Message::clone(&branch.message);
+        message.metadata.insert("error", reason);
+        self.forward(Branch { message: Arc::new(message), ..branch }, "Failure", commands);
+    }
+
+    /// Starts a branch at every node a relation leads to.
+    fn route(&mut self, from: &Branch, relation: &str, commands: &mut Vec<Command<R>>) {
+        let graph = Arc::clone(&self.graph);
+        let targets = graph.nodes[from.node].targets(relation);
+        if targets.is_empty() && relation == "Failure" {
+            if let Some(open) = self.accounts[from.account.0].as_mut() {
+                open.branches += 1;
+                self.branches += 1;
+                let reason = from.message.metadata.get("error").unwrap_or("the node sent the message along Failure").to_owned();
+                commands.push(Command::Record { branch: from.clone(), reason });
+            }
+            return;
+        }
+        for target in targets {
+            let Some(open) = self.accounts[from.account.0].as_mut() else { continue };
+            open.visits += 1;
+            open.branches += 1;
+            self.branches += 1;
+            let branch = Branch { account: from.account, node: *target, message: Arc::clone(&from.message) };
+            if open.visits > VISITS_MAX {
+                let reason = format!("the message was processed by more than {VISITS_MAX} rule nodes");
+                commands.push(Command::Record { branch, reason });
+                return;
+            }
+            commands.push(Command::Run(branch));
+        }
+    }
+
+    /// A branch has ended.
+    fn end(&mut self, account: Account, durable: bool, commands: &mut Vec<Command<R>>) {
+        let Some(open) = self.accounts[account.0].as_mut() else { return };
+        open.branches -= 1;
+        open.durable &= durable;
+        self.branches -= 1;
+        if open.branches == 0 {
+            self.free.push(account.0);
+            if let Some(Open { receipt, durable, .. }) = self.accounts[account.0].take() {
+                commands.push(Command::Settle { receipt, durable });
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What the platform keeps, as domain traits: entities, credentials, logins, attributes, time series, alarms, events, settings.
+//!
+//! The traits speak of devices and readings, not of keys and bytes, so that an embedded log-structured store and a wide-column
+//! cluster both fit behind them. Reading order:
+//!
+//! 1. [`mutation`] – the changes that the hot path makes, in batches, and [`Commit`], the promise that they are durable,
+//! 2. [`traits`] – the ports: [`Journal`] takes mutations; the other traits read, and change entities one at a time,
+//! 3. [`embedded`] – the default back end: one process, one folder, group commit,
+//! 4. [`conformance`] – what every back end must do, as one suite.
+//!
+//! A store must not know actors, protocols or components.
+
+pub mod conformance;
+pub mod embedded;
+pub mod error;
+pub mod mutation;
+pub mod query;
+pub mod traits;
+
+pub use embedded::{EmbeddedConfig, EmbeddedStore};
+pub use error::StorageError;
+pub use mutation::{Commit, Mutation};
+pub use query::{AlarmFilter, EntityFilter, EventFilter, SeriesQuery};
+pub use traits::{
+    AlarmStore, AttributeStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, SettingStore, Store, TimeSeriesStore,
+};

@@ -1,0 +1,92 @@
+//! Changes the hot path makes, taken in batches, and the promise that a batch is durable.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use model::entity::{Alarm, Event};
+use model::{AttributeScope, EntityId, Value};
+use tokio::sync::oneshot;
+
+use crate::StorageError;
+
+/// One change. Every mutation is a plain put or delete, so repeating it changes nothing (at-least-once is safe), and a batch needs no
+/// transaction: a back end may make a batch durable in pieces, but completes its [`Commit`] only when all of it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mutation {
+    /// Values of an entity's time series at one time. The latest value of a key is the one with the largest time.
+    Points {
+        /// Whose.
+        entity: EntityId,
+        /// Milliseconds since 1970-01-01 UTC.
+        ts_ms: i64,
+        /// By key.
+        values: Vec<(Arc<str>, Value)>,
+        /// Seconds to keep them; 0: for ever.
+        ttl_s: u32,
+    },
+    /// Removes readings of a key with `from_ms <= time < to_ms`.
+    DeletePoints {
+        /// Whose.
+        entity: EntityId,
+        /// Key.
+        key: Arc<str>,
+        /// First time removed.
+        from_ms: i64,
+        /// First time kept.
+        to_ms: i64,
+    },
+    /// Sets attributes.
+    Attributes {
+        /// Whose.
+        entity: EntityId,
+        /// Scope.
+        scope: AttributeScope,
+        /// Time of the change.
+        ts_ms: i64,
+        /// By key.
+        values: Vec<(Arc<str>, Value)>,
+    },
+    /// Removes attributes.
+    DeleteAttributes {
+        /// Whose.
+        entity: EntityId,
+        /// Scope.
+        scope: AttributeScope,
+        /// Keys.
+        keys: Vec<Arc<str>>,
+    },
+    /// Writes an alarm, whatever was there.
+    PutAlarm(Arc<Alarm>),
+    /// Adds an event.
+    AppendEvent(Arc<Event>),
+}
+
+/// Resolves when a batch is durable, or has failed. Dropping it does not undo the batch.
+#[derive(Debug)]
+pub struct Commit(oneshot::Receiver<Result<(), StorageError>>);
+
+impl Commit {
+    /// A promise, and the sender that keeps it.
+    pub fn pending() -> (oneshot::Sender<Result<(), StorageError>>, Self) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Commit(receiver))
+    }
+
+    /// A promise already kept.
+    pub fn done() -> Self {
+        let (sender, commit) = Self::pending();
+        // The receiver is alive, it is the value returned.
+        let _ = sender.send(Ok(()));
+        commit
+    }
+}
+
+impl Future for Commit {
+    type Output = Result<(), StorageError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|kept| kept.unwrap_or(Err(StorageError::Unavailable("the writer stopped"))))
+    }
+}

@@ -1,0 +1,166 @@
+//! The ports. A back end implements all of them; [`Store`] is their sum.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event};
+use model::{AttributeScope, DeviceId, EntityId, EntityKind, Page, PageRequest, Reading, TenantId, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::{AlarmFilter, Commit, EntityFilter, EventFilter, Mutation, SeriesQuery, StorageError};
+
+/// Everything a back end does.
+pub trait Store:
+    Journal + EntityStore + CredentialStore + LoginStore + AttributeStore + TimeSeriesStore + AlarmStore + EventStore + SettingStore
+{
+}
+
+impl<T> Store for T where
+    T: Journal + EntityStore + CredentialStore + LoginStore + AttributeStore + TimeSeriesStore + AlarmStore + EventStore + SettingStore
+{
+}
+
+/// Takes changes in batches.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Hands a batch over. Returns when it has a place in the bounded queue (this is the back-pressure); the [`Commit`] resolves when
+    /// the batch is durable. Batches handed over one after the other become durable in that order.
+    async fn submit(&self, batch: Vec<Mutation>) -> Result<Commit, StorageError>;
+
+    /// Makes everything handed over so far durable and takes no more.
+    async fn close(&self) -> Result<(), StorageError>;
+}
+
+/// Entities of all kinds, as records. A saved entity is durable when the call returns.
+#[async_trait]
+pub trait EntityStore: Send + Sync + 'static {
+    /// One entity.
+    async fn entity(&self, id: EntityId) -> Result<Option<EntityRecord>, StorageError>;
+
+    /// One entity by its name.
+    async fn entity_by_name(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, StorageError>;
+
+    /// A page of a tenant's entities of a kind. Text search looks at names. Sorting by `name`, `type` or `createdTime` (the default).
+    async fn entities(
+        &self,
+        tenant: TenantId,
+        kind: EntityKind,
+        filter: &EntityFilter,
+        page: &PageRequest,
+    ) -> Result<Page<EntityRecord>, StorageError>;
+
+    /// Creates (`version` 0) or replaces (`version` as stored) an entity. Answers the new version.
+    ///
+    /// # Errors
+    /// [`StorageError::NameTaken`], [`StorageError::VersionConflict`] (also for creating what exists), [`StorageError::NotFound`]
+    /// (for replacing what does not).
+    async fn save_entity(&self, record: EntityRecord) -> Result<u64, StorageError>;
+
+    /// Removes an entity with its attributes, time series, events and credentials. False: there was none.
+    async fn delete_entity(&self, id: EntityId) -> Result<bool, StorageError>;
+}
+
+/// How devices are found by what they present.
+#[async_trait]
+pub trait CredentialStore: Send + Sync + 'static {
+    /// The device that credentials belong to. `credentials_id` is unique in the system.
+    async fn credentials(&self, credentials_id: &str) -> Result<Option<(TenantId, DeviceCredentials)>, StorageError>;
+
+    /// The credentials of a device.
+    async fn credentials_of(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, StorageError>;
+
+    /// Sets the credentials of a device; its old ones are gone.
+    ///
+    /// # Errors
+    /// [`StorageError::CredentialsTaken`] when another device has the credentials id.
+    async fn save_credentials(&self, tenant: TenantId, credentials: DeviceCredentials) -> Result<(), StorageError>;
+}
+
+/// What a user logs in with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Login {
+    /// Who.
+    pub user: UserId,
+    /// E-mail in lower case.
+    pub email: String,
+    /// Argon2 hash in PHC form; none until a password is set.
+    pub password_hash: Option<String>,
+    /// Whether the user may log in.
+    pub enabled: bool,
+    /// Tokens issued before this time are void. Milliseconds since 1970-01-01 UTC.
+    pub tokens_valid_from_ms: i64,
+}
+
+/// Logins by e-mail, over all tenants.
+#[async_trait]
+pub trait LoginStore: Send + Sync + 'static {
+    /// The login of an e-mail address, in any case.
+    async fn login(&self, email: &str) -> Result<Option<Login>, StorageError>;
+
+    /// Writes a login.
+    ///
+    /// # Errors
+    /// [`StorageError::NameTaken`] when another user has the e-mail address.
+    async fn save_login(&self, login: Login) -> Result<(), StorageError>;
+
+    /// Removes a login.
+    async fn delete_login(&self, email: &str) -> Result<(), StorageError>;
+}
+
+/// Attributes. Written through [`Journal`].
+#[async_trait]
+pub trait AttributeStore: Send + Sync + 'static {
+    /// Attributes of a scope: the keys given, or all. Sorted by key.
+    async fn attributes(
+        &self,
+        entity: EntityId,
+        scope: AttributeScope,
+        keys: Option<&[Arc<str>]>,
+    ) -> Result<Vec<(Arc<str>, Reading)>, StorageError>;
+}
+
+/// Time series. Written through [`Journal`].
+#[async_trait]
+pub trait TimeSeriesStore: Send + Sync + 'static {
+    /// Keys an entity has reported, sorted.
+    async fn series_keys(&self, entity: EntityId) -> Result<Vec<Arc<str>>, StorageError>;
+
+    /// The newest reading of each key given, or of all keys. Sorted by key; keys without readings are left out.
+    async fn latest(&self, entity: EntityId, keys: Option<&[Arc<str>]>) -> Result<Vec<(Arc<str>, Reading)>, StorageError>;
+
+    /// Readings of a key.
+    async fn series(&self, entity: EntityId, key: &str, query: &SeriesQuery) -> Result<Vec<Reading>, StorageError>;
+}
+
+/// Alarms. Written through [`Journal`].
+#[async_trait]
+pub trait AlarmStore: Send + Sync + 'static {
+    /// One alarm.
+    async fn alarm(&self, tenant: TenantId, id: uuid::Uuid) -> Result<Option<Alarm>, StorageError>;
+
+    /// The alarm of a type that is not cleared, if there is one.
+    async fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, StorageError>;
+
+    /// A page of a tenant's alarms, newest first unless the request says otherwise. Text search looks at types.
+    async fn alarms(&self, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError>;
+}
+
+/// Events. Written through [`Journal`].
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// A page of an entity's events, newest first unless the request says otherwise.
+    async fn events(&self, entity: EntityId, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>, StorageError>;
+}
+
+/// Small values the system keeps for itself, such as its signing key. Durable when the call returns.
+#[async_trait]
+pub trait SettingStore: Send + Sync + 'static {
+    /// One value.
+    async fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Writes one value if there is none yet; answers the value that is stored then.
+    async fn setting_or_init(&self, name: &str, value: Vec<u8>) -> Result<Vec<u8>, StorageError>;
+
+    /// Writes one value.
+    async fn save_setting(&self, name: &str, value: Vec<u8>) -> Result<(), StorageError>;
+}

@@ -1,0 +1,156 @@
+//! The actor above all tenants: starts a tenant at its first use.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use actor::{Control, Observe, Stop};
+use device::Registry;
+use effects::Effects;
+use model::TenantId;
+use plugins::Catalog;
+use rules::NodeSurroundings;
+use serde::Serialize;
+use storage::Store;
+use xtra::{Actor, Context, Handler};
+
+use crate::chains::ChainTable;
+use crate::error::TenantError;
+use crate::tenant::{Reload, Surroundings, TenantActor, TenantState};
+
+/// What the App is built from.
+pub struct AppConfig {
+    /// Stored values.
+    pub store: Arc<dyn Store>,
+    /// Node types.
+    pub catalog: Arc<Catalog>,
+    /// Performs effects.
+    pub effects: Effects,
+    /// What nodes are given.
+    pub nodes: NodeSurroundings,
+    /// Where entrances of chains are published.
+    pub table: ChainTable,
+}
+
+/// The way to the App.
+#[derive(Clone)]
+pub struct App {
+    control: Control<AppActor>,
+    registry: Arc<OnceLock<Registry>>,
+    table: ChainTable,
+}
+
+/// What can be seen of all tenants from outside.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppState {
+    /// Tenants in use.
+    pub tenants: Vec<TenantState>,
+    /// Device actors awake.
+    pub devices_awake: usize,
+}
+
+/// The actor.
+pub struct AppActor {
+    around: Surroundings,
+    tenants: HashMap<TenantId, Control<TenantActor>>,
+}
+
+/// Makes sure that a tenant's chains run as stored.
+struct Ensure {
+    tenant: TenantId,
+    /// Even if it runs already: something changed.
+    reload: bool,
+}
+
+impl Actor for AppActor {
+    type Stop = ();
+    async fn stopped(self) {
+        for tenant in self.tenants.values() {
+            let _ = tenant.tell(Stop).await;
+        }
+    }
+}
+
+impl Handler<Ensure> for AppActor {
+    type Return = Result<(), TenantError>;
+    async fn handle(&mut self, Ensure { tenant, reload }: Ensure, _: &mut Context<Self>) -> Result<(), TenantError> {
+        let alive = self.tenants.get(&tenant).is_some_and(Control::is_alive);
+        if alive && !reload {
+            return Ok(());
+        }
+        if !alive {
+            self.tenants.insert(tenant, TenantActor::start(tenant, self.around.clone()));
+        }
+        let Some(control) = self.tenants.get(&tenant) else { return Err(TenantError::Stopping) };
+        control.ask(Reload).await.map_err(|_| TenantError::Stopping)?.map_err(TenantError::from)
+    }
+}
+
+impl Handler<Observe> for AppActor {
+    type Return = Vec<TenantState>;
+    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> Vec<TenantState> {
+        let mut tenants = Vec::with_capacity(self.tenants.len());
+        for tenant in self.tenants.values() {
+            tenants.extend(tenant.ask(Observe).await);
+        }
+        tenants
+    }
+}
+
+impl Handler<Stop> for AppActor {
+    type Return = ();
+    async fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
+        context.stop_self();
+    }
+}
+
+impl App {
+    /// Starts the actor; no tenant is in use yet.
+    pub fn start(config: AppConfig) -> Self {
+        let AppConfig { store, catalog, effects, nodes, table } = config;
+        let around = Surroundings { store, catalog, effects, nodes, table: table.clone() };
+        let (control, mailbox) = Control::mailbox();
+        actor::spawn("app", xtra::run(mailbox, AppActor { around, tenants: HashMap::new() }));
+        App { control, registry: Arc::new(OnceLock::new()), table }
+    }
+
+    /// Tells the App which registry its devices live in, for [`App::observe`].
+    pub fn attach(&self, registry: Registry) {
+        let _ = self.registry.set(registry);
+    }
+
+    /// The published entrances.
+    pub fn table(&self) -> &ChainTable {
+        &self.table
+    }
+
+    /// Makes sure that a tenant's chains run.
+    ///
+    /// # Errors
+    /// [`TenantError`] when they cannot be read, or the server is stopping.
+    pub async fn ensure(&self, tenant: TenantId) -> Result<(), TenantError> {
+        self.control.ask(Ensure { tenant, reload: false }).await.map_err(|_| TenantError::Stopping)?
+    }
+
+    /// Brings a tenant's chains in line with what is stored. Messages in flight finish in the old version.
+    ///
+    /// # Errors
+    /// [`TenantError`] when they cannot be read, or the server is stopping.
+    pub async fn reload(&self, tenant: TenantId) -> Result<(), TenantError> {
+        self.control.ask(Ensure { tenant, reload: true }).await.map_err(|_| TenantError::Stopping)?
+    }
+
+    /// What goes on.
+    ///
+    /// # Errors
+    /// [`TenantError::Stopping`].
+    pub async fn observe(&self) -> Result<AppState, TenantError> {
+        let tenants = self.control.ask(Observe).await.map_err(|_| TenantError::Stopping)?;
+        Ok(AppState { tenants, devices_awake: self.registry.get().map_or(0, Registry::awake) })
+    }
+
+    /// Stops all tenants.
+    pub async fn stop(&self) {
+        let _ = self.control.tell(Stop).await;
+    }
+}
