@@ -1,1 +1,130 @@
-//! pacificsoft-sdk.
+//! Write rule nodes and payload adapters for Pacificsoft.
+//!
+//! A rule node is a type that implements [`RuleNode`]; a component is a package of node types, exported with [`export_nodes!`]:
+//!
+//! ```
+//! use pacificsoft_sdk::{Descriptor, Message, Outcome, RuleNode, relation};
+//!
+//! /// Lets messages through whose temperature is above a limit.
+//! struct Hot {
+//!     limit: f64,
+//! }
+//!
+//! impl RuleNode for Hot {
+//!     const RELATIONS: &'static [&'static str] = &["True", "False", "Failure"];
+//!
+//!     fn descriptor() -> Descriptor {
+//!         Descriptor {
+//!             type_name: "hot",
+//!             class_ids: &["org.example.Hot"],
+//!             title: "hot",
+//!             family: "FILTER",
+//!             description: "Is the temperature above a limit?",
+//!             default_configuration: r#"{"limit": 20}"#,
+//!             ..Descriptor::new()
+//!         }
+//!     }
+//!
+//!     fn open(configuration: &str) -> Result<Self, String> {
+//!         let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+//!         let limit = json["limit"].as_f64().ok_or("limit is not a number")?;
+//!         Ok(Hot { limit })
+//!     }
+//!
+//!     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+//!         const TRUE: u32 = relation(Hot::RELATIONS, "True");
+//!         const FALSE: u32 = relation(Hot::RELATIONS, "False");
+//!         let hot = message.number("temperature").is_some_and(|t| t > self.limit);
+//!         Ok(Outcome::Forward(if hot { TRUE } else { FALSE }))
+//!     }
+//! }
+//!
+//! pacificsoft_sdk::export_nodes!(Hot);
+//!
+//! // A node is tested without a server:
+//! use pacificsoft_sdk::testing::TestMessage;
+//! let mut node = Hot::open(r#"{"limit": 20}"#).unwrap();
+//! let message = TestMessage::telemetry(r#"{"temperature": 25}"#);
+//! assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
+//! ```
+//!
+//! A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`].
+//!
+//! A component can touch only what it imports: [`log`], [`now_ms`] and [`readings`](attribute). Writes are not calls: they are
+//! *effects* in the [`Outcome`].
+
+pub mod adapter;
+#[doc(hidden)]
+pub mod bindings;
+pub mod message;
+pub mod node;
+pub mod outcome;
+pub mod template;
+pub mod testing;
+
+pub use adapter::{Adapter, Inbound};
+pub use message::Message;
+pub use node::{Descriptor, RuleNode, relation};
+pub use outcome::{
+    ClearAlarm, Content, Effect, Emission, EntityId, NewMessage, Outcome, RaiseAlarm, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+};
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// For the author.
+    Debug,
+    /// For the tenant.
+    Info,
+    /// Something unexpected.
+    Warn,
+    /// Something is wrong.
+    Error,
+}
+
+/// Writes a line for the tenant's eyes. Natively, for the test: see [`testing::lines`].
+pub fn log(level: Level, text: &str) {
+    #[cfg(target_arch = "wasm32")]
+    {
+        use bindings::node::pacificsoft::plugin::log as host;
+        let level = match level {
+            Level::Debug => host::Level::Debug,
+            Level::Info => host::Level::Info,
+            Level::Warn => host::Level::Warn,
+            Level::Error => host::Level::Error,
+        };
+        host::log(level, text);
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    testing::record(level, text);
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub fn now_ms() -> i64 {
+    #[cfg(target_arch = "wasm32")]
+    return bindings::node::pacificsoft::plugin::clock::now_ms();
+    #[cfg(not(target_arch = "wasm32"))]
+    testing::now_ms()
+}
+
+/// An attribute of an entity, as JSON text. Scope: `CLIENT_SCOPE`, `SHARED_SCOPE` or `SERVER_SCOPE`. Natively always none.
+pub fn attribute(entity: &EntityId, scope: &str, key: &str) -> Option<String> {
+    #[cfg(target_arch = "wasm32")]
+    return bindings::node::pacificsoft::plugin::readings::attribute(entity, scope, key);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = (entity, scope, key);
+        None
+    }
+}
+
+/// The latest value of a time series as JSON text, with its time in milliseconds. Natively always none.
+pub fn latest(entity: &EntityId, key: &str) -> Option<(i64, String)> {
+    #[cfg(target_arch = "wasm32")]
+    return bindings::node::pacificsoft::plugin::readings::latest(entity, key);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let _ = (entity, key);
+        None
+    }
+}

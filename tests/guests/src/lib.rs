@@ -1,1 +1,142 @@
-//! evil-guests.
+//! Rule nodes that misbehave, each in one way. The host must survive all of them; a test names each.
+
+use pacificsoft_sdk::{
+    ClearAlarm, Content, Descriptor, Effect, Emission, EntityId, Level, Message, NewMessage, Outcome, RuleNode, SaveTimeSeries, Steps, log,
+};
+
+macro_rules! evil {
+    ($(#[$doc:meta])* $name:ident, $type_name:literal, $class:literal, open: $open:expr, process: $process:expr) => {
+        $(#[$doc])*
+        pub struct $name(#[allow(dead_code)] String);
+
+        impl RuleNode for $name {
+            const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+
+            fn descriptor() -> Descriptor {
+                Descriptor {
+                    type_name: $type_name,
+                    class_ids: &[$class],
+                    title: $type_name,
+                    description: "Misbehaves, for tests.",
+                    effects: &["save-time-series"],
+                    ..Descriptor::new()
+                }
+            }
+
+            fn open(configuration: &str) -> Result<Self, String> {
+                let open: fn(&str) -> Result<(), String> = $open;
+                open(configuration)?;
+                Ok($name(configuration.to_owned()))
+            }
+
+            fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+                let process: fn(&str, &Message) -> Result<Outcome, String> = $process;
+                process(&self.0, message)
+            }
+        }
+    };
+}
+
+fn fine(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
+fn spin() -> ! {
+    let mut number = 0u64;
+    loop {
+        number = std::hint::black_box(number.wrapping_add(1));
+    }
+}
+
+fn emissions(count: usize, json: &str) -> Outcome {
+    let emission = || Emission { relation: "Success".to_owned(), message: Some(NewMessage::with_json(json)) };
+    Outcome::Steps(Steps { effects: vec![], emissions: (0..count).map(|_| emission()).collect() })
+}
+
+fn recurse(depth: u64) -> u64 {
+    let frame = std::hint::black_box([depth; 64]);
+    recurse(std::hint::black_box(depth + 1)) + frame[3]
+}
+
+evil!(/// Behaves.
+    Pass, "pass", "test.evil.pass", open: fine, process: |_, _| Ok(Outcome::Forward(0)));
+evil!(/// Never returns.
+    Loop, "loop", "test.evil.loop", open: fine, process: |_, _| spin());
+evil!(/// Never opens.
+    LoopInOpen, "loop-in-open", "test.evil.loop-in-open", open: |_| spin(), process: |_, _| Ok(Outcome::Forward(0)));
+evil!(/// Takes memory without end.
+    MemoryBomb, "memory-bomb", "test.evil.memory-bomb", open: fine, process: |_, _| {
+        let mut hoard: Vec<Vec<u8>> = Vec::new();
+        loop {
+            hoard.push(std::hint::black_box(vec![1; 1 << 20]));
+        }
+    });
+evil!(/// Panics.
+    Trap, "trap", "test.evil.trap", open: fine, process: |_, _| panic!("on purpose"));
+evil!(/// Panics while opening.
+    TrapInOpen, "trap-in-open", "test.evil.trap-in-open", open: |_| panic!("on purpose"), process: |_, _| Ok(Outcome::Forward(0)));
+evil!(/// Calls itself without end.
+    StackBomb, "stack-bomb", "test.evil.stack-bomb", open: fine, process: |_, _| Err(recurse(0).to_string()));
+evil!(/// Answers with megabytes.
+    HugeOutput, "huge-output", "test.evil.huge-output", open: fine, process: |_, _| {
+        let mut json = String::with_capacity(8 << 20);
+        json.push('"');
+        while json.len() < 8 << 20 {
+            json.push_str("xxxxxxxxxxxxxxxx");
+        }
+        json.push('"');
+        Ok(Outcome::emit("Success", NewMessage::with_json(json)))
+    });
+evil!(/// Answers with a hundred thousand messages.
+    ManyEmissions, "many-emissions", "test.evil.many-emissions", open: fine, process: |_, _| Ok(emissions(20_000, "1")));
+evil!(/// Writes ten thousand log lines for a message.
+    LogFlood, "log-flood", "test.evil.log-flood", open: fine, process: |_, _| {
+        for _ in 0..10_000 {
+            log(Level::Error, "flood flood flood flood");
+        }
+        Ok(Outcome::Forward(0))
+    });
+evil!(/// Names a relation it did not declare.
+    UnknownRelation, "unknown-relation", "test.evil.unknown-relation", open: fine, process: |_, _| Ok(Outcome::along("Elsewhere")));
+evil!(/// Names a relation by an index beyond its list.
+    BadIndex, "bad-index", "test.evil.bad-index", open: fine, process: |_, _| Ok(Outcome::Forward(99)));
+evil!(/// Asks for an effect it did not declare.
+    UndeclaredEffect, "undeclared-effect", "test.evil.undeclared-effect", open: fine, process: |_, _| {
+        Ok(Outcome::Effect(Effect::ClearAlarm(ClearAlarm { entity: None, alarm_type: "x".to_owned(), details: None })))
+    });
+evil!(/// Writes to an entity with an id that is none.
+    BadEntity, "bad-entity", "test.evil.bad-entity", open: fine, process: |_, _| {
+        let entity = EntityId { entity_type: "DEVICE".to_owned(), id: "../../etc".to_owned() };
+        let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::whole() };
+        Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
+    });
+evil!(/// Emits text that is no JSON.
+    BadJson, "bad-json", "test.evil.bad-json", open: fine, process: |_, _| Ok(emissions(1, "{not json")));
+evil!(/// Is busy for the milliseconds in its configuration.
+    Slow, "slow", "test.evil.slow", open: fine, process: |configuration, _| {
+        let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        let until = pacificsoft_sdk::now_ms() + json["ms"].as_i64().unwrap_or(1);
+        while pacificsoft_sdk::now_ms() < until {
+            std::hint::black_box(());
+        }
+        Ok(Outcome::Forward(0))
+    });
+
+pacificsoft_sdk::export_nodes!(
+    Pass,
+    Loop,
+    LoopInOpen,
+    MemoryBomb,
+    Trap,
+    TrapInOpen,
+    StackBomb,
+    HugeOutput,
+    ManyEmissions,
+    LogFlood,
+    UnknownRelation,
+    BadIndex,
+    UndeclaredEffect,
+    BadEntity,
+    BadJson,
+    Slow
+);

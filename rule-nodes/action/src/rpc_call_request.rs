@@ -1,0 +1,82 @@
+//! rpc call request: sends the request in the message's data to the originator, a device.
+
+use pacificsoft_sdk::{Content, Descriptor, Effect, Message, Outcome, RuleNode, SendRpc};
+use serde::Deserialize;
+
+/// The node.
+pub struct RpcCallRequest {
+    timeout_ms: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    #[serde(default = "a_minute")]
+    timeout_in_seconds: u32,
+}
+
+fn a_minute() -> u32 {
+    60
+}
+
+/// A day: longer waits are for persistent requests.
+const TIMEOUT_S_MAX: u32 = 86_400;
+
+impl RuleNode for RpcCallRequest {
+    const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "rpc-call-request",
+            class_ids: &["org.thingsboard.rule.engine.rpc.TbSendRPCRequestNode"],
+            title: "rpc call request",
+            family: "ACTION",
+            description: "Sends the request in the message's data to the originator, a device; its reply becomes the data.",
+            details: "Data: method, params. Metadata oneway=true does not wait for a reply.",
+            icon: "call_made",
+            configuration_schema: r#"{"type":"object","properties":{"timeoutInSeconds":{"type":"integer","minimum":1,"maximum":86400}}}"#,
+            default_configuration: r#"{"timeoutInSeconds":60}"#,
+            effects: &["send-rpc"],
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(configuration: &str) -> Result<Self, String> {
+        let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        if own.timeout_in_seconds == 0 || own.timeout_in_seconds > TIMEOUT_S_MAX {
+            return Err("timeoutInSeconds must be between 1 and 86400".to_owned());
+        }
+        Ok(RpcCallRequest { timeout_ms: own.timeout_in_seconds * 1000 })
+    }
+
+    fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+        if message.originator().entity_type != "DEVICE" {
+            return Err("the originator is not a device".to_owned());
+        }
+        let method = message.text("method").ok_or("the data have no method")?;
+        let params = match message.json("params") {
+            Some(_) => Content::Payload("params".to_owned()),
+            None => Content::Json("{}".to_owned()),
+        };
+        let oneway = message.metadata("oneway").is_some_and(|text| text == "true");
+        Ok(Outcome::Effect(Effect::SendRpc(SendRpc { device: None, method, params, timeout_ms: self.timeout_ms, oneway })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarm_details::effect;
+    use pacificsoft_sdk::testing::TestMessage;
+
+    #[test]
+    fn sends_what_the_data_say() {
+        let mut node = RpcCallRequest::open(r#"{"timeoutInSeconds": 5}"#).expect("valid");
+        let message = TestMessage::new("RPC_CALL_FROM_SERVER_TO_DEVICE", r#"{"method": "on", "params": {"pin": 1}}"#).with("oneway", "true");
+        let Effect::SendRpc(rpc) = effect(node.process(&message.message())) else { panic!("a request") };
+        assert_eq!((rpc.method.as_str(), rpc.timeout_ms, rpc.oneway), ("on", 5000, true));
+        assert_eq!(rpc.params, Content::Payload("params".to_owned()));
+        assert!(node.process(&TestMessage::telemetry("{}").message()).is_err());
+        assert!(RpcCallRequest::open(r#"{"timeoutInSeconds": 0}"#).is_err());
+    }
+}

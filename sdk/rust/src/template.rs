@@ -1,0 +1,94 @@
+//! Templates in configurations: `${key}` stands for metadata, `$[path]` for a place in the payload.
+
+use crate::Message;
+
+/// A text with places to fill in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    Metadata(String),
+    Payload(String),
+}
+
+impl Template {
+    /// Reads a template. What is not closed stays text.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find('$') {
+            let (before, from) = rest.split_at(start);
+            plain.push_str(before);
+            let close = match from.as_bytes().get(1) {
+                Some(b'{') => from.find('}'),
+                Some(b'[') => from.find(']'),
+                _ => None,
+            };
+            let Some(end) = close else {
+                plain.push('$');
+                rest = &from[1..];
+                continue;
+            };
+            if !plain.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut plain)));
+            }
+            let name = from[2..end].to_owned();
+            parts.push(if from.as_bytes()[1] == b'{' { Part::Metadata(name) } else { Part::Payload(name) });
+            rest = &from[end + 1..];
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain));
+        }
+        Template(parts)
+    }
+
+    /// Fills the places in. A place without value stays as it is written.
+    pub fn fill(&self, message: &Message) -> String {
+        let mut filled = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(text) => filled.push_str(text),
+                Part::Metadata(key) => match message.metadata(key) {
+                    Some(value) => filled.push_str(&value),
+                    None => push_all(&mut filled, &["${", key, "}"]),
+                },
+                Part::Payload(path) => match message.text(path).or_else(|| message.json(path)) {
+                    Some(value) => filled.push_str(&value),
+                    None => push_all(&mut filled, &["$[", path, "]"]),
+                },
+            }
+        }
+        filled
+    }
+}
+
+fn push_all(text: &mut String, parts: &[&str]) {
+    for part in parts {
+        text.push_str(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestMessage;
+
+    #[test]
+    fn fills_metadata_and_payload() {
+        let message = TestMessage::telemetry(r#"{"t": 25, "name": "boiler"}"#).with("deviceName", "D1");
+        let cases = [
+            ("High temperature", "High temperature"),
+            ("${deviceName}: $[name] at $[t]", "D1: boiler at 25"),
+            ("${nothing} costs 5$", "${nothing} costs 5$"),
+            ("$[gone] ${open", "$[gone] ${open"),
+            ("", ""),
+        ];
+        for (template, expected) in cases {
+            assert_eq!(Template::parse(template).fill(&message.message()), expected);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Building guests: rule nodes and adapters become components under `target/components`.
+//!
+//! What is built is decided by a hash over the sources and the toolchain, so that a second call does nothing.
+
+pub mod toolchain;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use toolchain::Toolchain;
+
+/// A crate that becomes a component.
+struct Guest {
+    /// Name of the package.
+    package: &'static str,
+    /// Its folder.
+    folder: &'static str,
+    /// Path of the component below `target/components`.
+    component: &'static str,
+}
+
+const GUESTS: [Guest; 4] = [
+    Guest { package: "node-filter", folder: "rule-nodes/filter", component: "filter.wasm" },
+    Guest { package: "node-action", folder: "rule-nodes/action", component: "action.wasm" },
+    Guest { package: "node-adapters", folder: "rule-nodes/adapters", component: "device-api.wasm" },
+    Guest { package: "evil-guests", folder: "tests/guests", component: "test/evil-guests.wasm" },
+];
+
+/// Builds every guest that has changed; answers the components' paths.
+///
+/// # Errors
+/// When there is no toolchain for guests, or a guest does not build.
+pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
+    let stamp_path = root.join("target/components/stamp");
+    let components: Vec<PathBuf> = GUESTS.iter().map(|guest| root.join("target/components").join(guest.component)).collect();
+    let stamp = stamp(root)?;
+    if fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) && components.iter().all(|path| path.exists()) {
+        return Ok(components);
+    }
+    let toolchain = Toolchain::find(root)?;
+    eprintln!("guests: building with {toolchain}");
+    let modules = toolchain.build(root, &GUESTS.map(|guest| guest.package))?;
+    for ((guest, module), path) in GUESTS.iter().zip(modules).zip(&components) {
+        let bytes = component(&module).with_context(|| format!("{} does not become a component", guest.package))?;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, &bytes)?;
+        eprintln!("guests: {} ({} kB)", guest.component, bytes.len().div_ceil(1024));
+    }
+    fs::write(&stamp_path, stamp)?;
+    Ok(components)
+}
+
+/// Wraps a core module that `wit-bindgen` prepared into a component, and validates it.
+fn component(module: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
+    wit_component::ComponentEncoder::default().validate(true).module(&bytes)?.encode()
+}
+
+/// A hash over everything a component is made of.
+fn stamp(root: &Path) -> Result<String> {
+    let mut files = Vec::new();
+    for folder in ["wit", "sdk/rust"].into_iter().chain(GUESTS.iter().map(|guest| guest.folder)) {
+        collect(&root.join(folder), &mut files)?;
+    }
+    files.push(root.join("Cargo.lock"));
+    files.push(root.join("Cargo.toml"));
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_bytes());
+        hash.update(fs::read(&file)?);
+    }
+    hash.update(std::env::var(toolchain::CHOICE).unwrap_or_default());
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    if !folder.is_dir() {
+        bail!("{} is not there", folder.display());
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
