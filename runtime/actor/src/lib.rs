@@ -15,4 +15,4 @@ pub mod supervise;
 
 pub use control::{Control, Observe, Stop};
 pub use lane::{Lane, LaneClosed, LaneReceiver, lane};
-pub use supervise::{Backoff, spawn, supervise};
+pub use supervise::{Backoff, Life, spawn, supervise};

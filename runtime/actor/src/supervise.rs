@@ -51,13 +51,18 @@ pub enum Ended {
 /// Restarts before a supervisor gives up, when they follow without success in between.
 const RESTARTS_MAX: u32 = 20;
 
-/// Runs `life` until it returns; after a panic, pauses and runs it again on the same state. `life` borrows the actor's lanes and
-/// mailbox from its owner, so what waits in them survives.
-pub async fn supervise<S>(name: &'static str, state: &mut S, life: impl AsyncFn(&mut S)) -> Ended {
+/// An actor with what it lives on: its lanes and its mailbox.
+pub trait Life: Send {
+    /// Lives until there is nothing left to do. Called again after a panic: what waits in lanes and mailbox is still there.
+    fn live(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Lets an actor live until it ends; after a panic, pauses and lets the same actor live on.
+pub async fn supervise(name: &'static str, life: &mut impl Life) -> Ended {
     let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_secs(10));
     loop {
         let started = tokio::time::Instant::now();
-        match AssertUnwindSafe(life(state)).catch_unwind().await {
+        match AssertUnwindSafe(life.live()).catch_unwind().await {
             Ok(()) => return Ended::Stopped,
             Err(_) => {
                 if started.elapsed() > Duration::from_secs(60) {
@@ -98,6 +103,20 @@ mod tests {
         assert_eq!(backoff.failed().as_millis(), 10);
     }
 
+    struct Counting {
+        receiver: crate::LaneReceiver<u32>,
+        seen: Vec<u32>,
+    }
+
+    impl Life for Counting {
+        async fn live(&mut self) {
+            while let Some(number) = self.receiver.recv().await {
+                assert!(number != 2, "number two");
+                self.seen.push(number);
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_waits_in_a_lane_survives_a_panic() {
         let (sender, receiver) = crate::lane(10);
@@ -105,14 +124,8 @@ mod tests {
             sender.send(number).await.expect("room");
         }
         drop(sender);
-        let mut state = (receiver, Vec::new());
-        let ended = supervise("test", &mut state, async |(receiver, seen)| {
-            while let Some(number) = receiver.recv().await {
-                assert!(number != 2, "number two");
-                seen.push(number);
-            }
-        })
-        .await;
-        assert_eq!((ended, state.1), (Ended::Stopped, vec![0, 1, 3, 4]));
+        let mut counting = Counting { receiver, seen: Vec::new() };
+        let ended = supervise("test", &mut counting).await;
+        assert_eq!((ended, counting.seen), (Ended::Stopped, vec![0, 1, 3, 4]));
     }
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::actor::{Control, lane};
-use cluster::{DEVICE_LANE_CAPACITY, DeviceLane};
+use ::actor::{Control, LaneReceiver, Life, lane};
+use cluster::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use model::{Clock, DeviceId};
 use storage::Store;
 use tokio::sync::watch;
+use xtra::Mailbox;
 
 use crate::actor::{DeviceActor, Refresh, Surroundings};
 use crate::profile::{Chains, load_facts};
@@ -51,6 +52,18 @@ struct Slot {
     control: Control<DeviceActor>,
     /// Closes when the actor has left the registry.
     gone: watch::Receiver<()>,
+}
+
+struct DeviceLife {
+    actor: DeviceActor,
+    lane: LaneReceiver<Delivery>,
+    mailbox: Mailbox<DeviceActor>,
+}
+
+impl Life for DeviceLife {
+    async fn live(&mut self) {
+        self.actor.run(&mut self.lane, &self.mailbox).await;
+    }
 }
 
 impl Registry {
@@ -112,8 +125,7 @@ impl Registry {
         let inner = Arc::clone(&self.0);
         let actor = DeviceActor::new(device, facts, inner.around.clone());
         ::actor::spawn("device", async move {
-            let mut life = (actor, receiver, mailbox);
-            ::actor::supervise("device", &mut life, async |(actor, lane, mailbox)| actor.run(lane, mailbox).await).await;
+            ::actor::supervise("device", &mut DeviceLife { actor, lane: receiver, mailbox }).await;
             inner.slots.remove(&device);
             inner.awake.fetch_sub(1, Ordering::Relaxed);
             drop(leaving);

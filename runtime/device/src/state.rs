@@ -66,7 +66,8 @@ impl<R> State<R> {
     }
 
     /// Whether nothing would be lost if the actor slept.
-    pub fn is_idle(&self) -> bool {
+    pub fn is_idle(&mut self) -> bool {
+        self.sessions.retain(|known| !known.downlinks.is_closed());
         self.sessions.is_empty() && self.pending.is_empty()
     }
 

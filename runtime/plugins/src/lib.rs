@@ -1,1 +1,37 @@
-//! plugins.
+//! The component host: everything that knows wasmtime.
+//!
+//! A component is a package of rule-node types, or a payload adapter. It is sandboxed: it reaches nothing but what the contract in
+//! `wit/` offers, and its memory, time, stack and output have limits. What it answers is checked before anybody acts on it. Reading
+//! order:
+//!
+//! 1. [`limits`] and [`engine`] – the one place that configures wasmtime; the clock thread that ends endless loops,
+//! 2. [`component`] and [`cache`] – from bytes to a component that can be instantiated; native code is kept on disk, authenticated,
+//! 3. [`catalog`] – node types by the ids that rule chains use,
+//! 4. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked,
+//! 5. [`adapter`] – instances that translate for devices,
+//! 6. `capability` – what guests may ask the host, one file for each interface.
+//!
+//! This crate must not know stores, devices or protocols: reads reach the guest through the port [`Readings`].
+
+pub mod adapter;
+mod bindings;
+pub mod cache;
+mod capability;
+pub mod catalog;
+pub mod component;
+pub mod engine;
+pub mod error;
+pub mod guest;
+pub mod limits;
+pub mod node;
+pub mod outcome;
+
+pub use adapter::{AdapterPool, Inbound, Outbound, Transport};
+pub use catalog::{Catalog, NodeType};
+pub use component::{AdapterComponent, AdapterDescriptor, LoadedComponent, NodeDescriptor, RuleComponent};
+pub use engine::{Host, HostConfig};
+pub use error::{DecodeError, Fault, LoadError, OpenError, ProcessError};
+pub use guest::{LogLevel, LogSink, Readings};
+pub use limits::Limits;
+pub use node::{NodeContext, NodeInstance};
+pub use outcome::{Content, Effect, Emission, Outcome, Relation};

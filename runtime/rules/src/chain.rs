@@ -10,7 +10,7 @@ mod effects_at_work;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Control, Lane, LaneReceiver, Observe, lane};
+use actor::{Control, Lane, LaneReceiver, Life, Observe, lane};
 use cluster::{Receipt, SettleError};
 use effects::Effects;
 use model::{Message, TenantId};
@@ -109,10 +109,8 @@ pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around
         not_durable: 0,
     };
     actor.start_nodes();
-    actor::spawn("rule chain", async move {
-        let mut life = (actor, inputs, decided, mailbox);
-        actor::supervise("rule chain", &mut life, async |(actor, inputs, decided, mailbox)| run(actor, inputs, decided, mailbox).await).await;
-    });
+    let mut life = ChainLife { actor, inputs, decided, mailbox, lived: false };
+    actor::spawn("rule chain", async move { actor::supervise("rule chain", &mut life).await });
     ChainHandle { lane: input, control }
 }
 
@@ -149,46 +147,56 @@ impl Handler<Observe> for ChainActor {
     }
 }
 
-async fn run(
-    actor: &mut ChainActor,
-    inputs: &mut LaneReceiver<ChainInput>,
-    decided: &mut LaneReceiver<Decided>,
-    mailbox: &Mailbox<ChainActor>,
-) {
-    let mut entering = Vec::with_capacity(BATCH_MAX);
-    let mut answers = Vec::with_capacity(BATCH_MAX);
-    let mut control = std::pin::pin!(mailbox.next());
-    let mut entrance_open = true;
-    loop {
-        actor.take_over_when_empty();
-        let room = BRANCHES_MAX.saturating_sub(actor.steps.branches()).min(BATCH_MAX);
-        if !entrance_open && actor.steps.branches() == 0 {
-            return;
+struct ChainLife {
+    actor: ChainActor,
+    inputs: LaneReceiver<ChainInput>,
+    decided: LaneReceiver<Decided>,
+    mailbox: Mailbox<ChainActor>,
+    /// Not for the first time: there was a panic.
+    lived: bool,
+}
+
+impl Life for ChainLife {
+    async fn live(&mut self) {
+        let ChainLife { actor, inputs, decided, mailbox, lived } = self;
+        if std::mem::replace(lived, true) {
+            *decided = actor.start_over();
         }
-        tokio::select! {
-            biased;
-            message = &mut control => {
-                // Breaks when asked to stop, or when nobody holds the control any more; the entrance decides about the end.
-                if message.dispatch_to(actor).await.is_break() {
-                    inputs.close();
-                }
-                control.set(mailbox.next());
+        let mut entering = Vec::with_capacity(BATCH_MAX);
+        let mut answers = Vec::with_capacity(BATCH_MAX);
+        let mut control = std::pin::pin!(mailbox.next());
+        let mut entrance_open = true;
+        loop {
+            actor.take_over_when_empty();
+            let room = BRANCHES_MAX.saturating_sub(actor.steps.branches()).min(BATCH_MAX);
+            if !entrance_open && actor.steps.branches() == 0 {
+                return;
             }
-            _ = decided.recv_batch(&mut answers, BATCH_MAX) => {
-                for Decided { branch, outcome } in answers.drain(..) {
-                    actor.steps.decided(branch, outcome, &mut actor.commands);
+            tokio::select! {
+                biased;
+                message = &mut control => {
+                    // Breaks when asked to stop, or when nobody holds the control any more; the entrance decides about the end.
+                    if message.dispatch_to(actor).await.is_break() {
+                        inputs.close();
+                    }
+                    control.set(mailbox.next());
+                }
+                _ = decided.recv_batch(&mut answers, BATCH_MAX) => {
+                    for Decided { branch, outcome } in answers.drain(..) {
+                        actor.steps.decided(branch, outcome, &mut actor.commands);
+                    }
+                }
+                finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished),
+                taken = inputs.recv_batch(&mut entering, room), if entrance_open && room > 0 && actor.next.is_none() => {
+                    entrance_open = taken > 0;
+                    actor.entered += entering.len() as u64;
+                    for ChainInput { message, receipt } in entering.drain(..) {
+                        actor.steps.enter(message, receipt, &mut actor.commands);
+                    }
                 }
             }
-            finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished),
-            taken = inputs.recv_batch(&mut entering, room), if entrance_open && room > 0 && actor.next.is_none() => {
-                entrance_open = taken > 0;
-                actor.entered += entering.len() as u64;
-                for ChainInput { message, receipt } in entering.drain(..) {
-                    actor.steps.enter(message, receipt, &mut actor.commands);
-                }
-            }
+            actor.carry_out().await;
         }
-        actor.carry_out().await;
     }
 }
 
@@ -198,6 +206,17 @@ impl ChainActor {
         self.nodes = (0..graph.nodes.len())
             .map(|index| start_node(&graph, index, self.tenant, &self.around, 2 * BRANCHES_MAX, self.done.clone()))
             .collect();
+    }
+
+    /// Forgets everything in flight: its receipts say so, and devices send again. Answers where the new nodes report.
+    fn start_over(&mut self) -> LaneReceiver<Decided> {
+        let (done, decided) = lane(2 * BRANCHES_MAX);
+        self.done = done;
+        self.commands.clear();
+        self.steps = Steps::new(Arc::clone(self.steps.graph()));
+        self.at_work = AtWork::new(self.at_work.effects().clone());
+        self.start_nodes();
+        decided
     }
 
     fn take_over_when_empty(&mut self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::entity::RuleChainMetadata;
 use model::{RuleChainId, RuleNodeId};
-use plugins::{Catalog, NodeType};
+use plugins::{Catalog, NodeInstance, NodeType};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -94,6 +94,15 @@ impl Graph {
         let graph = Graph { chain, name: name.into(), first: metadata.first_node_index, nodes };
         errors.extend(graph.cycles_without_exit());
         if errors.is_empty() { Ok(graph) } else { Err(errors) }
+    }
+
+    /// Tries every node's configuration on its type, in an instance of its own each. Blocks for as long as that takes.
+    pub fn check_configurations(&self) -> Vec<ChainError> {
+        let check = |(index, node): (usize, &NodeSpec)| {
+            let checked = NodeInstance::check(node.node_type.component(), &node.node_type.descriptor().type_name, &node.configuration);
+            checked.err().map(|error| ChainError::Configuration { index, name: node.name.to_string(), reason: error.to_string() })
+        };
+        self.nodes.iter().enumerate().filter_map(check).collect()
     }
 
     /// Sets of nodes that messages circle in and cannot leave: every relation that a node of the set can use, but `Failure`, leads

@@ -3,10 +3,11 @@
 //! A guest's fault costs the instance, never the actor: the message leaves along `Failure`, and so do those that arrive during the
 //! pause before the next instance. The pause grows while faults repeat, which also bounds how much time a bad node can burn.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Backoff, Control, Lane, LaneReceiver, Observe, lane};
+use actor::{Backoff, Control, Lane, LaneReceiver, Life, Observe, lane};
 use model::{Clock, TenantId};
 use plugins::{LogSink, NodeContext, NodeInstance, Outcome, ProcessError, Readings};
 use serde::Serialize;
@@ -123,33 +124,52 @@ pub fn start_node(
         backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
         state: NodeState::default(),
     };
-    actor::spawn("rule node", async move {
-        let mut life = (actor, receiver, mailbox);
-        actor::supervise("rule node", &mut life, async |(actor, work, mailbox)| run(actor, work, mailbox, &done).await).await;
-    });
+    let mut life = NodeLife { actor, work: receiver, mailbox, done, queue: VecDeque::new(), in_hand: None };
+    actor::spawn("rule node", async move { actor::supervise("rule node", &mut life).await });
     NodeHandle { work, control }
 }
 
-async fn run(actor: &mut NodeActor, work: &mut LaneReceiver<Branch>, mailbox: &Mailbox<NodeActor>, done: &Lane<Decided>) {
-    let mut batch = Vec::new();
-    let mut control = std::pin::pin!(mailbox.next());
-    loop {
-        tokio::select! {
-            biased;
-            message = &mut control => {
-                // A node outlives its control: it ends when its work lane closes.
-                let _ = message.dispatch_to(actor).await;
-                control.set(mailbox.next());
-            }
-            taken = work.recv_batch(&mut batch, BATCH_MAX) => {
-                if taken == 0 {
-                    return;
+struct NodeLife {
+    actor: NodeActor,
+    work: LaneReceiver<Branch>,
+    mailbox: Mailbox<NodeActor>,
+    done: Lane<Decided>,
+    /// Taken from the lane, not decided about yet.
+    queue: VecDeque<Branch>,
+    /// Being decided about. Still there after a panic: then it fails, so that its message is settled.
+    in_hand: Option<Branch>,
+}
+
+impl Life for NodeLife {
+    async fn live(&mut self) {
+        let NodeLife { actor, work, mailbox, done, queue, in_hand } = self;
+        if let Some(branch) = in_hand.take() {
+            let outcome = Err("the rule node's actor failed".to_owned());
+            let _ = done.send(Decided { branch, outcome }).await;
+        }
+        let mut batch = Vec::new();
+        let mut control = std::pin::pin!(mailbox.next());
+        loop {
+            tokio::select! {
+                biased;
+                message = &mut control => {
+                    // A node outlives its control: it ends when its work lane closes.
+                    let _ = message.dispatch_to(actor).await;
+                    control.set(mailbox.next());
                 }
-                for branch in batch.drain(..) {
-                    let outcome = actor.decide(&branch).await;
-                    if done.send(Decided { branch, outcome }).await.is_err() {
+                taken = work.recv_batch(&mut batch, BATCH_MAX), if queue.is_empty() => {
+                    if taken == 0 {
                         return;
                     }
+                    queue.extend(batch.drain(..));
+                }
+                () = std::future::ready(()), if !queue.is_empty() => {}
+            }
+            while let Some(branch) = queue.pop_front() {
+                let outcome = actor.decide(in_hand.insert(branch)).await;
+                let Some(branch) = in_hand.take() else { continue };
+                if done.send(Decided { branch, outcome }).await.is_err() {
+                    return;
                 }
             }
         }

@@ -1,1 +1,24 @@
-//! session.
+//! Sessions: one for each connection of a device, or one exchange of a connectionless protocol.
+//!
+//! A session knows who the device is, has its tenant's protocol adapter translate, hands uplinks to the device's actor in order, and
+//! learns when they are durable. Transports drive it: they frame bytes and know no device. Reading order:
+//!
+//! 1. [`identity`] – from what a device presents to who it is,
+//! 2. [`adapters`] – the protocol adapter of each tenant,
+//! 3. [`session`] – one session: publish, events, end,
+//! 4. [`manager`] – the actor that knows every connection: takeover, closing.
+//!
+//! This crate must not know MQTT, HTTP or CoAP.
+
+pub mod adapters;
+pub mod error;
+pub mod identity;
+pub mod manager;
+pub mod session;
+
+pub use adapters::Adapters;
+pub use plugins::{Inbound, Outbound, Transport};
+pub use error::{AuthError, OpenError, PublishError};
+pub use identity::Credentials;
+pub use manager::{ManagerState, Sessions, SessionsConfig};
+pub use session::{CloseReason, Event, Session, SessionState};

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use actor::{Control, Observe, Stop};
 use device::Registry;
 use effects::Effects;
-use model::TenantId;
+use model::{DeviceId, Downlink, TenantId};
 use plugins::Catalog;
 use rules::NodeSurroundings;
 use serde::Serialize;
@@ -37,6 +37,7 @@ pub struct App {
     control: Control<AppActor>,
     registry: Arc<OnceLock<Registry>>,
     table: ChainTable,
+    effects: Effects,
 }
 
 /// What can be seen of all tenants from outside.
@@ -108,10 +109,10 @@ impl App {
     /// Starts the actor; no tenant is in use yet.
     pub fn start(config: AppConfig) -> Self {
         let AppConfig { store, catalog, effects, nodes, table } = config;
-        let around = Surroundings { store, catalog, effects, nodes, table: table.clone() };
+        let around = Surroundings { store, catalog, effects: effects.clone(), nodes, table: table.clone() };
         let (control, mailbox) = Control::mailbox();
         actor::spawn("app", xtra::run(mailbox, AppActor { around, tenants: HashMap::new() }));
-        App { control, registry: Arc::new(OnceLock::new()), table }
+        App { control, registry: Arc::new(OnceLock::new()), table, effects }
     }
 
     /// Tells the App which registry its devices live in, for [`App::observe`].
@@ -147,6 +148,18 @@ impl App {
     pub async fn observe(&self) -> Result<AppState, TenantError> {
         let tenants = self.control.ask(Observe).await.map_err(|_| TenantError::Stopping)?;
         Ok(AppState { tenants, devices_awake: self.registry.get().map_or(0, Registry::awake) })
+    }
+
+    /// Tells a device's actor, if it is awake, that the device's record has changed.
+    pub async fn device_changed(&self, device: DeviceId) {
+        if let Some(registry) = self.registry.get() {
+            registry.refresh(device).await;
+        }
+    }
+
+    /// Tells a device's sessions something, if there are any.
+    pub async fn push(&self, device: DeviceId, news: Downlink) {
+        self.effects.push(device, news).await;
     }
 
     /// Stops all tenants.

@@ -53,6 +53,7 @@ fn emissions(count: usize, json: &str) -> Outcome {
     Outcome::Steps(Steps { effects: vec![], emissions: (0..count).map(|_| emission()).collect() })
 }
 
+#[allow(unconditional_recursion, reason = "that is what it is for")]
 fn recurse(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 64]);
     recurse(std::hint::black_box(depth + 1)) + frame[3]
@@ -79,9 +80,9 @@ evil!(/// Calls itself without end.
     StackBomb, "stack-bomb", "test.evil.stack-bomb", open: fine, process: |_, _| Err(recurse(0).to_string()));
 evil!(/// Answers with megabytes.
     HugeOutput, "huge-output", "test.evil.huge-output", open: fine, process: |_, _| {
-        let mut json = String::with_capacity(8 << 20);
+        let mut json = String::with_capacity(3 << 20);
         json.push('"');
-        while json.len() < 8 << 20 {
+        while json.len() < 3 << 20 {
             json.push_str("xxxxxxxxxxxxxxxx");
         }
         json.push('"');

@@ -75,6 +75,10 @@ impl AtWork {
         }
     }
 
+    pub(super) fn effects(&self) -> &Effects {
+        &self.effects
+    }
+
     pub(super) fn now_ms(&self) -> i64 {
         self.now_ms
     }

@@ -1,0 +1,88 @@
+//! The two things the program does, from options to result: a run with what belongs around it, and the check of a log.
+//!
+//! Prints nothing. Knows no exit codes.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::acklog::{self, AckLog};
+use crate::check::{Checked, Expected};
+use crate::error::SimError;
+use crate::options::{RunOptions, VerifyOptions, check_open_files};
+use crate::payload::wall_clock_ms;
+use crate::report::Report;
+use crate::run::{self, Shared};
+use crate::verify::{Named, provision, verify};
+
+/// Creates devices if asked, runs, and reads back if asked.
+///
+/// # Errors
+/// What keeps the run from beginning or makes it worthless; see [`run::run`].
+pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
+    let devices = options.names.devices(options.devices.map(|count| count as usize))?;
+    check_open_files(devices.len())?;
+    let plan = options.plan(devices.len())?;
+    let account = (options.provision || options.verify).then(|| options.rest.account()).transpose()?;
+    let target = run::resolve(&options.mqtt).await?;
+    let resume = match &options.acked_log {
+        Some(path) if path.exists() => resume(path, plan.window as u64)?,
+        _ => HashMap::new(),
+    };
+    let log = options.acked_log.as_deref().map(AckLog::open).transpose()?;
+    if let Some(account) = account.as_ref().filter(|_| options.provision) {
+        provision(account, devices.clone()).await?;
+    }
+    // Two simulators at the same broker must not push out each other's connections.
+    let client_prefix = format!("sim{:x}-{:x}-", std::process::id(), wall_clock_ms() & 0xFFFF_FFFF);
+    let tokens = devices.iter().map(|device| device.token.clone()).collect();
+    let shared = Arc::new(Shared {
+        plan,
+        tokens,
+        target,
+        client_prefix,
+        log,
+        resume,
+        keep_ledgers: options.verify,
+    });
+    let outcome = run::run(shared.clone(), options.threads as usize).await?;
+    let mut report = Report::new(&shared.plan, &outcome.stats);
+    if let Some(account) = account.filter(|_| options.verify) {
+        let ledgers = outcome.ledgers;
+        let expected = move |index| ledgers.get(&index).map_or_else(Expected::default, |ledger| ledger.expected());
+        report.verify = Some(verify(&account, devices, expected, options.rest.patience()).await?);
+    }
+    Ok(report)
+}
+
+/// Number and time with which each device of a log goes on: behind everything an earlier run can have sent.
+fn resume(path: &Path, window: u64) -> Result<HashMap<usize, (u64, u64)>, SimError> {
+    let devices = acklog::read(path)?.into_iter();
+    Ok(devices
+        .filter_map(|(device, list)| list.last().map(|last| (device, (last.seq + window + 1, last.ts + window))))
+        .collect())
+}
+
+/// Compares a log of acknowledgements with what is stored.
+///
+/// # Errors
+/// A log that cannot be read or names unknown devices, and those of [`verify`].
+pub async fn check_log(options: &VerifyOptions) -> Result<Checked, SimError> {
+    let mut log = acklog::read(&options.acked_log)?;
+    let Some(last) = log.keys().next_back().copied() else {
+        return Ok(Checked::default());
+    };
+    let devices: Vec<Named> = options
+        .names
+        .devices(Some(last + 1))?
+        .into_iter()
+        .filter(|device| log.contains_key(&device.index))
+        .collect();
+    let unlogged = u64::from(options.window);
+    let log: HashMap<usize, Expected> = devices
+        .iter()
+        .filter_map(|device| log.remove(&device.index).map(|sent| (device.index, Expected { sent, unlogged })))
+        .collect();
+    let expected = move |index| log.get(&index).cloned().unwrap_or_default();
+    verify(&options.rest.account()?, devices, expected, options.rest.patience()).await
+}

@@ -1,0 +1,263 @@
+//! Instances that translate for devices. An adapter is stateless, so any free instance of the pool serves.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use model::{Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+use wasmtime::Store;
+use wasmtime::component::Resource;
+
+use crate::bindings::outcome::Content;
+use crate::bindings::payload_adapter::PayloadAdapter;
+use crate::bindings::uplink as wit;
+use crate::component::AdapterComponent;
+use crate::engine::ticks;
+use crate::error::DecodeError;
+use crate::guest::{Current, Guest, LogBudget, LogSink, explain, store};
+use crate::limits::Limiter;
+
+/// Instances kept for the next call.
+const IDLE_MAX: usize = 16;
+/// Keys of an attribute request at most.
+const KEYS_MAX: usize = 1_000;
+
+/// How a device is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Transport {
+    Mqtt,
+    Http,
+    Coap,
+}
+
+impl Transport {
+    /// Its name in the contract.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Mqtt => "mqtt",
+            Transport::Http => "http",
+            Transport::Coap => "coap",
+        }
+    }
+}
+
+/// What a device sent, as the transport framed it.
+#[derive(Debug)]
+pub struct Inbound {
+    /// How.
+    pub transport: Transport,
+    /// MQTT: the topic. HTTP and CoAP: method and path below the device's root, such as `POST telemetry`.
+    pub address: String,
+    /// Query parameters.
+    pub query: Vec<(String, String)>,
+    /// Bytes.
+    pub payload: Bytes,
+    parsed: OnceLock<Option<Payload>>,
+}
+
+impl Inbound {
+    /// Frames a payload.
+    pub fn new(transport: Transport, address: impl Into<String>, query: Vec<(String, String)>, payload: Bytes) -> Self {
+        Inbound { transport, address: address.into(), query, payload, parsed: OnceLock::new() }
+    }
+
+    /// The payload as JSON, parsed on first use; none when it is not JSON.
+    pub(crate) fn json(&self) -> Option<&Payload> {
+        self.parsed.get_or_init(|| Payload::parse(&self.payload).ok()).as_ref()
+    }
+}
+
+/// A message ready for the transport to frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbound {
+    /// MQTT: the topic.
+    pub address: String,
+    /// Bytes.
+    pub payload: Bytes,
+}
+
+/// Instances of one adapter, for one tenant.
+pub struct AdapterPool {
+    component: AdapterComponent,
+    tenant: TenantId,
+    log: Arc<dyn LogSink>,
+    clock: Arc<dyn Clock>,
+    idle: Mutex<Vec<Instance>>,
+}
+
+struct Instance {
+    store: Store<Guest>,
+    adapter: PayloadAdapter,
+}
+
+impl AdapterPool {
+    /// No instance yet: they are made when they are needed.
+    pub fn new(component: AdapterComponent, tenant: TenantId, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
+        AdapterPool { component, tenant, log, clock, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Understands what a device sent.
+    ///
+    /// # Errors
+    /// [`DecodeError`], by whose fault it is.
+    pub fn decode(&self, inbound: Inbound) -> Result<Vec<Uplink>, DecodeError> {
+        let inbound = Arc::new(inbound);
+        let answer = self.call(Current::Inbound(Arc::clone(&inbound)), |adapter, store| {
+            adapter.pacificsoft_plugin_adapter().call_decode(store, Resource::new_borrow(0))
+        });
+        let uplinks = match answer.map_err(DecodeError::Adapter)? {
+            Ok(uplinks) => uplinks,
+            Err(wit::Refusal::UnknownAddress) => return Err(DecodeError::UnknownAddress),
+            Err(wit::Refusal::Malformed(mut reason)) => {
+                reason.truncate(reason.floor_char_boundary(1024));
+                return Err(DecodeError::Malformed(reason));
+            }
+        };
+        let max = self.component.0.host.limits().uplinks_max;
+        if uplinks.len() > max {
+            return Err(DecodeError::Malformed(format!("{} parts are more than the {max} allowed in one message", uplinks.len())));
+        }
+        uplinks.into_iter().map(|uplink| checked(uplink, &inbound)).collect::<Result<_, _>>().map_err(DecodeError::Adapter)
+    }
+
+    /// Writes what a device is told. None: its protocol has no word for it.
+    ///
+    /// # Errors
+    /// Text, when the adapter fails.
+    pub fn encode(&self, transport: Transport, downlink: &Downlink) -> Result<Option<Outbound>, String> {
+        let downlink = told(downlink);
+        let answer = self.call(Current::Nothing, |adapter, store| {
+            adapter.pacificsoft_plugin_adapter().call_encode(store, transport.as_str(), &downlink)
+        })?;
+        Ok(answer?.map(|outbound| Outbound { address: outbound.address, payload: outbound.payload.into() }))
+    }
+
+    /// What a subscription brings; nothing: it is refused.
+    ///
+    /// # Errors
+    /// Text, when the adapter fails.
+    pub fn subscription(&self, transport: Transport, filter: &str) -> Result<Vec<DownlinkKind>, String> {
+        let kinds = self.call(Current::Nothing, |adapter, store| {
+            adapter.pacificsoft_plugin_adapter().call_subscription(store, transport.as_str(), filter)
+        })?;
+        let mut known = Vec::with_capacity(4);
+        for kind in kinds {
+            let kind = match kind {
+                wit::DownlinkKind::AttributeResponse => DownlinkKind::AttributeResponse,
+                wit::DownlinkKind::Attributes => DownlinkKind::Attributes,
+                wit::DownlinkKind::RpcRequest => DownlinkKind::RpcRequest,
+                wit::DownlinkKind::RpcResponse => DownlinkKind::RpcResponse,
+            };
+            if !known.contains(&kind) {
+                known.push(kind);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Calls an idle instance, or a new one. A faulty instance is dropped.
+    fn call<T>(
+        &self,
+        current: Current,
+        call: impl FnOnce(&PayloadAdapter, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<T, String> {
+        let idle = self.idle.lock().pop();
+        let mut instance = match idle {
+            Some(instance) => instance,
+            None => self.instantiate()?,
+        };
+        let limits = self.component.0.host.limits();
+        instance.store.data_mut().current = current;
+        instance.store.set_epoch_deadline(ticks(limits.process_ms));
+        let answer = call(&instance.adapter, &mut instance.store);
+        instance.store.data_mut().current = Current::Nothing;
+        match answer {
+            Ok(answer) => {
+                let mut idle = self.idle.lock();
+                if idle.len() < IDLE_MAX {
+                    idle.push(instance);
+                }
+                Ok(answer)
+            }
+            Err(error) => {
+                let fault = explain(&error, instance.store.data(), limits, limits.process_ms);
+                metrics::counter!("plugins_adapter_faults_total").increment(1);
+                tracing::warn!(adapter = self.component.descriptor().name, %fault, "protocol adapter failed");
+                Err(fault.to_string())
+            }
+        }
+    }
+
+    fn instantiate(&self) -> Result<Instance, String> {
+        let host = &self.component.0.host;
+        let limits = host.limits();
+        let guest = Guest {
+            limiter: Limiter::new(limits),
+            current: Current::Nothing,
+            tenant: self.tenant,
+            name: self.component.descriptor().name.as_str().into(),
+            readings: None,
+            log: Some(Arc::clone(&self.log)),
+            clock: Arc::clone(&self.clock),
+            log_budget: LogBudget::new(limits),
+        };
+        let mut store = store(&host.0.engine, guest, limits);
+        store.set_epoch_deadline(ticks(limits.open_ms));
+        match self.component.0.pre.instantiate(&mut store) {
+            Ok(adapter) => Ok(Instance { store, adapter }),
+            Err(error) => Err(explain(&error, store.data(), limits, limits.open_ms).to_string()),
+        }
+    }
+}
+
+/// Puts an uplink into the platform's words.
+fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, String> {
+    let content = |content: Content| content_of(content, inbound);
+    let keys = |keys: Option<Vec<String>>| match keys {
+        Some(keys) if keys.len() > KEYS_MAX => Err(format!("{} keys are more than the {KEYS_MAX} allowed", keys.len())),
+        keys => Ok(keys.map(|keys| keys.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>())),
+    };
+    Ok(match uplink {
+        wit::Uplink::Telemetry(telemetry) => Uplink::Telemetry { ts_ms: telemetry.timestamp, values: content(telemetry.values)? },
+        wit::Uplink::Attributes(values) => Uplink::Attributes(content(values)?),
+        wit::Uplink::AttributeRequest(request) => Uplink::AttributeRequest {
+            id: request.id,
+            client_keys: keys(request.client_keys)?,
+            shared_keys: keys(request.shared_keys)?,
+        },
+        wit::Uplink::RpcReply(reply) => Uplink::RpcReply { id: reply.id, payload: content(reply.payload)? },
+        wit::Uplink::RpcCall(call) => Uplink::RpcCall { id: call.id, method: call.method.into(), params: content(call.params)? },
+    })
+}
+
+fn content_of(content: Content, inbound: &Inbound) -> Result<Payload, String> {
+    match content {
+        Content::Json(text) => Payload::parse(text.as_bytes()).map_err(|error| format!("it answered with text that is no JSON: {error}")),
+        Content::Payload(path) => {
+            let whole = inbound.json().ok_or("it named the payload, which is no JSON")?;
+            if path.is_empty() {
+                return Ok(whole.clone());
+            }
+            Ok(Payload::new(whole.at(&path).cloned().unwrap_or(Json::Null)))
+        }
+    }
+}
+
+fn told(downlink: &Downlink) -> wit::Downlink {
+    let text = |payload: &Payload| payload.text().to_owned();
+    match downlink {
+        Downlink::AttributeResponse { id, client, shared } => wit::Downlink::AttributeResponse(wit::AttributeResponse {
+            id: *id,
+            client: client.as_ref().map(text),
+            shared: shared.as_ref().map(text),
+        }),
+        Downlink::AttributesChanged(values) => wit::Downlink::AttributesChanged(text(values)),
+        Downlink::AttributesRemoved(keys) => wit::Downlink::AttributesRemoved(keys.iter().map(ToString::to_string).collect()),
+        Downlink::RpcRequest { id, method, params } => {
+            wit::Downlink::RpcRequest(wit::RpcRequest { id: *id, method: method.to_string(), params: text(params) })
+        }
+        Downlink::RpcResponse { id, payload } => wit::Downlink::RpcResponse(wit::RpcResponse { id: *id, payload: text(payload) }),
+    }
+}

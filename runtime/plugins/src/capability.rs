@@ -1,0 +1,9 @@
+//! What guests may ask the host: one file for each interface of the contract.
+
+mod clock;
+mod log;
+mod message;
+mod readings;
+mod uplink;
+
+pub(crate) use readings::{entity_id, short};

@@ -1,0 +1,44 @@
+//! Interface `readings`: stored values of the tenant's own entities.
+
+use model::{AttributeScope, EntityId, EntityKind};
+use uuid::Uuid;
+
+use crate::bindings::entity;
+use crate::bindings::readings::Host;
+use crate::guest::Guest;
+
+impl Guest {
+    /// The entity a guest names. It is always one of the guest's own tenant, whatever the guest says.
+    fn own_entity(&self, named: &entity::EntityId) -> wasmtime::Result<EntityId> {
+        entity_id(self.tenant, named).map_err(wasmtime::Error::msg)
+    }
+}
+
+/// The entity of a tenant that a guest names.
+pub(crate) fn entity_id(tenant: model::TenantId, named: &entity::EntityId) -> Result<EntityId, String> {
+    let kind: EntityKind = named.entity_type.parse().map_err(|_| format!("there is no entity type {:?}", short(&named.entity_type)))?;
+    let id = Uuid::try_parse(&named.id).map_err(|_| format!("{:?} is not the id of an entity", short(&named.id)))?;
+    Ok(EntityId::new(tenant, kind, id))
+}
+
+/// The beginning of a guest's text, for an error.
+pub(crate) fn short(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+impl Host for Guest {
+    fn attribute(&mut self, named: entity::EntityId, scope: String, key: String) -> wasmtime::Result<Option<String>> {
+        let entity = self.own_entity(&named)?;
+        let scope: AttributeScope = scope.parse().map_err(|_| wasmtime::Error::msg(format!("there is no scope {:?}", short(&scope))))?;
+        let Some(readings) = &self.readings else { return Ok(None) };
+        let found = readings.attribute(entity, scope, &key).map_err(wasmtime::Error::msg)?;
+        Ok(found.map(|reading| reading.value.to_json().to_string()))
+    }
+
+    fn latest(&mut self, named: entity::EntityId, key: String) -> wasmtime::Result<Option<(i64, String)>> {
+        let entity = self.own_entity(&named)?;
+        let Some(readings) = &self.readings else { return Ok(None) };
+        let found = readings.latest(entity, &key).map_err(wasmtime::Error::msg)?;
+        Ok(found.map(|reading| (reading.ts_ms, reading.value.to_json().to_string())))
+    }
+}

@@ -1,0 +1,155 @@
+//! The one place that configures wasmtime, and the thread that keeps guests' time.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::bindings::{payload_adapter::PayloadAdapter, rule_node::RuleNode};
+use crate::cache::CodeCache;
+use crate::error::LoadError;
+use crate::guest::Guest;
+use crate::limits::{Limits, PARTS_MAX, STACK_BYTES_MAX};
+
+/// How often guests' clocks tick, milliseconds: budgets are multiples of it.
+pub(crate) const TICK_MS: u32 = 2;
+/// Bytes of a component at most.
+pub const COMPONENT_BYTES_MAX: usize = 4 << 20;
+
+/// What a host is made from.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Limits of every instance.
+    pub limits: Limits,
+    /// Instances there may be at one time.
+    pub instances_max: u32,
+    /// Folder for native code; none: components are compiled each time.
+    pub cache_dir: Option<PathBuf>,
+    /// Secret that authenticates what is in the folder.
+    pub cache_key: Vec<u8>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        HostConfig { limits: Limits::default(), instances_max: 4_000, cache_dir: None, cache_key: Vec::new() }
+    }
+}
+
+/// Loads and runs components. Clones share everything.
+#[derive(Clone)]
+pub struct Host(pub(crate) Arc<HostInner>);
+
+pub(crate) struct HostInner {
+    pub(crate) engine: Engine,
+    pub(crate) rule_linker: Linker<Guest>,
+    pub(crate) adapter_linker: Linker<Guest>,
+    pub(crate) limits: Limits,
+    pub(crate) cache: Option<CodeCache>,
+}
+
+impl Host {
+    /// Makes the engine and starts its clock.
+    ///
+    /// # Errors
+    /// [`LoadError::Host`] when the machine cannot run components.
+    pub fn new(config: HostConfig) -> Result<Self, LoadError> {
+        let failed = |error: wasmtime::Error| LoadError::Host(format!("{error:#}"));
+        let engine = engine(&config).map_err(failed)?;
+        let mut rule_linker = Linker::new(&engine);
+        RuleNode::add_to_linker::<Guest, HasSelf<Guest>>(&mut rule_linker, |guest| guest).map_err(failed)?;
+        let mut adapter_linker = Linker::new(&engine);
+        PayloadAdapter::add_to_linker::<Guest, HasSelf<Guest>>(&mut adapter_linker, |guest| guest).map_err(failed)?;
+        let cache = match config.cache_dir {
+            None => None,
+            Some(dir) => Some(CodeCache::open(dir, &config.cache_key).map_err(|error| LoadError::Host(error.to_string()))?),
+        };
+        start_clock(&engine)?;
+        Ok(Host(Arc::new(HostInner { engine, rule_linker, adapter_linker, limits: config.limits, cache })))
+    }
+
+    /// The limits of every instance.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+/// Ticks of the clock that a budget lasts. One more than it divides into: the first tick may come at once.
+pub(crate) fn ticks(budget_ms: u32) -> u64 {
+    u64::from(budget_ms.div_ceil(TICK_MS)) + 1
+}
+
+/// An engine with the pooling allocator; where the machine does not give that much address space, with plain allocation.
+fn engine(config: &HostConfig) -> wasmtime::Result<Engine> {
+    let mut pooled = base_config();
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(config)));
+    Engine::new(&pooled).or_else(|error| {
+        tracing::warn!(error = format!("{error:#}"), "no pool of instances; allocating one by one");
+        Engine::new(&base_config())
+    })
+}
+
+fn base_config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .concurrency_support(false)
+        .shared_memory(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_gc(false)
+        .wasm_exceptions(false)
+        .wasm_function_references(false)
+        .wasm_relaxed_simd(false)
+        .wasm_stack_switching(false)
+        .epoch_interruption(true)
+        .consume_fuel(false)
+        .max_wasm_stack(STACK_BYTES_MAX)
+        .memory_init_cow(true)
+        .generate_address_map(true)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(16));
+    config
+}
+
+fn pool(config: &HostConfig) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    let parts = u32::try_from(PARTS_MAX).unwrap_or(u32::MAX);
+    pool.total_component_instances(config.instances_max)
+        .total_core_instances(config.instances_max.saturating_mul(2))
+        .total_memories(config.instances_max)
+        .total_tables(config.instances_max.saturating_mul(2))
+        .max_core_instances_per_component(parts)
+        .max_memories_per_component(parts)
+        .max_tables_per_component(parts)
+        .max_memory_size(config.limits.memory_bytes_max)
+        .table_elements(config.limits.table_elements_max)
+        .linear_memory_keep_resident(64 << 10)
+        .table_keep_resident(16 << 10)
+        .max_unused_warm_slots(64)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// Ticks for as long as the engine lives. A thread of its own: a guest that spins on every worker must not stop the clock.
+fn start_clock(engine: &Engine) -> Result<(), LoadError> {
+    let weak: EngineWeak = engine.weak();
+    std::thread::Builder::new()
+        .name("guest clock".to_owned())
+        .spawn(move || {
+            while let Some(engine) = weak.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(Duration::from_millis(u64::from(TICK_MS)));
+            }
+        })
+        .map(drop)
+        .map_err(|error| LoadError::Host(error.to_string()))
+}

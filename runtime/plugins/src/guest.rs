@@ -1,0 +1,127 @@
+//! What stands behind a running instance: the data of its store, and the ports through which it reaches the platform.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::{AttributeScope, Clock, EntityId, Message, Reading, TenantId};
+use wasmtime::{Engine, Store, Trap};
+
+use crate::adapter::Inbound;
+use crate::error::Fault;
+use crate::limits::{Limiter, Limits};
+
+/// Stored values, read at once: a guest waits for them inside a call. Answers from memory or a local store, never over a network.
+pub trait Readings: Send + Sync + 'static {
+    /// An attribute.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String>;
+
+    /// The newest reading of a time series.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String>;
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Takes the log lines of guests; already limited in length and rate.
+pub trait LogSink: Send + Sync + 'static {
+    /// One line. `source` names the node or adapter.
+    fn line(&self, tenant: TenantId, source: &str, level: LogLevel, text: &str);
+}
+
+/// Stands for the borrowed message in signatures; the message itself is [`Guest::current`].
+pub struct GuestMessage;
+/// Stands for the borrowed inbound message in signatures.
+pub struct GuestInbound;
+
+/// What the guest is working on.
+#[derive(Debug)]
+pub(crate) enum Current {
+    Nothing,
+    Message(Arc<Message>),
+    Inbound(Arc<Inbound>),
+}
+
+/// Data of an instance's store.
+pub(crate) struct Guest {
+    pub(crate) limiter: Limiter,
+    pub(crate) current: Current,
+    pub(crate) tenant: TenantId,
+    pub(crate) name: Arc<str>,
+    pub(crate) readings: Option<Arc<dyn Readings>>,
+    pub(crate) log: Option<Arc<dyn LogSink>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log_budget: LogBudget,
+}
+
+/// Log lines left in the present second.
+#[derive(Debug)]
+pub(crate) struct LogBudget {
+    per_second: u32,
+    pub(crate) line_bytes_max: usize,
+    left: u32,
+    since: Instant,
+    /// Lines dropped since the last one written.
+    pub(crate) dropped: u64,
+}
+
+impl LogBudget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        LogBudget {
+            per_second: limits.log_lines_per_second,
+            line_bytes_max: limits.log_line_bytes_max,
+            left: limits.log_lines_per_second,
+            since: Instant::now(),
+            dropped: 0,
+        }
+    }
+
+    /// Whether a line may be written now.
+    pub(crate) fn take(&mut self) -> bool {
+        if self.left == 0 && self.since.elapsed().as_secs() >= 1 {
+            self.left = self.per_second;
+            self.since = Instant::now();
+        }
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        self.dropped += u64::from(!allowed);
+        allowed
+    }
+}
+
+/// A store for one instance, with every limit set.
+pub(crate) fn store(engine: &Engine, guest: Guest, limits: &Limits) -> Store<Guest> {
+    let mut store = Store::new(engine, guest);
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(limits.output_bytes_max);
+    store.set_max_component_handles(100);
+    store
+}
+
+/// Explains why a call into a guest failed.
+pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, limits: &Limits, budget_ms: u32) -> Fault {
+    let trap = error.downcast_ref::<Trap>();
+    match trap {
+        Some(Trap::Interrupt) => Fault::Time { budget_ms },
+        Some(Trap::StackOverflow) => Fault::Stack,
+        _ if guest.limiter.memory_refused => Fault::Memory { limit_bytes: limits.memory_bytes_max },
+        Some(trap) => Fault::Trap(trap.to_string()),
+        None => {
+            let text = error.root_cause().to_string();
+            // The only words there are for it: wasmtime has no type for this error.
+            if text.contains("fuel") { Fault::Output { limit_bytes: limits.output_bytes_max } } else { Fault::Trap(text) }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! One instance of a component, serving one node of one chain.
+
+use std::sync::Arc;
+
+use model::{Clock, Message, RuleNodeId, TenantId};
+use wasmtime::Store;
+use wasmtime::component::Resource;
+
+use crate::bindings::rule_node::RuleNode;
+use crate::component::{NodeDescriptor, RuleComponent};
+use crate::engine::ticks;
+use crate::error::{OpenError, ProcessError};
+use crate::guest::{Current, Guest, LogBudget, LogSink, Readings, explain};
+use crate::limits::Limiter;
+use crate::outcome::{Outcome, checked};
+
+/// What an instance is given.
+#[derive(Clone)]
+pub struct NodeContext {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which node.
+    pub node: RuleNodeId,
+    /// Its name, for people.
+    pub name: Arc<str>,
+    /// Stored values of the tenant.
+    pub readings: Arc<dyn Readings>,
+    /// Where its log lines go.
+    pub log: Arc<dyn LogSink>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An instance. After a [`crate::Fault`] it is of no use any more.
+pub struct NodeInstance {
+    store: Store<Guest>,
+    instance: RuleNode,
+    descriptor: Arc<NodeDescriptor>,
+    process_ticks: u64,
+    component: RuleComponent,
+}
+
+impl NodeInstance {
+    /// Instantiates and opens a node. Takes the guest's time: call it where blocking does no harm.
+    ///
+    /// # Errors
+    /// [`OpenError::Configuration`] in the words of the node type, or what happened to the guest.
+    pub fn open(component: &RuleComponent, type_name: &str, configuration: &str, context: NodeContext) -> Result<Self, OpenError> {
+        let limits = component.limits();
+        let guest = Guest {
+            limiter: Limiter::new(limits),
+            current: Current::Nothing,
+            tenant: context.tenant,
+            name: context.name,
+            readings: Some(context.readings),
+            log: Some(context.log),
+            clock: context.clock,
+            log_budget: LogBudget::new(limits),
+        };
+        Self::open_as(component, type_name, configuration, guest)
+    }
+
+    /// Tries whether a node type takes a configuration, and forgets the instance.
+    ///
+    /// # Errors
+    /// As [`NodeInstance::open`].
+    pub fn check(component: &RuleComponent, type_name: &str, configuration: &str) -> Result<(), OpenError> {
+        Self::open_as(component, type_name, configuration, component.0.host.anonymous()).map(drop)
+    }
+
+    /// Brings a configuration written for an older version of the node type to the present one.
+    ///
+    /// # Errors
+    /// As [`NodeInstance::open`].
+    pub fn upgrade(component: &RuleComponent, type_name: &str, from_version: u32, configuration: &str) -> Result<String, OpenError> {
+        let host = &component.0.host;
+        let (instance, mut store) = host.instantiate_rules(&component.0.pre, host.anonymous())?;
+        let upgraded = instance.pacificsoft_plugin_nodes().call_upgrade(&mut store, type_name, from_version, configuration);
+        upgraded
+            .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
+            .map_err(OpenError::Configuration)
+    }
+
+    fn open_as(component: &RuleComponent, type_name: &str, configuration: &str, guest: Guest) -> Result<Self, OpenError> {
+        let known = component.types().iter().find(|descriptor| descriptor.type_name == type_name);
+        let descriptor = known.ok_or_else(|| OpenError::Configuration(format!("there is no node type {type_name:?}")))?;
+        let host = &component.0.host;
+        let (instance, mut store) = host.instantiate_rules(&component.0.pre, guest)?;
+        let opened = instance.pacificsoft_plugin_nodes().call_open(&mut store, type_name, configuration);
+        opened
+            .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
+            .map_err(OpenError::Configuration)?;
+        let process_ticks = ticks(host.limits().process_ms);
+        Ok(NodeInstance { store, instance, descriptor: Arc::clone(descriptor), process_ticks, component: component.clone() })
+    }
+
+    /// Lets the node decide about a message.
+    ///
+    /// # Errors
+    /// [`ProcessError::Rejected`]: the message failed, the instance goes on. [`ProcessError::Broken`]: the instance is lost.
+    pub fn process(&mut self, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
+        self.store.data_mut().current = Current::Message(Arc::clone(message));
+        self.store.set_epoch_deadline(self.process_ticks);
+        let answer = self.instance.pacificsoft_plugin_nodes().call_process(&mut self.store, Resource::new_borrow(0));
+        self.store.data_mut().current = Current::Nothing;
+        let limits = self.component.limits();
+        match answer {
+            Ok(Ok(outcome)) => checked(outcome, message, self.store.data().tenant, &self.descriptor, limits).map_err(ProcessError::Rejected),
+            Ok(Err(mut reason)) => {
+                reason.truncate(reason.floor_char_boundary(4096));
+                Err(ProcessError::Rejected(reason))
+            }
+            Err(error) => Err(ProcessError::Broken(explain(&error, self.store.data(), limits, limits.process_ms))),
+        }
+    }
+}

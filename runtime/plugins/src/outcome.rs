@@ -1,0 +1,275 @@
+//! What a node decided, in the platform's words. Everything a guest says is checked here before anybody acts on it.
+
+use std::sync::Arc;
+
+use model::entity::Severity;
+use model::{AttributeScope, EntityId, Message, Metadata, Payload, TenantId};
+use serde_json::Value as Json;
+use smallvec::{SmallVec, smallvec};
+use uuid::Uuid;
+
+use crate::bindings::outcome as wit;
+use crate::capability::{entity_id, short};
+use crate::component::NodeDescriptor;
+use crate::limits::Limits;
+
+/// Metadata entries of a new message at most.
+const METADATA_MAX: usize = 200;
+/// Bytes of an alarm type or method name at most.
+const NAME_BYTES_MAX: usize = 255;
+
+/// A relation a message leaves along.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation(Arc<str>);
+
+impl Relation {
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Relation {
+    fn from(name: &str) -> Self {
+        Relation(name.into())
+    }
+}
+
+/// What a node decided about a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Where messages go.
+    pub emissions: SmallVec<[Emission; 1]>,
+    /// What is to be done first.
+    pub effects: SmallVec<[Effect; 1]>,
+}
+
+/// A message leaving a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emission {
+    /// Along which relation.
+    pub relation: Relation,
+    /// None: the processed message itself.
+    pub message: Option<Arc<Message>>,
+}
+
+/// JSON that an effect is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// A part of a payload that others share.
+    Shared {
+        /// The payload.
+        payload: Payload,
+        /// The part; empty: all of it.
+        path: Box<str>,
+    },
+    /// Made by the node.
+    Own(Json),
+}
+
+impl Content {
+    /// The JSON; none when nothing stands at the path.
+    pub fn json(&self) -> Option<&Json> {
+        match self {
+            Content::Shared { payload, path } => payload.at(path),
+            Content::Own(json) => Some(json),
+        }
+    }
+}
+
+/// What the host is to do for a node. Entities are always of the node's own tenant.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields are those of the contract in wit/outcome.wit")]
+pub enum Effect {
+    /// Save keys and values with a time in milliseconds and a life in seconds (0: for ever).
+    SaveTimeSeries { entity: EntityId, ts_ms: i64, ttl_s: u32, values: Content },
+    /// Save attributes.
+    SaveAttributes { entity: EntityId, scope: AttributeScope, values: Content, only_changed: bool, notify_device: bool },
+    /// Raise or update an alarm.
+    RaiseAlarm { entity: EntityId, alarm_type: String, severity: Severity, details: Option<Content>, propagate: bool },
+    /// Clear an alarm.
+    ClearAlarm { entity: EntityId, alarm_type: String, details: Option<Content> },
+    /// Send a request to a device.
+    SendRpc { device: EntityId, method: String, params: Content, timeout_ms: u32, oneway: bool },
+}
+
+/// Kinds of effects that a node type may ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EffectKinds(u8);
+
+/// Names of effects, in the order of their bits.
+const EFFECT_NAMES: [&str; 5] = ["save-time-series", "save-attributes", "raise-alarm", "clear-alarm", "send-rpc"];
+
+impl EffectKinds {
+    /// The kinds with these names.
+    ///
+    /// # Errors
+    /// A name there is not.
+    pub fn named<'a>(names: &'a [String]) -> Result<Self, &'a str> {
+        let mut kinds = 0;
+        for name in names {
+            let bit = EFFECT_NAMES.iter().position(|known| known == name).ok_or(name.as_str())?;
+            kinds |= 1 << bit;
+        }
+        Ok(EffectKinds(kinds))
+    }
+
+    /// The names of the kinds.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        EFFECT_NAMES.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, name)| name)
+    }
+
+    fn check(self, effect: &wit::Effect) -> Result<(), String> {
+        let bit = match effect {
+            wit::Effect::SaveTimeSeries(_) => 0,
+            wit::Effect::SaveAttributes(_) => 1,
+            wit::Effect::RaiseAlarm(_) => 2,
+            wit::Effect::ClearAlarm(_) => 3,
+            wit::Effect::SendRpc(_) => 4,
+        };
+        if self.0 & (1 << bit) == 0 {
+            return Err(format!("the node asked for the effect {:?}, which its type does not declare", EFFECT_NAMES[bit]));
+        }
+        Ok(())
+    }
+}
+
+/// Checks what a node answered and puts it into the platform's words.
+pub(crate) fn checked(
+    told: wit::Outcome,
+    message: &Arc<Message>,
+    tenant: TenantId,
+    node_type: &NodeDescriptor,
+    limits: &Limits,
+) -> Result<Outcome, String> {
+    let checker = Checker { message, tenant, node_type };
+    match told {
+        wit::Outcome::Forward(index) => {
+            let relation = usize::try_from(index).ok().and_then(|index| node_type.relations.get(index));
+            let relation = relation.ok_or_else(|| format!("the node answered with relation number {index}, which its type does not have"))?;
+            Ok(Outcome { emissions: smallvec![Emission { relation: Relation(Arc::clone(relation)), message: None }], effects: SmallVec::new() })
+        }
+        wit::Outcome::Effect(effect) => Ok(Outcome { emissions: SmallVec::new(), effects: smallvec![checker.effect(effect)?] }),
+        wit::Outcome::Steps(steps) => {
+            for (what, count, max) in
+                [("messages", steps.emissions.len(), limits.emissions_max), ("effects", steps.effects.len(), limits.effects_max)]
+            {
+                if count > max {
+                    return Err(format!("the node answered with {count} {what}, more than the {max} allowed"));
+                }
+            }
+            Ok(Outcome {
+                emissions: steps.emissions.into_iter().map(|emission| checker.emission(emission)).collect::<Result<_, _>>()?,
+                effects: steps.effects.into_iter().map(|effect| checker.effect(effect)).collect::<Result<_, _>>()?,
+            })
+        }
+    }
+}
+
+struct Checker<'a> {
+    message: &'a Arc<Message>,
+    tenant: TenantId,
+    node_type: &'a NodeDescriptor,
+}
+
+impl Checker<'_> {
+    fn emission(&self, told: wit::Emission) -> Result<Emission, String> {
+        Ok(Emission { relation: self.relation(&told.relation)?, message: told.message.map(|new| self.new_message(new)).transpose()? })
+    }
+
+    fn relation(&self, name: &str) -> Result<Relation, String> {
+        match self.node_type.relations.iter().find(|known| ***known == *name) {
+            Some(known) => Ok(Relation(Arc::clone(known))),
+            None if self.node_type.custom_relations && !name.is_empty() && name.len() <= NAME_BYTES_MAX => Ok(Relation(name.into())),
+            None => Err(format!("the node answered with relation {:?}, which its type does not have", short(name))),
+        }
+    }
+
+    fn new_message(&self, told: wit::NewMessage) -> Result<Arc<Message>, String> {
+        let mut message = Message::clone(self.message);
+        message.id = Uuid::now_v7();
+        if let Some(kind) = told.kind {
+            message.kind = name("a message type", &kind).map(|()| kind.as_str().into())?;
+        }
+        if let Some(originator) = told.originator {
+            message.originator = entity_id(self.tenant, &originator)?;
+        }
+        if let Some(entries) = told.metadata {
+            if entries.len() > METADATA_MAX {
+                return Err(format!("{} metadata entries are more than the {METADATA_MAX} allowed", entries.len()));
+            }
+            message.metadata = entries.into_iter().collect::<Metadata>();
+        }
+        match told.payload {
+            None => {}
+            Some(wit::Content::Payload(path)) if path.is_empty() => {}
+            Some(content) => match self.content(content)? {
+                Content::Own(json) => message.payload = Payload::new(json),
+                shared => message.payload = Payload::new(shared.json().cloned().unwrap_or(Json::Null)),
+            },
+        }
+        Ok(Arc::new(message))
+    }
+
+    fn content(&self, told: wit::Content) -> Result<Content, String> {
+        match told {
+            wit::Content::Payload(path) => Ok(Content::Shared { payload: self.message.payload.clone(), path: path.into() }),
+            wit::Content::Json(text) => {
+                serde_json::from_str(&text).map(Content::Own).map_err(|error| format!("the node answered with text that is no JSON: {error}"))
+            }
+        }
+    }
+
+    fn entity(&self, told: Option<crate::bindings::entity::EntityId>) -> Result<EntityId, String> {
+        told.map_or(Ok(self.message.originator), |named| entity_id(self.tenant, &named))
+    }
+
+    fn details(&self, told: Option<wit::Content>) -> Result<Option<Content>, String> {
+        told.map(|content| self.content(content)).transpose()
+    }
+
+    fn effect(&self, told: wit::Effect) -> Result<Effect, String> {
+        self.node_type.effects.check(&told)?;
+        Ok(match told {
+            wit::Effect::SaveTimeSeries(save) => Effect::SaveTimeSeries {
+                entity: self.entity(save.entity)?,
+                ts_ms: save.timestamp.unwrap_or(self.message.ts_ms),
+                ttl_s: save.ttl_seconds,
+                values: self.content(save.values)?,
+            },
+            wit::Effect::SaveAttributes(save) => Effect::SaveAttributes {
+                entity: self.entity(save.entity)?,
+                scope: save.scope.parse().map_err(|_| format!("there is no scope {:?}", short(&save.scope)))?,
+                values: self.content(save.values)?,
+                only_changed: save.only_changed,
+                notify_device: save.notify_device,
+            },
+            wit::Effect::RaiseAlarm(raise) => Effect::RaiseAlarm {
+                entity: self.entity(raise.entity)?,
+                severity: Severity::parse(&raise.severity).ok_or_else(|| format!("there is no severity {:?}", short(&raise.severity)))?,
+                alarm_type: name("an alarm type", &raise.alarm_type).map(|()| raise.alarm_type)?,
+                details: self.details(raise.details)?,
+                propagate: raise.propagate,
+            },
+            wit::Effect::ClearAlarm(clear) => Effect::ClearAlarm {
+                entity: self.entity(clear.entity)?,
+                alarm_type: name("an alarm type", &clear.alarm_type).map(|()| clear.alarm_type)?,
+                details: self.details(clear.details)?,
+            },
+            wit::Effect::SendRpc(rpc) => Effect::SendRpc {
+                device: self.entity(rpc.device)?,
+                method: name("a method", &rpc.method).map(|()| rpc.method)?,
+                params: self.content(rpc.params)?,
+                timeout_ms: rpc.timeout_ms,
+                oneway: rpc.oneway,
+            },
+        })
+    }
+}
+
+fn name(what: &str, name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        return Err(format!("{what} of {} bytes is not between 1 and {NAME_BYTES_MAX}", name.len()));
+    }
+    Ok(())
+}

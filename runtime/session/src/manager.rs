@@ -1,0 +1,226 @@
+//! The actor that knows every connection: a device has one, and the newest wins.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{Control, Observe};
+use cluster::{Router, SessionId};
+use model::{Clock, DeviceId};
+use plugins::Transport;
+use serde::Serialize;
+use storage::Store;
+use xtra::{Actor, Context, Handler};
+
+use crate::identity::{self, Credentials};
+use crate::session::{Close, CloseReason, Session, SessionActor, SessionState};
+use crate::{Adapters, AuthError, OpenError};
+
+/// Publishes of one session whose effects are not durable yet, at most.
+const WINDOW: usize = 512;
+/// Sessions shown at most when the manager is observed.
+const SHOWN_MAX: usize = 100;
+
+/// What sessions are made from.
+pub struct SessionsConfig {
+    /// Where credentials are looked up.
+    pub store: Arc<dyn Store>,
+    /// The way to devices.
+    pub router: Router,
+    /// Translate for devices.
+    pub adapters: Adapters,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Bytes of a payload that transports take, told to devices that ask.
+    pub payload_bytes_max: usize,
+}
+
+/// Opens sessions. Clones share everything.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    config: SessionsConfig,
+    manager: Control<SessionManager>,
+}
+
+/// What can be seen of all sessions from outside.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagerState {
+    /// Connections there are.
+    pub connections: usize,
+    /// Some of them.
+    pub sessions: Vec<SessionState>,
+}
+
+struct Register {
+    device: DeviceId,
+    session: SessionId,
+    control: Control<SessionActor>,
+}
+
+pub(crate) struct Unregister {
+    pub(crate) device: DeviceId,
+    pub(crate) session: SessionId,
+}
+
+struct CloseDevice(DeviceId, CloseReason);
+
+struct CloseAll(CloseReason);
+
+/// The actor.
+#[derive(Default)]
+pub struct SessionManager {
+    connections: HashMap<DeviceId, (SessionId, Control<SessionActor>)>,
+    /// No connection is taken any more.
+    stopping: Option<CloseReason>,
+}
+
+impl Actor for SessionManager {
+    type Stop = ();
+    async fn stopped(self) {}
+}
+
+impl Handler<Register> for SessionManager {
+    type Return = ();
+    async fn handle(&mut self, Register { device, session, control }: Register, _: &mut Context<Self>) {
+        if let Some(reason) = self.stopping {
+            let _ = control.tell(Close(reason)).await;
+        }
+        if let Some((_, older)) = self.connections.insert(device, (session, control)) {
+            let _ = older.tell(Close(CloseReason::TakenOver)).await;
+        }
+        gauge(&self.connections);
+    }
+}
+
+impl Handler<Unregister> for SessionManager {
+    type Return = ();
+    async fn handle(&mut self, Unregister { device, session }: Unregister, _: &mut Context<Self>) {
+        if self.connections.get(&device).is_some_and(|(known, _)| *known == session) {
+            self.connections.remove(&device);
+        }
+        gauge(&self.connections);
+    }
+}
+
+impl Handler<CloseDevice> for SessionManager {
+    type Return = ();
+    async fn handle(&mut self, CloseDevice(device, reason): CloseDevice, _: &mut Context<Self>) {
+        if let Some((_, control)) = self.connections.get(&device) {
+            let _ = control.tell(Close(reason)).await;
+        }
+    }
+}
+
+impl Handler<CloseAll> for SessionManager {
+    type Return = ();
+    async fn handle(&mut self, CloseAll(reason): CloseAll, _: &mut Context<Self>) {
+        self.stopping = Some(reason);
+        for (_, control) in self.connections.values() {
+            let _ = control.tell(Close(reason)).await;
+        }
+    }
+}
+
+impl Handler<Observe> for SessionManager {
+    type Return = (usize, Vec<Control<SessionActor>>);
+    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> Self::Return {
+        // A transport task that was cancelled could not say good-bye.
+        self.connections.retain(|_, (_, control)| control.is_alive());
+        gauge(&self.connections);
+        (self.connections.len(), self.connections.values().take(SHOWN_MAX).map(|(_, control)| control.clone()).collect())
+    }
+}
+
+fn gauge(connections: &HashMap<DeviceId, (SessionId, Control<SessionActor>)>) {
+    metrics::gauge!("session_connections").set(connections.len() as f64);
+}
+
+impl Sessions {
+    /// Starts the manager; there is no session yet.
+    pub fn start(config: SessionsConfig) -> Self {
+        let (manager, mailbox) = Control::mailbox();
+        actor::spawn("session manager", xtra::run(mailbox, SessionManager::default()));
+        Sessions(Arc::new(Inner { config, manager }))
+    }
+
+    /// Finds the device that credentials belong to.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
+        identity::authenticate(&*self.0.config.store, credentials).await
+    }
+
+    /// Opens the session of a connection. An older connection of the device is closed.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn connect(&self, device: DeviceId, transport: Transport) -> Result<Session, OpenError> {
+        let session = Session::open(self.clone(), device, transport, true, WINDOW).await?;
+        let register = Register { device, session: session.id(), control: session.control().clone() };
+        self.0.manager.tell(register).await.map_err(|_| OpenError::Unavailable("the server is stopping".to_owned()))?;
+        Ok(session)
+    }
+
+    /// Opens a session for one exchange of a connectionless protocol. `listening`: the device waits for downlinks.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn exchange(&self, device: DeviceId, transport: Transport, listening: bool) -> Result<Session, OpenError> {
+        Session::open(self.clone(), device, transport, listening, 1).await
+    }
+
+    /// Ends the connection of a device, if it has one.
+    pub async fn close_device(&self, device: DeviceId, reason: CloseReason) {
+        let _ = self.0.manager.tell(CloseDevice(device, reason)).await;
+    }
+
+    /// Ends all connections, takes no more, and waits until they are gone, for at most `patience`. Answers how many are left.
+    pub async fn close_all(&self, reason: CloseReason, patience: Duration) -> usize {
+        let _ = self.0.manager.tell(CloseAll(reason)).await;
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            let left = self.0.manager.ask(Observe).await.map_or(0, |(connections, _)| connections);
+            if left == 0 || tokio::time::Instant::now() >= until {
+                return left;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// What goes on.
+    pub async fn observe(&self) -> ManagerState {
+        let (connections, some) = self.0.manager.ask(Observe).await.unwrap_or_default();
+        let mut sessions = Vec::with_capacity(some.len());
+        for control in some {
+            // A session that waits for its device answers later; it is left out.
+            if let Ok(Ok(state)) = tokio::time::timeout(Duration::from_millis(100), control.ask(Observe)).await {
+                sessions.push(state);
+            }
+        }
+        ManagerState { connections, sessions }
+    }
+
+    pub(crate) fn router(&self) -> &Router {
+        &self.0.config.router
+    }
+
+    pub(crate) fn adapters(&self) -> &Adapters {
+        &self.0.config.adapters
+    }
+
+    pub(crate) fn payload_bytes_max(&self) -> usize {
+        self.0.config.payload_bytes_max
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.0.config.clock.now_ms()
+    }
+
+    pub(crate) async fn tell_manager(&self, message: Unregister) {
+        let _ = self.0.manager.tell(message).await;
+    }
+}

@@ -1,0 +1,256 @@
+//! One session.
+
+use std::sync::Arc;
+
+use actor::{Control, LaneReceiver, Observe};
+use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink, SettleError, Settled};
+use model::{DeviceId, Downlink, DownlinkKind, Payload, Uplink};
+use plugins::{AdapterPool, Inbound, Outbound, Transport};
+use serde::Serialize;
+use xtra::{Actor, Context, Handler, Mailbox};
+
+use crate::manager::{Sessions, Unregister};
+use crate::{OpenError, PublishError};
+
+/// Downlinks that may wait for one session.
+const DOWNLINKS_MAX: usize = 64;
+
+/// Why the server ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The device connected again.
+    TakenOver,
+    /// The device was deleted, or its credentials changed.
+    Administrative,
+    /// The server stops.
+    ShuttingDown,
+}
+
+/// Asks a session to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Close(pub(crate) CloseReason);
+
+/// What a session has to tell its transport.
+#[derive(Debug)]
+pub enum Event {
+    /// What was published under this number is durable, or is not and will not be.
+    Settled(u64, Result<(), SettleError>),
+    /// For the device, as its adapter writes it.
+    Downlink(Outbound, DownlinkKind),
+    /// The session is to end.
+    Close(CloseReason),
+}
+
+/// What can be seen of a session from outside.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionState {
+    /// The device.
+    pub device: uuid::Uuid,
+    /// `mqtt`, `http` or `coap`.
+    pub transport: &'static str,
+    /// Publishes taken.
+    pub published: u64,
+    /// Publishes whose effects are not durable yet.
+    pub in_flight: usize,
+}
+
+/// The part of a session that others can speak to.
+pub struct SessionActor {
+    state: SessionState,
+    closing: Option<CloseReason>,
+}
+
+impl Actor for SessionActor {
+    type Stop = ();
+    async fn stopped(self) {}
+}
+
+impl Handler<Close> for SessionActor {
+    type Return = ();
+    async fn handle(&mut self, Close(reason): Close, _: &mut Context<Self>) {
+        self.closing.get_or_insert(reason);
+    }
+}
+
+impl Handler<Observe> for SessionActor {
+    type Return = SessionState;
+    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> SessionState {
+        self.state.clone()
+    }
+}
+
+/// A session, driven by its transport. Dropping it tells the device's actor.
+pub struct Session {
+    device: DeviceId,
+    transport: Transport,
+    sessions: Sessions,
+    pool: Arc<AdapterPool>,
+    lane: DeviceLane,
+    link: SessionLink,
+    downlinks: LaneReceiver<Downlink>,
+    settle: actor::Lane<Settled>,
+    settlements: LaneReceiver<Settled>,
+    settled: Vec<Settled>,
+    actor: SessionActor,
+    mailbox: Mailbox<SessionActor>,
+    /// Keeps the mailbox open.
+    control: Control<SessionActor>,
+    window: usize,
+    sequence: u64,
+    /// A connection, which the device's actor and the manager know of; else one exchange.
+    connected: bool,
+}
+
+impl Session {
+    pub(crate) async fn open(sessions: Sessions, device: DeviceId, transport: Transport, connected: bool, window: usize) -> Result<Self, OpenError> {
+        let lane = sessions.router().lane(device).await.map_err(|error| match error {
+            RouteError::NoDevice => OpenError::NoDevice,
+            RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
+        })?;
+        let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
+        let (settle, settlements) = actor::lane(window);
+        let (control, mailbox) = Control::mailbox();
+        let state = SessionState { device: device.id, transport: transport.as_str(), published: 0, in_flight: 0 };
+        let mut session = Session {
+            pool: sessions.adapters().pool(device.tenant),
+            device,
+            transport,
+            sessions,
+            lane,
+            link: SessionLink { id: SessionId::generate(), downlinks: down },
+            downlinks,
+            settle,
+            settlements,
+            settled: Vec::with_capacity(window.min(64)),
+            actor: SessionActor { state, closing: None },
+            mailbox,
+            control,
+            window,
+            sequence: 0,
+            connected,
+        };
+        if connected {
+            session.deliver(Delivery::Connected(session.link.clone())).await.map_err(|_| OpenError::Unavailable("it is being moved".to_owned()))?;
+        }
+        Ok(session)
+    }
+
+    /// Who the device is.
+    pub fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.link.id
+    }
+
+    pub(crate) fn control(&self) -> &Control<SessionActor> {
+        &self.control
+    }
+
+    /// Whether another publish may be handed in. While not, the transport stops reading: this is the back-pressure.
+    pub fn has_room(&self) -> bool {
+        self.actor.state.in_flight < self.window
+    }
+
+    /// Publishes whose effects are not durable yet.
+    pub fn in_flight(&self) -> usize {
+        self.actor.state.in_flight
+    }
+
+    /// Takes what the device sent; answers the number under which it will be [settled](Event::Settled). Waits while the device's
+    /// actor is busy. Only when [`Session::has_room`].
+    ///
+    /// # Errors
+    /// [`PublishError`] when it was not understood: there will be no settlement.
+    pub async fn publish(&mut self, inbound: Inbound) -> Result<u64, PublishError> {
+        let uplinks = self.pool.decode(inbound)?;
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.actor.state.published += 1;
+        self.actor.state.in_flight += 1;
+        let received_ms = self.sessions.now_ms();
+        let receipt = Receipt::new(self.settle.clone(), sequence);
+        for uplink in uplinks {
+            let Some(uplink) = self.answered_here(uplink) else { continue };
+            let delivery = Delivery::Uplink { session: self.link.clone(), uplink, received_ms, receipt: receipt.share() };
+            if self.deliver(delivery).await.is_err() {
+                // The receipt inside was dropped with the delivery: the settlement says so.
+                break;
+            }
+        }
+        receipt.done();
+        Ok(sequence)
+    }
+
+    /// Waits for something to tell the transport and appends it, in order of importance. Cancelling loses nothing.
+    pub async fn events(&mut self, events: &mut Vec<Event>) {
+        tokio::select! {
+            biased;
+            message = self.mailbox.next() => {
+                let _ = message.dispatch_to(&mut self.actor).await;
+                events.extend(self.actor.closing.take().map(Event::Close));
+            }
+            taken = self.settlements.recv_batch(&mut self.settled, self.window) => {
+                self.actor.state.in_flight -= taken;
+                events.extend(self.settled.drain(..).map(|settled| Event::Settled(settled.sequence, settled.result)));
+            }
+            Some(downlink) = self.downlinks.recv() => match self.pool.encode(self.transport, &downlink) {
+                Ok(Some(outbound)) => events.push(Event::Downlink(outbound, downlink.kind())),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(device = %self.device, error, "a downlink could not be written"),
+            },
+        }
+    }
+
+    /// What a subscription of the device brings; nothing: it is refused.
+    pub fn subscription(&self, filter: &str) -> Vec<DownlinkKind> {
+        self.pool.subscription(self.transport, filter).unwrap_or_default()
+    }
+
+    /// Ends the session: the device's actor and the manager hear of it.
+    pub async fn close(mut self) {
+        if std::mem::take(&mut self.connected) {
+            let _ = self.lane.send(Delivery::Disconnected(self.link.id)).await;
+            self.sessions.tell_manager(Unregister { device: self.device, session: self.link.id }).await;
+        }
+    }
+
+    /// Requests about the session itself are answered by the session. Answers what is to go on to the device's actor.
+    fn answered_here(&self, uplink: Uplink) -> Option<Uplink> {
+        match uplink {
+            Uplink::RpcCall { id, method, .. } if &*method == "getSessionLimits" => {
+                let limits = serde_json::json!({
+                    "maxPayloadSize": self.sessions.payload_bytes_max(),
+                    "maxInflightMessages": self.window,
+                    "rateLimits": {},
+                });
+                // A session that takes no more hears nothing; its device asks again.
+                let _ = self.link.downlinks.try_send(Downlink::RpcResponse { id, payload: Payload::new(limits) });
+                None
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Hands a delivery to the device's actor, which may have moved or gone to sleep since.
+    async fn deliver(&mut self, delivery: Delivery) -> Result<(), ()> {
+        let Err(closed) = self.lane.send(delivery).await else { return Ok(()) };
+        let refused = |error: RouteError| tracing::debug!(device = %self.device, %error, "the device's actor is gone");
+        self.lane = self.sessions.router().lane(self.device).await.map_err(refused)?;
+        if self.connected && !matches!(closed.0, Delivery::Connected(_)) {
+            self.lane.send(Delivery::Connected(self.link.clone())).await.map_err(drop)?;
+        }
+        self.lane.send(closed.0).await.map_err(drop)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.connected {
+            // Not closed in order: a transport task that was cancelled or panicked. The actor notices a closed lane anyway.
+            let _ = self.lane.try_send(Delivery::Disconnected(self.link.id));
+        }
+    }
+}

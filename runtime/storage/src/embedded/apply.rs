@@ -1,0 +1,132 @@
+//! What each [`Mutation`] writes.
+
+use std::sync::Arc;
+
+use model::entity::{Alarm, Event};
+use model::{EntityId, TenantId, Value};
+use uuid::Uuid;
+
+use super::change::Change;
+use super::tables::Table;
+use super::{keys, value_codec};
+use crate::{Mutation, StorageError};
+
+/// Rows removed with one batch at most, so that removing a year of readings does not fill the memory.
+pub(super) const REMOVED_AT_ONCE_MAX: usize = 10_000;
+
+/// Refuses mutations whose text does not fit into a key, before they are queued.
+pub(super) fn check(batch: &[Mutation]) -> Result<(), StorageError> {
+    const KEY: &str = "a key";
+    for mutation in batch {
+        match mutation {
+            Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => {
+                values.iter().try_for_each(|(key, _)| keys::check(KEY, key))?;
+            }
+            Mutation::DeletePoints { key, .. } => keys::check(KEY, key)?,
+            Mutation::DeleteAttributes { keys, .. } => keys.iter().try_for_each(|key| keys::check(KEY, key))?,
+            Mutation::PutAlarm(alarm) => keys::check("an alarm type", &alarm.alarm_type)?,
+            Mutation::AppendEvent(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// How much work a batch is, in values.
+pub(super) fn weight(batch: &[Mutation]) -> usize {
+    let weight = |mutation: &Mutation| match mutation {
+        Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
+        Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
+        Mutation::DeletePoints { .. } | Mutation::PutAlarm(_) | Mutation::AppendEvent(_) => 1,
+    };
+    batch.iter().map(weight).sum()
+}
+
+/// Stages a batch. After an error a part of it may be staged, which a batch allows.
+pub(super) fn batch(change: &mut Change, batch: &[Mutation]) -> Result<(), StorageError> {
+    batch.iter().try_for_each(|mutation| stage(change, mutation))
+}
+
+fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
+    match mutation {
+        Mutation::Points { entity, ts_ms, values, ttl_s } => points(change, *entity, *ts_ms, values, *ttl_s),
+        Mutation::DeletePoints { entity, key, from_ms, to_ms } => delete_points(change, *entity, key, *from_ms, *to_ms),
+        Mutation::Attributes { entity, scope, ts_ms, values } => {
+            for (key, value) in values {
+                change.put(Table::Attributes, keys::attribute(*entity, *scope, key), value_codec::encode_attribute(*ts_ms, value));
+            }
+            Ok(())
+        }
+        Mutation::DeleteAttributes { entity, scope, keys } => {
+            for key in keys {
+                change.remove(Table::Attributes, keys::attribute(*entity, *scope, key));
+            }
+            Ok(())
+        }
+        Mutation::PutAlarm(alarm) => put_alarm(change, alarm),
+        Mutation::AppendEvent(event) => append_event(change, event),
+    }
+}
+
+fn points(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>, Value)], ttl_s: u32) -> Result<(), StorageError> {
+    let expiry = (ttl_s > 0).then(|| change.now_ms().saturating_add(i64::from(ttl_s) * 1000));
+    let mut series = keys::entity(entity);
+    let prefix = series.len();
+    for (key, value) in values {
+        series.truncate(prefix);
+        series.extend_from_slice(key.as_bytes());
+        let id = change.series(&series)?;
+        change.put(Table::Points, keys::point(id, ts_ms), value_codec::encode_point(value, expiry));
+    }
+    Ok(())
+}
+
+fn delete_points(change: &mut Change, entity: EntityId, key: &str, from_ms: i64, to_ms: i64) -> Result<(), StorageError> {
+    let Some(series) = change.known_series(entity, key)? else { return Ok(()) };
+    let (from, to) = (keys::point(series, from_ms), keys::point(series, to_ms));
+    let rows = change.range(Table::Points, &from, &to)?;
+    remove_all(change, Table::Points, rows)
+}
+
+/// Removes rows, applying the removal piece by piece.
+pub(super) fn remove_all(
+    change: &mut Change,
+    table: Table,
+    rows: impl Iterator<Item = super::tables::Row>,
+) -> Result<(), StorageError> {
+    for (at, row) in rows.enumerate() {
+        change.remove(table, row?.0);
+        if (at + 1).is_multiple_of(REMOVED_AT_ONCE_MAX) {
+            change.apply()?;
+        }
+    }
+    Ok(())
+}
+
+fn put_alarm(change: &mut Change, alarm: &Alarm) -> Result<(), StorageError> {
+    let tenant = TenantId(alarm.tenant_id.id);
+    let active = keys::active_alarm(alarm.originator.of(tenant), &alarm.alarm_type);
+    let id: Uuid = alarm.uuid();
+    if !alarm.cleared {
+        change.put(Table::ActiveAlarms, active, id.as_bytes());
+    } else if change.get(Table::ActiveAlarms, &active)?.is_some_and(|stored| *stored == *id.as_bytes()) {
+        // A newer alarm of the type stays the active one.
+        change.remove(Table::ActiveAlarms, active);
+    }
+    change.put(Table::Alarms, keys::of_tenant(tenant, id), json(alarm)?);
+    Ok(())
+}
+
+fn append_event(change: &mut Change, event: &Event) -> Result<(), StorageError> {
+    change.put(Table::Events, keys::event(event.entity, event.kind, event.ts_ms, event.id), json(event)?);
+    Ok(())
+}
+
+/// The stored form of what is rare.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, StorageError> {
+    serde_json::to_vec(value).map_err(|error| StorageError::Failed(format!("cannot be written as JSON: {error}")))
+}
+
+/// What is rare, of its stored form.
+pub(super) fn from_json<'a, T: serde::Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T, StorageError> {
+    serde_json::from_slice(bytes).map_err(|error| StorageError::Corrupt(format!("{what}: {error}")))
+}

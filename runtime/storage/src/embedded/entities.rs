@@ -1,0 +1,181 @@
+//! Entities, and the index of their names. A list reads all entities of the kind, but parses the bodies of one page only.
+
+use std::cmp::Ordering;
+
+use async_trait::async_trait;
+use model::entity::EntityRecord;
+use model::{EntityId, EntityKind, Page, PageRequest, TenantId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::apply::{from_json, json, remove_all};
+use super::change::Change;
+use super::tables::{Table, Tables, capped};
+use super::{EmbeddedStore, credentials, keys};
+use crate::{EntityFilter, EntityStore, StorageError};
+
+/// The stored form. `B`: the body, parsed or not.
+#[derive(Serialize, Deserialize)]
+struct Stored<B> {
+    version: u64,
+    name: String,
+    subtype: String,
+    customer: Option<Uuid>,
+    body: B,
+}
+
+#[async_trait]
+impl EntityStore for EmbeddedStore {
+    async fn entity(&self, id: EntityId) -> Result<Option<EntityRecord>, StorageError> {
+        let stored = self.0.tables.get(Table::Entities, keys::entity(id))?;
+        stored.map(|bytes| record(id, &bytes)).transpose()
+    }
+
+    async fn entity_by_name(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, StorageError> {
+        if !keys::storable(name) {
+            return Ok(None);
+        }
+        // Name and entity of the same moment: in between it could be renamed.
+        let moment = self.0.tables.moment();
+        let Some(id) = moment.get(Table::Names, keys::name(tenant, kind, name))? else { return Ok(None) };
+        let id = EntityId::new(tenant, kind, keys::trailing_id(&id)?);
+        let stored = moment.get(Table::Entities, keys::entity(id))?;
+        stored.map(|bytes| record(id, &bytes)).transpose()
+    }
+
+    async fn entities(
+        &self,
+        tenant: TenantId,
+        kind: EntityKind,
+        filter: &EntityFilter,
+        page: &PageRequest,
+    ) -> Result<Page<EntityRecord>, StorageError> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.scan(move |tables| list(tables, tenant, kind, &filter, &page)).await
+    }
+
+    async fn save_entity(&self, record: EntityRecord) -> Result<u64, StorageError> {
+        keys::check("a name", &record.name)?;
+        self.command(move |change| save(change, record)).await
+    }
+
+    async fn delete_entity(&self, id: EntityId) -> Result<bool, StorageError> {
+        self.command(move |change| delete(change, id)).await
+    }
+}
+
+fn save(change: &mut Change, record: EntityRecord) -> Result<u64, StorageError> {
+    let key = keys::entity(record.id);
+    let stored = change.get(Table::Entities, &key)?;
+    let stored: Option<Stored<&RawValue>> = stored.as_ref().map(|bytes| from_json("an entity", bytes)).transpose()?;
+    match &stored {
+        None if record.version != 0 => return Err(StorageError::NotFound),
+        Some(old) if old.version != record.version => {
+            return Err(StorageError::VersionConflict { given: record.version, stored: old.version });
+        }
+        _ => {}
+    }
+    let name = keys::name(record.id.tenant, record.id.kind, &record.name);
+    match change.get(Table::Names, &name)? {
+        Some(owner) if *owner != *record.id.id.as_bytes() => return Err(StorageError::NameTaken(record.name)),
+        _ => {}
+    }
+    if let Some(old) = stored.filter(|old| old.name != record.name) {
+        change.remove(Table::Names, keys::name(record.id.tenant, record.id.kind, &old.name));
+    }
+    let version = record.version + 1;
+    let row = Stored { version, name: record.name, subtype: record.subtype, customer: record.customer, body: record.body };
+    change.put(Table::Names, name, record.id.id.as_bytes());
+    change.put(Table::Entities, key, json(&row)?);
+    Ok(version)
+}
+
+/// Also removes what was written for an entity that is gone, or never was: readings may arrive while it is being deleted.
+fn delete(change: &mut Change, id: EntityId) -> Result<bool, StorageError> {
+    let prefix = keys::entity(id);
+    // First, as there may be many, piece by piece. Everything else goes at one moment.
+    let events = change.prefix(Table::Events, &prefix)?;
+    remove_all(change, Table::Events, events)?;
+    let stored = change.get(Table::Entities, &prefix)?;
+    let (attributes, series) = (change.prefix(Table::Attributes, &prefix)?, change.prefix(Table::Series, &prefix)?);
+    let credentials = if id.kind == EntityKind::Device { credentials::of_device(change, id)? } else { None };
+    if let Some(bytes) = &stored {
+        let old: Stored<&RawValue> = from_json("an entity", bytes)?;
+        change.remove(Table::Names, keys::name(id.tenant, id.kind, &old.name));
+        change.remove(Table::Entities, &*prefix);
+    }
+    for row in attributes {
+        change.remove(Table::Attributes, row?.0);
+    }
+    for row in series {
+        let (key, number) = row?;
+        change.discard_series(key, super::series_ids::number(&number)?);
+    }
+    if let Some(credentials_id) = credentials {
+        change.remove(Table::Credentials, credentials_id);
+        change.remove(Table::DeviceCredentials, keys::of_tenant(id.tenant, id.id));
+    }
+    Ok(stored.is_some())
+}
+
+/// What a list is sorted by. The rest of a row is read again for the page's rows: all of them may not fit into memory.
+struct Row {
+    id: EntityId,
+    text: String,
+    created: i64,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    #[serde(rename = "createdTime", default)]
+    created_time: i64,
+}
+
+fn list(
+    tables: &Tables,
+    tenant: TenantId,
+    kind: EntityKind,
+    filter: &EntityFilter,
+    page: &PageRequest,
+) -> Result<Page<EntityRecord>, StorageError> {
+    let search = page.text_search.as_ref().map(|text| text.to_lowercase());
+    let sort = page.sort_property.as_deref();
+    let mut rows = Vec::new();
+    for row in capped("entities of a kind", tables.prefix(Table::Entities, &keys::kind(tenant, kind))) {
+        let (key, bytes) = row?;
+        let stored: Stored<&RawValue> = from_json("an entity", &bytes)?;
+        let wanted = filter.customer.is_none_or(|customer| stored.customer == Some(customer))
+            && filter.subtype.as_ref().is_none_or(|subtype| stored.subtype == *subtype)
+            && search.as_ref().is_none_or(|text| stored.name.to_lowercase().contains(text));
+        if !wanted {
+            continue;
+        }
+        // A body without a time of creation, or that is no object, counts as the oldest.
+        let created = serde_json::from_str::<Created>(stored.body.get()).map_or(0, |body| body.created_time);
+        let text = match sort {
+            Some("name") => stored.name,
+            Some("type") => stored.subtype,
+            _ => String::new(),
+        };
+        rows.push(Row { id: EntityId::new(tenant, kind, keys::trailing_id(&key)?), text, created });
+    }
+    rows.sort_unstable_by(|a, b| if page.descending { order(b, a) } else { order(a, b) });
+    fill(Page::of(rows, page), |row| tables.get(Table::Entities, keys::entity(row.id))?.map(|bytes| record(row.id, &bytes)).transpose())
+}
+
+/// By the text asked for (none: all are equal), then by creation, then by id, so that pages never overlap.
+fn order(a: &Row, b: &Row) -> Ordering {
+    (&a.text, a.created, a.id.id).cmp(&(&b.text, b.created, b.id.id))
+}
+
+/// The same page with what its rows stand for. A row that is gone meanwhile is left out.
+pub(super) fn fill<R, T>(page: Page<R>, read: impl Fn(&R) -> Result<Option<T>, StorageError>) -> Result<Page<T>, StorageError> {
+    let data = page.data.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
+    Ok(Page { data, total_pages: page.total_pages, total_elements: page.total_elements, has_next: page.has_next })
+}
+
+fn record(id: EntityId, bytes: &[u8]) -> Result<EntityRecord, StorageError> {
+    let Stored { version, name, subtype, customer, body } = from_json("an entity", bytes)?;
+    Ok(EntityRecord { id, version, name, subtype, customer, body })
+}

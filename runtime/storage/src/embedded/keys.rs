@@ -1,0 +1,171 @@
+//! The bytes that things are stored under: big-endian, so that byte order is the order of scans, and starting with the tenant, so that
+//! a scan cannot leave it. Text stands last and needs no length. Every form here is on disk: changing one needs a new format number.
+//!
+//! Knows no database and no values.
+
+use model::entity::EventKind;
+use model::{AttributeScope, EntityId, EntityKind, TenantId};
+use uuid::Uuid;
+
+use crate::StorageError;
+
+/// Bytes of text in a key at most. The database's own limit is 65 535 bytes for a whole key, and it panics beyond.
+pub(super) const TEXT_LEN_MAX: usize = 4096;
+
+/// Refuses text that cannot be part of a key.
+pub(super) fn check(what: &str, text: &str) -> Result<(), StorageError> {
+    if storable(text) {
+        return Ok(());
+    }
+    Err(StorageError::Failed(format!("refused: {what} has {} bytes, but 1 to {TEXT_LEN_MAX} can be stored", text.len())))
+}
+
+/// Whether text can be part of a key. Nothing is stored under other text, so reads answer with nothing.
+pub(super) fn storable(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_LEN_MAX
+}
+
+/// Entities of a kind: the prefix of [`entity`] and [`name`].
+pub(super) fn kind(tenant: TenantId, kind: EntityKind) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(96);
+    bytes.extend_from_slice(tenant.0.as_bytes());
+    bytes.push(kind.number());
+    bytes
+}
+
+/// An entity, and the prefix of everything that belongs to it.
+pub(super) fn entity(id: EntityId) -> Vec<u8> {
+    let mut bytes = kind(id.tenant, id.kind);
+    bytes.extend_from_slice(id.id.as_bytes());
+    bytes
+}
+
+/// The entity of a name.
+pub(super) fn name(tenant: TenantId, of: EntityKind, name: &str) -> Vec<u8> {
+    with_text(kind(tenant, of), name)
+}
+
+/// The number of a time series.
+pub(super) fn series(id: EntityId, key: &str) -> Vec<u8> {
+    with_text(entity(id), key)
+}
+
+/// A reading of a numbered time series.
+pub(super) fn point(series: u64, ts_ms: i64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&series.to_be_bytes());
+    bytes[8..].copy_from_slice(&time(ts_ms));
+    bytes
+}
+
+/// The time of a [`point`] key.
+pub(super) fn point_time(key: &[u8]) -> Result<i64, StorageError> {
+    let bytes: [u8; 8] =
+        key.get(8..).and_then(|tail| tail.try_into().ok()).ok_or_else(|| StorageError::Corrupt("the key of a reading is not 16 bytes".into()))?;
+    Ok((u64::from_be_bytes(bytes) ^ SIGN).cast_signed())
+}
+
+/// Attributes of a scope.
+pub(super) fn scope(id: EntityId, scope: AttributeScope) -> Vec<u8> {
+    let mut bytes = entity(id);
+    bytes.push(scope as u8);
+    bytes
+}
+
+/// An attribute.
+pub(super) fn attribute(id: EntityId, of: AttributeScope, key: &str) -> Vec<u8> {
+    with_text(scope(id, of), key)
+}
+
+/// An alarm, or the device of credentials: a tenant and an id whose kind the table implies.
+pub(super) fn of_tenant(tenant: TenantId, id: Uuid) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..16].copy_from_slice(tenant.0.as_bytes());
+    bytes[16..].copy_from_slice(id.as_bytes());
+    bytes
+}
+
+/// The alarm of a type that is not cleared.
+pub(super) fn active_alarm(originator: EntityId, alarm_type: &str) -> Vec<u8> {
+    with_text(entity(originator), alarm_type)
+}
+
+/// An event.
+pub(super) fn event(id: EntityId, kind: EventKind, ts_ms: i64, event: Uuid) -> Vec<u8> {
+    let mut bytes = entity(id);
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(&time(ts_ms));
+    bytes.extend_from_slice(event.as_bytes());
+    bytes
+}
+
+/// The text that stands after a prefix of `skip` bytes.
+pub(super) fn text(key: &[u8], skip: usize) -> Result<&str, StorageError> {
+    let tail = key.get(skip..).ok_or_else(|| StorageError::Corrupt("a key is too short".into()))?;
+    std::str::from_utf8(tail).map_err(|_| StorageError::Corrupt("a key is no text".into()))
+}
+
+/// The id at the end of a key.
+pub(super) fn trailing_id(key: &[u8]) -> Result<Uuid, StorageError> {
+    let tail = key.len().checked_sub(16).and_then(|at| key.get(at..));
+    tail.and_then(|tail| Uuid::from_slice(tail).ok()).ok_or_else(|| StorageError::Corrupt("a key has no id".into()))
+}
+
+/// Flipping the sign puts negative times first.
+const SIGN: u64 = 1 << 63;
+
+fn time(ts_ms: i64) -> [u8; 8] {
+    (ts_ms.cast_unsigned() ^ SIGN).to_be_bytes()
+}
+
+fn with_text(mut bytes: Vec<u8>, text: &str) -> Vec<u8> {
+    bytes.extend_from_slice(text.as_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::value_codec::tests::hex;
+
+    const TENANT: TenantId = TenantId(Uuid::from_u128(0x0102030405060708090a0b0c0d0e0f10));
+    const ID: Uuid = Uuid::from_u128(0xf1f2f3f4f5f6f7f8f9fafbfcfdfeff00);
+
+    #[test]
+    fn stored_keys_keep_their_bytes() {
+        let device = EntityId::new(TENANT, EntityKind::Device, ID);
+        let (t, i) = ("0102030405060708090a0b0c0d0e0f10", "f1f2f3f4f5f6f7f8f9fafbfcfdfeff00");
+        let cases: [(Vec<u8>, String); 9] = [
+            (kind(TENANT, EntityKind::Device), format!("{t}06")),
+            (entity(device), format!("{t}06{i}")),
+            (name(TENANT, EntityKind::Asset, "Öl"), format!("{t}05c3966c")),
+            (series(device, "temp"), format!("{t}06{i}74656d70")),
+            (attribute(device, AttributeScope::SharedScope, "on"), format!("{t}06{i}026f6e")),
+            (active_alarm(device, "hot"), format!("{t}06{i}686f74")),
+            (of_tenant(TENANT, ID).to_vec(), format!("{t}{i}")),
+            (event(device, EventKind::Error, 1, ID), format!("{t}06{i}048000000000000001{i}")),
+            (point(258, 1_700_000_000_000).to_vec(), "00000000000001028000018bcfe56800".into()),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(hex(&key), expected);
+        }
+    }
+
+    #[test]
+    fn times_sort_as_numbers_and_come_back() {
+        let times = [i64::MIN, -2, -1, 0, 1, 1_700_000_000_000, i64::MAX];
+        let keys: Vec<_> = times.iter().map(|ts| point(7, *ts)).collect();
+        assert!(keys.is_sorted());
+        for (ts, key) in times.into_iter().zip(keys) {
+            assert_eq!(point_time(&key).expect("16 bytes"), ts);
+        }
+        assert!(point_time(&[0; 15]).is_err());
+    }
+
+    #[test]
+    fn text_in_keys_has_limits() {
+        for (text, fits) in [("", false), ("a", true), (&*"a".repeat(TEXT_LEN_MAX), true), (&*"a".repeat(TEXT_LEN_MAX + 1), false)] {
+            assert_eq!(check("a name", text).is_ok(), fits, "{} bytes", text.len());
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Time series. A series has a number ([`super::series_ids`]); its readings lie side by side, in order of time, so the newest one is
+//! the last row of the series that has not expired.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{EntityId, Reading};
+
+use super::series_ids::{number, stored};
+use super::tables::{Row, Table, Tables, capped};
+use super::{EmbeddedStore, keys, value_codec};
+use crate::{SeriesQuery, StorageError, TimeSeriesStore};
+
+/// Readings of one answer at most.
+const READINGS_MAX: u32 = 100_000;
+
+#[async_trait]
+impl TimeSeriesStore for EmbeddedStore {
+    async fn series_keys(&self, entity: EntityId) -> Result<Vec<Arc<str>>, StorageError> {
+        self.scan(move |tables| series_of(tables, entity).map(|series| series.map(|(key, _)| key)).collect()).await
+    }
+
+    async fn latest(&self, entity: EntityId, keys: Option<&[Arc<str>]>) -> Result<Vec<(Arc<str>, Reading)>, StorageError> {
+        let now_ms = self.0.clock.now_ms();
+        let Some(keys) = keys else {
+            return self.scan(move |tables| latest_of_all(tables, entity, now_ms)).await;
+        };
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        self.scan(move |tables| {
+            let readings = keys.into_iter().map(|key| Ok(latest(tables, entity, &key, now_ms)?.map(|reading| (key, reading))));
+            readings.filter_map(Result::transpose).collect()
+        })
+        .await
+    }
+
+    async fn series(&self, entity: EntityId, key: &str, query: &SeriesQuery) -> Result<Vec<Reading>, StorageError> {
+        if !keys::storable(key) {
+            return Ok(Vec::new());
+        }
+        let (series, query, now_ms) = (keys::series(entity, key), query.clone(), self.0.clock.now_ms());
+        self.scan(move |tables| match stored(tables, &series)? {
+            Some(id) => readings(tables, id, &query, now_ms),
+            None => Ok(Vec::new()),
+        })
+        .await
+    }
+}
+
+/// The newest reading of a key.
+pub(super) fn latest(tables: &Tables, entity: EntityId, key: &str, now_ms: i64) -> Result<Option<Reading>, StorageError> {
+    if !keys::storable(key) {
+        return Ok(None);
+    }
+    match stored(tables, &keys::series(entity, key))? {
+        Some(id) => newest(tables, id, now_ms),
+        None => Ok(None),
+    }
+}
+
+fn latest_of_all(tables: &Tables, entity: EntityId, now_ms: i64) -> Result<Vec<(Arc<str>, Reading)>, StorageError> {
+    let mut all = Vec::new();
+    for series in series_of(tables, entity) {
+        let (key, id) = series?;
+        if let Some(reading) = newest(tables, id, now_ms)? {
+            all.push((key, reading));
+        }
+    }
+    Ok(all)
+}
+
+/// Keys and numbers of an entity's series, in order of keys.
+fn series_of(tables: &Tables, entity: EntityId) -> impl Iterator<Item = Result<(Arc<str>, u64), StorageError>> {
+    let prefix = keys::entity(entity);
+    let skip = prefix.len();
+    capped("time series of an entity", tables.prefix(Table::Series, &prefix)).map(move |row| {
+        let (key, id) = row?;
+        Ok((keys::text(&key, skip)?.into(), number(&id)?))
+    })
+}
+
+fn newest(tables: &Tables, series: u64, now_ms: i64) -> Result<Option<Reading>, StorageError> {
+    let rows = tables.prefix(Table::Points, &series.to_be_bytes()).rev();
+    rows.filter_map(|row| reading(row, now_ms).transpose()).next().transpose()
+}
+
+fn readings(tables: &Tables, series: u64, query: &SeriesQuery, now_ms: i64) -> Result<Vec<Reading>, StorageError> {
+    let rows = tables.range(Table::Points, &keys::point(series, query.from_ms), &keys::point(series, query.to_ms));
+    let limit = query.limit.clamp(1, READINGS_MAX) as usize;
+    let alive = |row: Row| reading(row, now_ms).transpose();
+    match query.descending {
+        true => rows.rev().filter_map(alive).take(limit).collect(),
+        false => rows.filter_map(alive).take(limit).collect(),
+    }
+}
+
+/// The reading of a row, unless it has expired.
+fn reading(row: Row, now_ms: i64) -> Result<Option<Reading>, StorageError> {
+    let (key, value) = row?;
+    let Some(value) = value_codec::decode_point(&value, now_ms)? else { return Ok(None) };
+    Ok(Some(Reading { ts_ms: keys::point_time(&key)?, value }))
+}
