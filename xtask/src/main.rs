@@ -1,6 +1,11 @@
 //! Everything a developer runs: `cargo xtask --help`.
 
+mod bench;
+mod build;
+mod check;
 mod guests;
+mod shell;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,8 +23,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Builds rule nodes and adapters into components.
+    /// Builds everything and starts the server; what follows `--` goes to `pacificsoft serve`.
+    Run {
+        /// Builds without optimisation: sooner there, slower when it runs.
+        #[arg(long)]
+        dev: bool,
+        /// Options of `pacificsoft serve`, such as `--demo`.
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
+    /// Runs all checks.
+    Test {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Builds the release binary, with everything embedded: target/release/pacificsoft.
+    Build,
+    /// Builds rule nodes and adapters into components: target/components.
     Guests,
+    /// Measures.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -36,7 +59,11 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     let root = root();
     match arguments.command {
+        Command::Run { dev, options } => build::run(&root, dev, &options),
+        Command::Test { filter } => check::all(&root, filter.as_deref()),
+        Command::Build => build::release(&root).map(|binary| println!("{}", binary.display())),
         Command::Guests => guests::build_all(&root).map(drop),
+        Command::Bench(options) => bench::run(&root, &options),
     }
 }
 

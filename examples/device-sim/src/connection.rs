@@ -89,7 +89,7 @@ impl Connection {
         codec::put_connect(&mut connection.output, connect);
         loop {
             connection.turn(std::future::pending()).await?;
-            match connection.next()? {
+            match connection.next_packet()? {
                 None => {}
                 Some(Incoming::Connack { code: 0 }) => return Ok(connection),
                 Some(Incoming::Connack { code }) => {
@@ -147,7 +147,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`SimError::Malformed`].
-    pub fn next(&mut self) -> Result<Option<Incoming>, SimError> {
+    pub fn next_packet(&mut self) -> Result<Option<Incoming>, SimError> {
         let Some((packet, length)) = codec::decode(&self.input)? else {
             return Ok(None);
         };

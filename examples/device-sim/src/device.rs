@@ -189,7 +189,7 @@ impl<'a> Device<'a> {
     fn receive(&mut self, connection: &mut Connection) -> Result<(), SimError> {
         let now = nanos_since(self.start);
         let mut stats = self.stats.borrow_mut();
-        while let Some(packet) = connection.next()? {
+        while let Some(packet) = connection.next_packet()? {
             let message = match packet {
                 Incoming::Puback { packet_id } if self.shared.plan.qos > 0 => self.in_flight.acknowledge(packet_id),
                 Incoming::Pingresp => {

@@ -223,7 +223,11 @@ impl fmt::Display for Checked {
             out,
             " {} out of order ({} stored unacknowledged, {} older)",
             self.disordered, self.unacknowledged_stored, self.older
-        )
+        )?;
+        match self.unknown_devices {
+            0 => Ok(()),
+            count => write!(out, "\n              the server does not know {count} of the devices"),
+        }
     }
 }
 

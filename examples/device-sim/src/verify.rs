@@ -82,7 +82,10 @@ where
 
 async fn verify_device(rest: &mut Rest, name: &str, expected: &Expected, deadline: Instant) -> Result<Checked, SimError> {
     let Some(id) = rest.find_device(name).await? else {
-        return Ok(check(expected, Vec::new()));
+        return Ok(Checked {
+            unknown_devices: 1,
+            ..check(expected, Vec::new())
+        });
     };
     let last = expected.sent.last().map_or(0, |sent| sent.ts);
     let mut pause = Duration::from_millis(50);

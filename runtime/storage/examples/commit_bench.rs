@@ -21,7 +21,10 @@ fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let seconds: u64 = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let folder = arguments.next();
-    println!("{:>6} {:>10} {:>10} {:>10} {:>10} {:>12}", "batch", "points/s", "batches/s", "p50 ms", "p99 ms", "latest µs");
+    println!(
+        "{:>6} {:>10} {:>10} {:>10} {:>10} {:>12}",
+        "batch", "points/s", "batches/s", "p50 ms", "p99 ms", "latest µs"
+    );
     for size in [1, 16, 256] {
         let dir = match &folder {
             Some(parent) => tempfile::tempdir_in(parent)?,
@@ -69,7 +72,12 @@ fn submit(store: &EmbeddedStore, devices: &[EntityId], lane: usize, size: usize,
         let points = (0..size).map(|_| {
             number += 1;
             let entity = devices[(number * SUBMITTERS + lane) % devices.len()];
-            Mutation::Points { entity, ts_ms: number as i64, values: vec![(Arc::clone(&key), Value::Double(number as f64 / 7.0))], ttl_s: 0 }
+            Mutation::Points {
+                entity,
+                ts_ms: number as i64,
+                values: vec![(Arc::clone(&key), Value::Double(number as f64 / 7.0))],
+                ttl_s: 0,
+            }
         });
         let batch = points.collect();
         let begun = Instant::now();

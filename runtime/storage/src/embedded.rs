@@ -5,7 +5,7 @@
 //! reads          → database, at once; scans on the blocking pool
 //! ```
 //!
-//! Reading order: [`keys`] and [`value_codec`] (what is on disk), [`tables`] (where), [`change`], [`apply`] and [`writer`] (how it gets
+//! Reading order: `keys` and `value_codec` (what is on disk), `tables` (where), `change`, `apply` and `writer` (how it gets
 //! there), then one file for each port. Readings show up for readers when they are written, a moment before they are durable; a
 //! [`Commit`](crate::Commit) and every `save_…` answer only when they are.
 
@@ -19,11 +19,9 @@ mod events;
 mod expiry;
 mod folder;
 mod keys;
-mod logins;
 mod series;
 mod series_ids;
-mod settings;
-mod sweep;
+mod small;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -111,7 +109,9 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EmbeddedStore").field("failure", &self.0.failure.get()).finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore")
+            .field("failure", &self.0.failure.get())
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,7 +136,14 @@ impl EmbeddedStore {
         let writer = Writer::new(change, queue, sync, Arc::clone(&failure), end);
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run());
         let thread = thread.map_err(|error| StorageError::Failed(format!("cannot start the writer thread: {error}")))?;
-        Ok(EmbeddedStore(Arc::new(Inner { tables, clock, jobs: Some(jobs), failure, ended, thread: Some(thread) })))
+        Ok(EmbeddedStore(Arc::new(Inner {
+            tables,
+            clock,
+            jobs: Some(jobs),
+            failure,
+            ended,
+            thread: Some(thread),
+        })))
     }
 
     /// An attribute, read at once: for callers that cannot wait. Takes microseconds when the attribute is in memory.
@@ -157,7 +164,13 @@ impl EmbeddedStore {
 
     /// Hands a job to the writer, waiting for a place.
     async fn hand_over(&self, job: Job) -> Result<(), StorageError> {
-        let closed = || self.0.failure.get().cloned().unwrap_or(StorageError::Unavailable("the store is closed"));
+        let closed = || {
+            self.0
+                .failure
+                .get()
+                .cloned()
+                .unwrap_or(StorageError::Unavailable("the store is closed"))
+        };
         let jobs = self.0.jobs.as_ref().ok_or_else(closed)?;
         jobs.send(job).await.map_err(|_| closed())
     }
@@ -179,10 +192,12 @@ impl EmbeddedStore {
         scan: impl FnOnce(&Tables) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let tables = self.0.tables.clone();
-        tokio::task::spawn_blocking(move || scan(&tables)).await.unwrap_or_else(|error| match error.is_panic() {
-            true => Err(StorageError::Failed("a scan panicked".into())),
-            false => Err(StorageError::Unavailable("the runtime is stopping")),
-        })
+        tokio::task::spawn_blocking(move || scan(&tables))
+            .await
+            .unwrap_or_else(|error| match error.is_panic() {
+                true => Err(StorageError::Failed("a scan panicked".into())),
+                false => Err(StorageError::Unavailable("the runtime is stopping")),
+            })
     }
 }
 

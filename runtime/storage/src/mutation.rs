@@ -87,6 +87,8 @@ impl Future for Commit {
     type Output = Result<(), StorageError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(context).map(|kept| kept.unwrap_or(Err(StorageError::Unavailable("the writer stopped"))))
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|kept| kept.unwrap_or(Err(StorageError::Unavailable("the writer stopped"))))
     }
 }

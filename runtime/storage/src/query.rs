@@ -1,7 +1,7 @@
 //! What can be asked of a store.
 
-use model::entity::{EventKind, Severity};
 use model::EntityId;
+use model::entity::{EventKind, Severity};
 use uuid::Uuid;
 
 /// Readings of one key. Times are milliseconds since 1970-01-01 UTC.

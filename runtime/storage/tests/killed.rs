@@ -23,13 +23,31 @@ fn device(lane: u64) -> EntityId {
 }
 
 fn batch(lane: u64, number: u64) -> Vec<Mutation> {
-    let values = |part: u64| (0..KEYS).map(move |key| (Arc::from(format!("key {}", (number + part) % 3 * KEYS + key)), Value::Long(number as i64)));
-    (0..2).map(|part| Mutation::Points { entity: device(lane), ts_ms: number as i64, values: values(part).collect(), ttl_s: 0 }).collect()
+    let values = |part: u64| {
+        (0..KEYS).map(move |key| {
+            (
+                Arc::from(format!("key {}", (number + part) % 3 * KEYS + key)),
+                Value::Long(number as i64),
+            )
+        })
+    };
+    (0..2)
+        .map(|part| Mutation::Points {
+            entity: device(lane),
+            ts_ms: number as i64,
+            values: values(part).collect(),
+            ttl_s: 0,
+        })
+        .collect()
 }
 
 /// Works until it is killed. Tells of every batch that is durable: round, lane, number.
 fn work(folder: &Path, round: u64) -> ! {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("runtime");
     let store = EmbeddedStore::open(EmbeddedConfig::new(folder)).expect("opens");
     let lanes = (0..LANES).map(|lane| {
         let (store, handle) = (store.clone(), runtime.handle().clone());
@@ -38,7 +56,9 @@ fn work(folder: &Path, round: u64) -> ! {
                 handle.block_on(async { store.submit(batch(lane, number)).await.expect("takes it").await.expect("durable") });
                 if number % 7 == 0 {
                     let name = format!("{lane}");
-                    handle.block_on(store.save_setting(&name, number.to_be_bytes().into())).expect("durable");
+                    handle
+                        .block_on(store.save_setting(&name, number.to_be_bytes().into()))
+                        .expect("durable");
                     tell(&format!("setting {lane} {number}"));
                 }
                 tell(&format!("points {lane} {number}"));
@@ -53,7 +73,9 @@ fn work(folder: &Path, round: u64) -> ! {
 /// Past the test harness, which would keep it back. One write: lines of threads must not mix.
 fn tell(line: &str) {
     let mut out = std::io::stdout().lock();
-    out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush()).expect("the parent listens");
+    out.write_all(format!("{line}\n").as_bytes())
+        .and_then(|()| out.flush())
+        .expect("the parent listens");
 }
 
 /// Runs a child until it has told enough, kills it, and answers all it has told.
@@ -103,16 +125,25 @@ fn check(store: &EmbeddedStore, told: &[(String, u64, u64)]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     for (what, lane, number) in told {
         if what == "setting" {
-            let stored = runtime.block_on(store.setting(&lane.to_string())).expect("reads").expect("was acknowledged");
+            let stored = runtime
+                .block_on(store.setting(&lane.to_string()))
+                .expect("reads")
+                .expect("was acknowledged");
             let stored = u64::from_be_bytes(stored.try_into().expect("8 bytes"));
             assert!(stored >= *number, "lane {lane} says {stored}, but {number} was acknowledged");
             continue;
         }
         for mutation in batch(*lane, *number) {
-            let Mutation::Points { entity, ts_ms, values, .. } = mutation else { unreachable!("batches have points only") };
+            let Mutation::Points { entity, ts_ms, values, .. } = mutation else {
+                unreachable!("batches have points only")
+            };
             assert_eq!(entity.kind, EntityKind::Device);
             for (key, value) in values {
-                assert_eq!(stored(&runtime, store, entity, &key, ts_ms), Some(value), "lane {lane}, batch {number}, {key}");
+                assert_eq!(
+                    stored(&runtime, store, entity, &key, ts_ms),
+                    Some(value),
+                    "lane {lane}, batch {number}, {key}"
+                );
             }
         }
     }
@@ -120,7 +151,12 @@ fn check(store: &EmbeddedStore, told: &[(String, u64, u64)]) {
 
 fn stored(runtime: &tokio::runtime::Runtime, store: &EmbeddedStore, entity: EntityId, key: &str, ts_ms: i64) -> Option<Value> {
     use storage::TimeSeriesStore as _;
-    let query = storage::SeriesQuery { from_ms: ts_ms, to_ms: ts_ms + 1, limit: 2, descending: false };
+    let query = storage::SeriesQuery {
+        from_ms: ts_ms,
+        to_ms: ts_ms + 1,
+        limit: 2,
+        descending: false,
+    };
     let readings = runtime.block_on(store.series(entity, key, &query)).expect("reads");
     assert!(readings.len() <= 1);
     readings.into_iter().next().map(|reading| reading.value)

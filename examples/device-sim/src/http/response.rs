@@ -185,8 +185,10 @@ fn parse_size(line: &[u8]) -> Result<Chunk, SimError> {
 mod tests {
     use super::*;
 
+    type Read = (u16, Vec<u8>, bool, usize);
+
     /// Feeds a response in pieces of `step` bytes: status, body, whether the connection can be kept, bytes left over.
-    fn read(response: &[u8], step: usize) -> Result<Option<(u16, Vec<u8>, bool, usize)>, SimError> {
+    fn read(response: &[u8], step: usize) -> Result<Option<Read>, SimError> {
         let mut input = BytesMut::new();
         let mut state: Option<(Head, Body)> = None;
         for piece in response.chunks(step) {

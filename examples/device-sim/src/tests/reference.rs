@@ -45,7 +45,9 @@ async fn start() -> SocketAddr {
         v4: Some(HashMap::from([("1".to_owned(), server)])),
         ..Config::default()
     };
-    std::thread::spawn(move || Broker::new(config).start());
+    std::thread::spawn(move || {
+        Broker::new(config).start().expect("the broker runs");
+    });
     let listening = async { while TcpStream::connect(free).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(10), listening)
         .await

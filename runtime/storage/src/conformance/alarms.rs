@@ -39,7 +39,10 @@ pub async fn an_old_one_does_not_clear_a_new_one(store: &dyn Store) {
     for together in [true, false] {
         let entity = device();
         let old = alarm(entity, "hot", 1);
-        let cleared = Alarm { cleared: true, ..old.clone() };
+        let cleared = Alarm {
+            cleared: true,
+            ..old.clone()
+        };
         let new = alarm(entity, "hot", 2);
         let changes = vec![put(&old), put(&cleared), put(&new), put(&cleared)];
         if together {
@@ -49,7 +52,11 @@ pub async fn an_old_one_does_not_clear_a_new_one(store: &dyn Store) {
                 commit(store, vec![change]).await;
             }
         }
-        assert_eq!(store.active_alarm(entity, "hot").await.expect("reads"), Some(new), "together: {together}");
+        assert_eq!(
+            store.active_alarm(entity, "hot").await.expect("reads"),
+            Some(new),
+            "together: {together}"
+        );
     }
 }
 
@@ -59,32 +66,127 @@ pub async fn lists_filter(store: &dyn Store) {
     let other = sibling(entity);
     let of_customer = Some(IdRef::new(EntityKind::Customer, customer));
     let all = [
-        Alarm { severity: Severity::Critical, ..alarm(entity, "1 hot", 10) },
-        Alarm { cleared: true, customer_id: of_customer, ..alarm(entity, "2 cold", 20) },
-        Alarm { acknowledged: true, customer_id: of_customer, severity: Severity::Minor, ..alarm(other, "3 hot", 30) },
-        Alarm { acknowledged: true, cleared: true, ..alarm(other, "4 Wet", 40) },
+        Alarm {
+            severity: Severity::Critical,
+            ..alarm(entity, "1 hot", 10)
+        },
+        Alarm {
+            cleared: true,
+            customer_id: of_customer,
+            ..alarm(entity, "2 cold", 20)
+        },
+        Alarm {
+            acknowledged: true,
+            customer_id: of_customer,
+            severity: Severity::Minor,
+            ..alarm(other, "3 hot", 30)
+        },
+        Alarm {
+            acknowledged: true,
+            cleared: true,
+            ..alarm(other, "4 Wet", 40)
+        },
     ];
     commit(store, all.iter().map(put).collect()).await;
     commit(store, vec![put(&alarm(device(), "of another tenant", 10))]).await;
     let none = AlarmFilter::default();
     let cases: [(AlarmFilter, Option<&str>, &str); 13] = [
         (none.clone(), None, "4321"),
-        (AlarmFilter { originator: Some(other), ..none.clone() }, None, "43"),
-        (AlarmFilter { customer: Some(customer), ..none.clone() }, None, "32"),
-        (AlarmFilter { alarm_type: Some("2 cold".into()), ..none.clone() }, None, "2"),
-        (AlarmFilter { cleared: Some(true), ..none.clone() }, None, "42"),
-        (AlarmFilter { cleared: Some(false), ..none.clone() }, None, "31"),
-        (AlarmFilter { acknowledged: Some(false), ..none.clone() }, None, "21"),
-        (AlarmFilter { severities: vec![Severity::Minor, Severity::Critical], ..none.clone() }, None, "31"),
-        (AlarmFilter { from_ms: Some(20), ..none.clone() }, None, "432"),
-        (AlarmFilter { to_ms: Some(20), ..none.clone() }, None, "21"),
+        (
+            AlarmFilter {
+                originator: Some(other),
+                ..none.clone()
+            },
+            None,
+            "43",
+        ),
+        (
+            AlarmFilter {
+                customer: Some(customer),
+                ..none.clone()
+            },
+            None,
+            "32",
+        ),
+        (
+            AlarmFilter {
+                alarm_type: Some("2 cold".into()),
+                ..none.clone()
+            },
+            None,
+            "2",
+        ),
+        (
+            AlarmFilter {
+                cleared: Some(true),
+                ..none.clone()
+            },
+            None,
+            "42",
+        ),
+        (
+            AlarmFilter {
+                cleared: Some(false),
+                ..none.clone()
+            },
+            None,
+            "31",
+        ),
+        (
+            AlarmFilter {
+                acknowledged: Some(false),
+                ..none.clone()
+            },
+            None,
+            "21",
+        ),
+        (
+            AlarmFilter {
+                severities: vec![Severity::Minor, Severity::Critical],
+                ..none.clone()
+            },
+            None,
+            "31",
+        ),
+        (
+            AlarmFilter {
+                from_ms: Some(20),
+                ..none.clone()
+            },
+            None,
+            "432",
+        ),
+        (
+            AlarmFilter {
+                to_ms: Some(20),
+                ..none.clone()
+            },
+            None,
+            "21",
+        ),
         (none.clone(), Some("HOT"), "31"),
         (none.clone(), Some("wet"), "4"),
-        (AlarmFilter { originator: Some(entity), cleared: Some(false), to_ms: Some(10), ..none }, Some("hot"), "1"),
+        (
+            AlarmFilter {
+                originator: Some(entity),
+                cleared: Some(false),
+                to_ms: Some(10),
+                ..none
+            },
+            Some("hot"),
+            "1",
+        ),
     ];
     for (filter, search, expected) in cases {
-        let page = PageRequest { text_search: search.map(Into::into), ..PageRequest::first(10) };
-        let found: String = types(store, entity.tenant, &filter, &page).await.iter().map(|name| &name[..1]).collect();
+        let page = PageRequest {
+            text_search: search.map(Into::into),
+            ..PageRequest::first(10)
+        };
+        let found: String = types(store, entity.tenant, &filter, &page)
+            .await
+            .iter()
+            .map(|name| &name[..1])
+            .collect();
         assert_eq!(found, expected, "{filter:?} {search:?}");
     }
 }
@@ -94,20 +196,38 @@ pub async fn lists_sort_and_page(store: &dyn Store) {
     let entity = device();
     let severities = [Severity::Minor, Severity::Critical, Severity::Major];
     let all = ["b", "c", "a"].into_iter().zip([10, 30, 20]).zip(severities);
-    let all = all.map(|((name, created), severity)| put(&Alarm { severity, ..alarm(entity, name, created) }));
+    let all = all.map(|((name, created), severity)| {
+        put(&Alarm {
+            severity,
+            ..alarm(entity, name, created)
+        })
+    });
     commit(store, all.collect()).await;
     let filter = AlarmFilter::default();
     assert_eq!(types(store, entity.tenant, &filter, &PageRequest::first(10)).await, ["c", "a", "b"]);
-    let cases = [("createdTime", ["b", "a", "c"]), ("type", ["a", "b", "c"]), ("severity", ["c", "a", "b"])];
+    let cases = [
+        ("createdTime", ["b", "a", "c"]),
+        ("type", ["a", "b", "c"]),
+        ("severity", ["c", "a", "b"]),
+    ];
     for (property, mut expected) in cases {
-        let mut page = PageRequest { sort_property: Some(property.into()), ..PageRequest::first(10) };
+        let mut page = PageRequest {
+            sort_property: Some(property.into()),
+            ..PageRequest::first(10)
+        };
         assert_eq!(types(store, entity.tenant, &filter, &page).await, expected, "{property}");
         page.descending = true;
         expected.reverse();
         assert_eq!(types(store, entity.tenant, &filter, &page).await, expected, "{property} descending");
     }
-    let second = PageRequest { page: 1, ..PageRequest::first(2) };
+    let second = PageRequest {
+        page: 1,
+        ..PageRequest::first(2)
+    };
     let page = store.alarms(entity.tenant, &filter, &second).await.expect("lists");
-    assert_eq!((page.data.len(), page.total_pages, page.total_elements, page.has_next), (1, 2, 3, false));
+    assert_eq!(
+        (page.data.len(), page.total_pages, page.total_elements, page.has_next),
+        (1, 2, 3, false)
+    );
     assert_eq!(page.data[0].alarm_type, "b");
 }

@@ -19,7 +19,10 @@ pub async fn are_found_both_ways(store: &dyn Store) {
     let (device, id) = (new_device(), new_token("found"));
     let credentials = token(device, &id);
     store.save_credentials(device.tenant, credentials.clone()).await.expect("saves");
-    assert_eq!(store.credentials(&id).await.expect("reads"), Some((device.tenant, credentials.clone())));
+    assert_eq!(
+        store.credentials(&id).await.expect("reads"),
+        Some((device.tenant, credentials.clone()))
+    );
     assert_eq!(store.credentials_of(device).await.expect("reads"), Some(credentials));
     for other in ["", &id[1..], &id.to_uppercase(), &"x".repeat(100_000)] {
         assert_eq!(store.credentials(other).await.expect("reads"), None, "{} bytes", other.len());
@@ -35,7 +38,10 @@ pub async fn replace_older_ones(store: &dyn Store) {
     }
     assert_eq!(store.credentials(&old).await.expect("reads"), None);
     assert_eq!(store.credentials_of(device).await.expect("reads"), Some(token(device, &new)));
-    let changed = model::entity::DeviceCredentials { credentials_value: Some("x".into()), ..token(device, &new) };
+    let changed = model::entity::DeviceCredentials {
+        credentials_value: Some("x".into()),
+        ..token(device, &new)
+    };
     store.save_credentials(device.tenant, changed.clone()).await.expect("saves");
     assert_eq!(store.credentials(&new).await.expect("reads"), Some((device.tenant, changed)));
 }
@@ -51,6 +57,9 @@ pub async fn belong_to_one_device(store: &dyn Store) {
         let taken = store.save_credentials(other.tenant, token(other, &id)).await.expect_err("taken");
         assert!(matches!(taken, StorageError::CredentialsTaken), "{taken}");
     }
-    assert_eq!(store.credentials(&id).await.expect("reads"), Some((first.tenant, token(first, &id))));
+    assert_eq!(
+        store.credentials(&id).await.expect("reads"),
+        Some((first.tenant, token(first, &id)))
+    );
     assert_eq!(store.credentials_of(second).await.expect("reads"), Some(token(second, &own)));
 }

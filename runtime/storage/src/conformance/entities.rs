@@ -16,7 +16,11 @@ async fn names(store: &dyn Store, of: EntityId, filter: &EntityFilter, page: &Pa
 /// What is saved is what is read, by id and by name.
 pub async fn come_back_as_saved(store: &dyn Store) {
     let id = device();
-    let saved = EntityRecord { customer: Some(Uuid::now_v7()), subtype: "".into(), ..record(id, "Zähler 1") };
+    let saved = EntityRecord {
+        customer: Some(Uuid::now_v7()),
+        subtype: "".into(),
+        ..record(id, "Zähler 1")
+    };
     create(store, saved.clone()).await;
     let expected = Some(EntityRecord { version: 1, ..saved });
     assert_eq!(store.entity(id).await.expect("reads"), expected);
@@ -30,33 +34,97 @@ pub async fn come_back_as_saved(store: &dyn Store) {
 /// A save counts the version up, and only the stored version can be replaced.
 pub async fn count_versions(store: &dyn Store) {
     let id = device();
-    let missing = store.save_entity(EntityRecord { version: 1, ..record(id, "a") }).await.expect_err("nothing to replace");
+    let missing = store
+        .save_entity(EntityRecord {
+            version: 1,
+            ..record(id, "a")
+        })
+        .await
+        .expect_err("nothing to replace");
     assert!(matches!(missing, StorageError::NotFound), "{missing}");
     create(store, record(id, "a")).await;
-    let changed = EntityRecord { version: 1, body: json!({"changed": true}), ..record(id, "a") };
+    let changed = EntityRecord {
+        version: 1,
+        body: json!({"changed": true}),
+        ..record(id, "a")
+    };
     assert_eq!(store.save_entity(changed.clone()).await.expect("replaces"), 2);
     for given in [0, 1, 3] {
-        let conflict = store.save_entity(EntityRecord { version: given, ..record(id, "a") }).await.expect_err("not the stored version");
-        assert!(matches!(conflict, StorageError::VersionConflict { given: said, stored: 2 } if said == given), "{conflict}");
+        let conflict = store
+            .save_entity(EntityRecord {
+                version: given,
+                ..record(id, "a")
+            })
+            .await
+            .expect_err("not the stored version");
+        assert!(
+            matches!(conflict, StorageError::VersionConflict { given: said, stored: 2 } if said == given),
+            "{conflict}"
+        );
     }
     assert_eq!(store.entity(id).await.expect("reads"), Some(EntityRecord { version: 2, ..changed }));
 }
 
 /// A name is taken within its tenant and kind, until its owner gives it up.
 pub async fn names_are_unique(store: &dyn Store) {
-    let (first, second) = { let id = device(); (id, sibling(id)) };
+    let (first, second) = {
+        let id = device();
+        (id, sibling(id))
+    };
     create(store, record(first, "a")).await;
     let taken = store.save_entity(record(second, "a")).await.expect_err("the name is taken");
     assert!(matches!(&taken, StorageError::NameTaken(name) if name == "a"), "{taken}");
     assert_eq!(store.entity(second).await.expect("reads"), None);
-    create(store, record(EntityId { kind: EntityKind::Asset, ..second }, "a")).await;
-    create(store, record(EntityId { tenant: TenantId::generate(), ..second }, "a")).await;
+    create(
+        store,
+        record(
+            EntityId {
+                kind: EntityKind::Asset,
+                ..second
+            },
+            "a",
+        ),
+    )
+    .await;
+    create(
+        store,
+        record(
+            EntityId {
+                tenant: TenantId::generate(),
+                ..second
+            },
+            "a",
+        ),
+    )
+    .await;
     create(store, record(second, "b")).await;
-    let taken = store.save_entity(EntityRecord { version: 1, ..record(second, "a") }).await.expect_err("the name is taken");
+    let taken = store
+        .save_entity(EntityRecord {
+            version: 1,
+            ..record(second, "a")
+        })
+        .await
+        .expect_err("the name is taken");
     assert!(matches!(taken, StorageError::NameTaken(_)), "{taken}");
-    store.save_entity(EntityRecord { version: 1, ..record(first, "c") }).await.expect("renames");
-    store.save_entity(EntityRecord { version: 1, ..record(second, "a") }).await.expect("takes the free name");
-    let found = store.entity_by_name(first.tenant, first.kind, "a").await.expect("reads").expect("found");
+    store
+        .save_entity(EntityRecord {
+            version: 1,
+            ..record(first, "c")
+        })
+        .await
+        .expect("renames");
+    store
+        .save_entity(EntityRecord {
+            version: 1,
+            ..record(second, "a")
+        })
+        .await
+        .expect("takes the free name");
+    let found = store
+        .entity_by_name(first.tenant, first.kind, "a")
+        .await
+        .expect("reads")
+        .expect("found");
     assert_eq!(found.id, second);
     assert_eq!(store.entity_by_name(first.tenant, first.kind, "b").await.expect("reads"), None);
     assert!(store.delete_entity(second).await.expect("deletes"));
@@ -70,29 +138,93 @@ pub async fn a_name_goes_to_one_of_two(store: &dyn Store) {
     let results = tokio::join!(save(), save(), save(), save());
     let results: [_; 4] = results.into();
     assert_eq!(results.iter().filter(|result| matches!(result, Ok(1))).count(), 1, "{results:?}");
-    assert_eq!(results.iter().filter(|result| matches!(result, Err(StorageError::NameTaken(_)))).count(), 3, "{results:?}");
-    assert_eq!(names(store, id, &EntityFilter::default(), &PageRequest::first(10)).await, ["wanted"]);
+    assert_eq!(
+        results
+            .iter()
+            .filter(|result| matches!(result, Err(StorageError::NameTaken(_))))
+            .count(),
+        3,
+        "{results:?}"
+    );
+    assert_eq!(
+        names(store, id, &EntityFilter::default(), &PageRequest::first(10)).await,
+        ["wanted"]
+    );
 }
 
 /// Filters narrow a list, and so does text search, in any case.
 pub async fn lists_filter_and_search(store: &dyn Store) {
     let (id, customer) = (device(), Uuid::now_v7());
-    for (name, subtype, customer) in [("Pump 1", "pump", Some(customer)), ("Pump 2", "pump", None), ("Ölfass", "tank", Some(customer))] {
-        create(store, EntityRecord { subtype: subtype.into(), customer, ..record(sibling(id), name) }).await;
+    for (name, subtype, customer) in [
+        ("Pump 1", "pump", Some(customer)),
+        ("Pump 2", "pump", None),
+        ("Ölfass", "tank", Some(customer)),
+    ] {
+        create(
+            store,
+            EntityRecord {
+                subtype: subtype.into(),
+                customer,
+                ..record(sibling(id), name)
+            },
+        )
+        .await;
     }
-    create(store, record(EntityId { kind: EntityKind::Asset, ..sibling(id) }, "Pump 3")).await;
+    create(
+        store,
+        record(
+            EntityId {
+                kind: EntityKind::Asset,
+                ..sibling(id)
+            },
+            "Pump 3",
+        ),
+    )
+    .await;
     create(store, record(device(), "Pump 4")).await;
     let (of_customer, of_type) = (Some(customer), Some("pump".to_owned()));
     let cases: [(EntityFilter, Option<&str>, &[&str]); 6] = [
         (EntityFilter::default(), None, &["Pump 1", "Pump 2", "Ölfass"]),
-        (EntityFilter { customer: of_customer, subtype: None }, None, &["Pump 1", "Ölfass"]),
-        (EntityFilter { customer: None, subtype: of_type.clone() }, None, &["Pump 1", "Pump 2"]),
-        (EntityFilter { customer: of_customer, subtype: of_type }, None, &["Pump 1"]),
+        (
+            EntityFilter {
+                customer: of_customer,
+                subtype: None,
+            },
+            None,
+            &["Pump 1", "Ölfass"],
+        ),
+        (
+            EntityFilter {
+                customer: None,
+                subtype: of_type.clone(),
+            },
+            None,
+            &["Pump 1", "Pump 2"],
+        ),
+        (
+            EntityFilter {
+                customer: of_customer,
+                subtype: of_type,
+            },
+            None,
+            &["Pump 1"],
+        ),
         (EntityFilter::default(), Some("PUMP"), &["Pump 1", "Pump 2"]),
-        (EntityFilter { customer: of_customer, subtype: None }, Some("öL"), &["Ölfass"]),
+        (
+            EntityFilter {
+                customer: of_customer,
+                subtype: None,
+            },
+            Some("öL"),
+            &["Ölfass"],
+        ),
     ];
     for (filter, search, expected) in cases {
-        let page = PageRequest { text_search: search.map(Into::into), sort_property: Some("name".into()), ..PageRequest::first(10) };
+        let page = PageRequest {
+            text_search: search.map(Into::into),
+            sort_property: Some("name".into()),
+            ..PageRequest::first(10)
+        };
         assert_eq!(names(store, id, &filter, &page).await, expected, "{filter:?} {search:?}");
     }
 }
@@ -102,15 +234,35 @@ pub async fn lists_sort(store: &dyn Store) {
     let id = device();
     for (name, subtype, created) in [("b", "y", 30), ("c", "x", 10), ("a", "z", 20)] {
         let body = json!({ "createdTime": created });
-        create(store, EntityRecord { subtype: subtype.into(), body, ..record(sibling(id), name) }).await;
+        create(
+            store,
+            EntityRecord {
+                subtype: subtype.into(),
+                body,
+                ..record(sibling(id), name)
+            },
+        )
+        .await;
     }
-    let cases = [(None, ["c", "a", "b"]), (Some("createdTime"), ["c", "a", "b"]), (Some("name"), ["a", "b", "c"]), (Some("type"), ["c", "b", "a"])];
+    let cases = [
+        (None, ["c", "a", "b"]),
+        (Some("createdTime"), ["c", "a", "b"]),
+        (Some("name"), ["a", "b", "c"]),
+        (Some("type"), ["c", "b", "a"]),
+    ];
     for (property, mut expected) in cases {
-        let mut page = PageRequest { sort_property: property.map(Into::into), ..PageRequest::first(10) };
+        let mut page = PageRequest {
+            sort_property: property.map(Into::into),
+            ..PageRequest::first(10)
+        };
         assert_eq!(names(store, id, &EntityFilter::default(), &page).await, expected, "{property:?}");
         page.descending = true;
         expected.reverse();
-        assert_eq!(names(store, id, &EntityFilter::default(), &page).await, expected, "{property:?} descending");
+        assert_eq!(
+            names(store, id, &EntityFilter::default(), &page).await,
+            expected,
+            "{property:?} descending"
+        );
     }
 }
 
@@ -122,9 +274,20 @@ pub async fn pages_are_complete(store: &dyn Store) {
     }
     let mut seen = Vec::new();
     for (page, has_next) in [(0, true), (1, true), (2, false)] {
-        let request = PageRequest { page, sort_property: Some("type".into()), ..PageRequest::first(3) };
-        let Page { data, total_pages, total_elements, has_next: more } =
-            store.entities(id.tenant, id.kind, &EntityFilter::default(), &request).await.expect("lists");
+        let request = PageRequest {
+            page,
+            sort_property: Some("type".into()),
+            ..PageRequest::first(3)
+        };
+        let Page {
+            data,
+            total_pages,
+            total_elements,
+            has_next: more,
+        } = store
+            .entities(id.tenant, id.kind, &EntityFilter::default(), &request)
+            .await
+            .expect("lists");
         assert_eq!((total_pages, total_elements, more), (3, 7, has_next), "page {page}");
         seen.extend(data.into_iter().map(|record| record.name));
     }
@@ -135,8 +298,14 @@ pub async fn pages_are_complete(store: &dyn Store) {
 async fn populate(store: &dyn Store, id: EntityId, name: &str) {
     create(store, record(id, name)).await;
     let device = DeviceId::try_from(id).expect("a device");
-    store.save_credentials(id.tenant, token(device, &format!("token {}", id.id))).await.expect("saves");
-    let mut batch: Vec<_> = AttributeScope::ALL.into_iter().map(|scope| attributes(id, scope, 1, &[("a", 1), ("b", 2)])).collect();
+    store
+        .save_credentials(id.tenant, token(device, &format!("token {}", id.id)))
+        .await
+        .expect("saves");
+    let mut batch: Vec<_> = AttributeScope::ALL
+        .into_iter()
+        .map(|scope| attributes(id, scope, 1, &[("a", 1), ("b", 2)]))
+        .collect();
     batch.extend((0..50).map(|ts| points(id, ts, &[("x", ts), ("y", ts)])));
     batch.extend([append(&event(id, EventKind::LifeCycle, 1)), append(&event(id, EventKind::Error, 2))]);
     commit(store, batch).await;
@@ -151,7 +320,11 @@ async fn rows(store: &dyn Store, id: EntityId, name: &str) -> [usize; 8] {
     }
     let mut events = 0;
     for kind in [EventKind::LifeCycle, EventKind::Error] {
-        let filter = EventFilter { kind, from_ms: None, to_ms: None };
+        let filter = EventFilter {
+            kind,
+            from_ms: None,
+            to_ms: None,
+        };
         events += store.events(id, &filter, &PageRequest::first(10)).await.expect("reads").data.len();
     }
     [
@@ -178,12 +351,18 @@ pub async fn deletion_removes_what_belongs_to_it(store: &dyn Store) {
     assert!(!store.delete_entity(id).await.expect("has nothing to delete"));
     create(store, record(id, "a")).await;
     commit(store, vec![points(id, 10, &[("x", 1)])]).await;
-    assert_eq!(store.latest(id, None).await.expect("reads"), super::sample::readings(&[("x", 10, 1)]));
+    assert_eq!(
+        store.latest(id, None).await.expect("reads"),
+        super::sample::readings(&[("x", 10, 1)])
+    );
 }
 
 /// Deleting one entity takes nothing from another.
 pub async fn deletion_leaves_others_alone(store: &dyn Store) {
-    let (id, other) = { let id = device(); (id, sibling(id)) };
+    let (id, other) = {
+        let id = device();
+        (id, sibling(id))
+    };
     populate(store, id, "a").await;
     populate(store, other, "b").await;
     assert!(store.delete_entity(id).await.expect("deletes"));

@@ -7,7 +7,12 @@ use super::sample::{append, attributes, commit, device, event, keys, points, rea
 use crate::{Mutation, SeriesQuery, StorageError, Store};
 
 async fn series(store: &dyn Store, entity: EntityId, key: &str) -> Vec<(i64, Value)> {
-    let query = SeriesQuery { from_ms: i64::MIN, to_ms: i64::MAX, limit: 100_000, descending: false };
+    let query = SeriesQuery {
+        from_ms: i64::MIN,
+        to_ms: i64::MAX,
+        limit: 100_000,
+        descending: false,
+    };
     let readings = store.series(entity, key, &query).await.expect("reads");
     readings.into_iter().map(|Reading { ts_ms, value }| (ts_ms, value)).collect()
 }
@@ -16,9 +21,19 @@ async fn series(store: &dyn Store, entity: EntityId, key: &str) -> Vec<(i64, Val
 pub async fn a_commit_is_readable(store: &dyn Store) {
     let entity = device();
     for round in 1..=20 {
-        commit(store, vec![points(entity, round, &[("n", round)]), attributes(entity, ServerScope, round, &[("n", round)])]).await;
+        commit(
+            store,
+            vec![
+                points(entity, round, &[("n", round)]),
+                attributes(entity, ServerScope, round, &[("n", round)]),
+            ],
+        )
+        .await;
         assert_eq!(store.latest(entity, None).await.expect("reads"), readings(&[("n", round, round)]));
-        assert_eq!(store.attributes(entity, ServerScope, None).await.expect("reads"), readings(&[("n", round, round)]));
+        assert_eq!(
+            store.attributes(entity, ServerScope, None).await.expect("reads"),
+            readings(&[("n", round, round)])
+        );
     }
 }
 
@@ -27,21 +42,36 @@ pub async fn batches_take_effect_in_order(store: &dyn Store) {
     let entity = device();
     let mut commits = Vec::new();
     for round in 0..300 {
-        let batch = vec![points(entity, 7, &[("same", round)]), attributes(entity, ServerScope, round, &[("same", round)])];
+        let batch = vec![
+            points(entity, 7, &[("same", round)]),
+            attributes(entity, ServerScope, round, &[("same", round)]),
+        ];
         commits.push(store.submit(batch).await.expect("takes the batch"));
     }
     for commit in commits {
         commit.await.expect("makes it durable");
     }
     assert_eq!(series(store, entity, "same").await, [(7, Value::Long(299))]);
-    assert_eq!(store.attributes(entity, ServerScope, None).await.expect("reads"), readings(&[("same", 299, 299)]));
+    assert_eq!(
+        store.attributes(entity, ServerScope, None).await.expect("reads"),
+        readings(&[("same", 299, 299)])
+    );
 }
 
 /// Within a batch the later change wins, also over ones of another form.
 pub async fn mutations_of_a_batch_take_effect_in_order(store: &dyn Store) {
     let entity = device();
-    let delete = |key: &str| Mutation::DeletePoints { entity, key: key.into(), from_ms: 0, to_ms: 10 };
-    let drop = |key: &str| Mutation::DeleteAttributes { entity, scope: ServerScope, keys: keys(&[key]) };
+    let delete = |key: &str| Mutation::DeletePoints {
+        entity,
+        key: key.into(),
+        from_ms: 0,
+        to_ms: 10,
+    };
+    let drop = |key: &str| Mutation::DeleteAttributes {
+        entity,
+        scope: ServerScope,
+        keys: keys(&[key]),
+    };
     let put = |key: &str, value| attributes(entity, ServerScope, value, &[(key, value)]);
     let batch = vec![
         points(entity, 5, &[("twice", 1), ("gone", 1), ("back", 1)]),
@@ -60,8 +90,14 @@ pub async fn mutations_of_a_batch_take_effect_in_order(store: &dyn Store) {
         drop("never"),
     ];
     commit(store, batch).await;
-    assert_eq!(store.latest(entity, None).await.expect("reads"), readings(&[("back", 5, 2), ("twice", 5, 2)]));
-    assert_eq!(store.attributes(entity, ServerScope, None).await.expect("reads"), readings(&[("back", 2, 2), ("twice", 2, 2)]));
+    assert_eq!(
+        store.latest(entity, None).await.expect("reads"),
+        readings(&[("back", 5, 2), ("twice", 5, 2)])
+    );
+    assert_eq!(
+        store.attributes(entity, ServerScope, None).await.expect("reads"),
+        readings(&[("back", 2, 2), ("twice", 2, 2)])
+    );
 }
 
 /// At-least-once delivery is safe.
@@ -73,7 +109,11 @@ pub async fn repeating_a_batch_changes_nothing(store: &dyn Store) {
         commit(store, batch.clone()).await;
     }
     assert_eq!(series(store, entity, "a").await, [(1, Value::Long(1)), (2, Value::Long(2))]);
-    let filter = crate::EventFilter { kind: happened.kind, from_ms: None, to_ms: None };
+    let filter = crate::EventFilter {
+        kind: happened.kind,
+        from_ms: None,
+        to_ms: None,
+    };
     let events = store.events(entity, &filter, &model::PageRequest::first(10)).await.expect("reads");
     assert_eq!(events.data, [happened]);
 }

@@ -44,13 +44,23 @@ pub(super) async fn create(store: &dyn Store, record: EntityRecord) {
 /// Readings of whole numbers.
 pub(super) fn points(entity: EntityId, ts_ms: i64, values: &[(&str, i64)]) -> Mutation {
     let values = values.iter().map(|(key, value)| (Arc::from(*key), Value::Long(*value))).collect();
-    Mutation::Points { entity, ts_ms, values, ttl_s: 0 }
+    Mutation::Points {
+        entity,
+        ts_ms,
+        values,
+        ttl_s: 0,
+    }
 }
 
 /// Attributes of whole numbers.
 pub(super) fn attributes(entity: EntityId, scope: AttributeScope, ts_ms: i64, values: &[(&str, i64)]) -> Mutation {
     let values = values.iter().map(|(key, value)| (Arc::from(*key), Value::Long(*value))).collect();
-    Mutation::Attributes { entity, scope, ts_ms, values }
+    Mutation::Attributes {
+        entity,
+        scope,
+        ts_ms,
+        values,
+    }
 }
 
 /// Keys as the ports take them.
@@ -60,7 +70,18 @@ pub(super) fn keys(keys: &[&str]) -> Vec<Arc<str>> {
 
 /// Whole-number readings by key, as the ports answer them.
 pub(super) fn readings(values: &[(&str, i64, i64)]) -> Vec<(Arc<str>, Reading)> {
-    values.iter().map(|(key, ts_ms, value)| (Arc::from(*key), Reading { ts_ms: *ts_ms, value: Value::Long(*value) })).collect()
+    values
+        .iter()
+        .map(|(key, ts_ms, value)| {
+            (
+                Arc::from(*key),
+                Reading {
+                    ts_ms: *ts_ms,
+                    value: Value::Long(*value),
+                },
+            )
+        })
+        .collect()
 }
 
 /// Every form a value has, with the borders of each.
@@ -77,7 +98,11 @@ pub(super) fn values() -> Vec<(Arc<str>, Value)> {
         Value::Json(r#"{"a":[1,2.50]}"#.into()),
         Value::Text("x".repeat(100_000).into()),
     ];
-    values.into_iter().enumerate().map(|(at, value)| (Arc::from(format!("value {at}")), value)).collect()
+    values
+        .into_iter()
+        .enumerate()
+        .map(|(at, value)| (Arc::from(format!("value {at}")), value))
+        .collect()
 }
 
 /// An access token of a device.
@@ -127,7 +152,13 @@ pub(super) fn put(alarm: &Alarm) -> Mutation {
 
 /// An event.
 pub(super) fn event(entity: EntityId, kind: EventKind, ts_ms: i64) -> Event {
-    Event { id: Uuid::now_v7(), entity, kind, ts_ms, body: json!({"at": ts_ms, "error": null}) }
+    Event {
+        id: Uuid::now_v7(),
+        entity,
+        kind,
+        ts_ms,
+        body: json!({"at": ts_ms, "error": null}),
+    }
 }
 
 /// A change that adds an event.

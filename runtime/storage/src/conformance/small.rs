@@ -7,7 +7,13 @@ use crate::{Login, StorageError, Store};
 
 fn login(email: &str) -> Login {
     let user = UserId::generate(TenantId::generate());
-    Login { user, email: email.into(), password_hash: Some("$argon2id$x".into()), enabled: true, tokens_valid_from_ms: 5 }
+    Login {
+        user,
+        email: email.into(),
+        password_hash: Some("$argon2id$x".into()),
+        enabled: true,
+        tokens_valid_from_ms: 5,
+    }
 }
 
 /// People do not care for the case of their address.
@@ -31,7 +37,11 @@ pub async fn logins_belong_to_one_user(store: &dyn Store) {
     store.save_login(first.clone()).await.expect("saves");
     let taken = store.save_login(login(&name)).await.expect_err("taken");
     assert!(matches!(&taken, StorageError::NameTaken(said) if *said == name), "{taken}");
-    let changed = Login { enabled: false, password_hash: None, ..first };
+    let changed = Login {
+        enabled: false,
+        password_hash: None,
+        ..first
+    };
     store.save_login(changed.clone()).await.expect("saves");
     assert_eq!(store.login(&name).await.expect("reads"), Some(changed));
 }

@@ -8,7 +8,12 @@ use super::sample::{commit, device, keys, points, readings, sibling, values};
 use crate::{Mutation, SeriesQuery, Store};
 
 fn all() -> SeriesQuery {
-    SeriesQuery { from_ms: i64::MIN, to_ms: i64::MAX, limit: 100_000, descending: false }
+    SeriesQuery {
+        from_ms: i64::MIN,
+        to_ms: i64::MAX,
+        limit: 100_000,
+        descending: false,
+    }
 }
 
 async fn times(store: &dyn Store, entity: EntityId, key: &str, query: &SeriesQuery) -> Vec<i64> {
@@ -21,11 +26,32 @@ pub async fn come_back_as_written(store: &dyn Store) {
     let entity = device();
     for value in [Value::Long(1), Value::Text("replaced".into())] {
         let before = values().into_iter().map(|(key, _)| (key, value.clone())).collect();
-        commit(store, vec![Mutation::Points { entity, ts_ms: 5, values: before, ttl_s: 0 }]).await;
+        commit(
+            store,
+            vec![Mutation::Points {
+                entity,
+                ts_ms: 5,
+                values: before,
+                ttl_s: 0,
+            }],
+        )
+        .await;
     }
-    commit(store, vec![Mutation::Points { entity, ts_ms: 5, values: values(), ttl_s: 0 }]).await;
+    commit(
+        store,
+        vec![Mutation::Points {
+            entity,
+            ts_ms: 5,
+            values: values(),
+            ttl_s: 0,
+        }],
+    )
+    .await;
     for (key, value) in values() {
-        assert_eq!(store.series(entity, &key, &all()).await.expect("reads"), [Reading { ts_ms: 5, value }]);
+        assert_eq!(
+            store.series(entity, &key, &all()).await.expect("reads"),
+            [Reading { ts_ms: 5, value }]
+        );
     }
     let expected: Vec<_> = values().into_iter().map(|(key, _)| key).collect();
     assert_eq!(store.series_keys(entity).await.expect("reads"), expected);
@@ -45,10 +71,25 @@ pub async fn latest_is_the_largest_time(store: &dyn Store) {
 pub async fn latest_is_chosen_by_key(store: &dyn Store) {
     let entity = device();
     commit(store, vec![points(entity, 1, &[("b", 2), ("a", 1), ("gone", 3)])]).await;
-    commit(store, vec![Mutation::DeletePoints { entity, key: "gone".into(), from_ms: 0, to_ms: 2 }]).await;
-    assert_eq!(store.latest(entity, None).await.expect("reads"), readings(&[("a", 1, 1), ("b", 1, 2)]));
+    commit(
+        store,
+        vec![Mutation::DeletePoints {
+            entity,
+            key: "gone".into(),
+            from_ms: 0,
+            to_ms: 2,
+        }],
+    )
+    .await;
+    assert_eq!(
+        store.latest(entity, None).await.expect("reads"),
+        readings(&[("a", 1, 1), ("b", 1, 2)])
+    );
     let asked = keys(&["b", "none", "gone", "b", "", "a"]);
-    assert_eq!(store.latest(entity, Some(&asked)).await.expect("reads"), readings(&[("a", 1, 1), ("b", 1, 2)]));
+    assert_eq!(
+        store.latest(entity, Some(&asked)).await.expect("reads"),
+        readings(&[("a", 1, 1), ("b", 1, 2)])
+    );
     assert_eq!(store.latest(entity, Some(&[])).await.expect("reads"), []);
     assert_eq!(store.latest(sibling(entity), None).await.expect("reads"), []);
 }
@@ -68,7 +109,12 @@ pub async fn queries_bound_order_and_limit(store: &dyn Store) {
         (85, i64::MAX, 100, false, &[90]),
     ];
     for (from_ms, to_ms, limit, descending, expected) in cases {
-        let query = SeriesQuery { from_ms, to_ms, limit, descending };
+        let query = SeriesQuery {
+            from_ms,
+            to_ms,
+            limit,
+            descending,
+        };
         assert_eq!(times(store, entity, "a", &query).await, expected, "{query:?}");
     }
     for nothing in ["", "none", &"x".repeat(100_000)] {
@@ -80,7 +126,12 @@ pub async fn queries_bound_order_and_limit(store: &dyn Store) {
 pub async fn deletion_takes_a_range(store: &dyn Store) {
     let entity = device();
     commit(store, (0..5).map(|ts| points(entity, ts, &[("a", ts), ("b", ts)])).collect()).await;
-    let delete = |from_ms, to_ms| Mutation::DeletePoints { entity, key: "a".into(), from_ms, to_ms };
+    let delete = |from_ms, to_ms| Mutation::DeletePoints {
+        entity,
+        key: "a".into(),
+        from_ms,
+        to_ms,
+    };
     commit(store, vec![delete(1, 3), delete(4, 4), delete(3, 0)]).await;
     assert_eq!(times(store, entity, "a", &all()).await, [0, 3, 4]);
     assert_eq!(times(store, entity, "b", &all()).await, [0, 1, 2, 3, 4]);
@@ -92,31 +143,73 @@ pub async fn deletion_takes_a_range(store: &dyn Store) {
 /// Keys that start alike, entities and tenants do not mix.
 pub async fn keys_and_entities_are_apart(store: &dyn Store) {
     let entity = device();
-    let others = [sibling(entity), EntityId { tenant: TenantId::generate(), ..entity }, EntityId { kind: model::EntityKind::Asset, ..entity }];
+    let others = [
+        sibling(entity),
+        EntityId {
+            tenant: TenantId::generate(),
+            ..entity
+        },
+        EntityId {
+            kind: model::EntityKind::Asset,
+            ..entity
+        },
+    ];
     commit(store, vec![points(entity, 1, &[("a", 1), ("ab", 2), ("abc", 3)])]).await;
     for (at, other) in others.into_iter().enumerate() {
         commit(store, vec![points(other, 2, &[("a", 10 + at as i64)])]).await;
     }
-    assert_eq!(store.latest(entity, None).await.expect("reads"), readings(&[("a", 1, 1), ("ab", 1, 2), ("abc", 1, 3)]));
+    assert_eq!(
+        store.latest(entity, None).await.expect("reads"),
+        readings(&[("a", 1, 1), ("ab", 1, 2), ("abc", 1, 3)])
+    );
     for (at, other) in others.into_iter().enumerate() {
-        assert_eq!(store.latest(other, None).await.expect("reads"), readings(&[("a", 2, 10 + at as i64)]));
+        assert_eq!(
+            store.latest(other, None).await.expect("reads"),
+            readings(&[("a", 2, 10 + at as i64)])
+        );
     }
 }
 
 /// A reading with a time to live goes when that is over, an older one that stays is the newest then.
 pub async fn readings_expire(store: &dyn Store) {
     let entity = device();
-    let brief = Mutation::Points { entity, ts_ms: 2, values: vec![("a".into(), Value::Long(2)), ("b".into(), Value::Long(2))], ttl_s: 1 };
-    let long = Mutation::Points { entity, ts_ms: 3, values: vec![("c".into(), Value::Long(3))], ttl_s: 3600 };
+    let brief = Mutation::Points {
+        entity,
+        ts_ms: 2,
+        values: vec![("a".into(), Value::Long(2)), ("b".into(), Value::Long(2))],
+        ttl_s: 1,
+    };
+    let long = Mutation::Points {
+        entity,
+        ts_ms: 3,
+        values: vec![("c".into(), Value::Long(3))],
+        ttl_s: 3600,
+    };
     commit(store, vec![points(entity, 1, &[("a", 1)]), brief, long]).await;
     let gone = async {
         let mut tick = tokio::time::interval(Duration::from_millis(20));
-        while store.latest(entity, Some(&keys(&["b"]))).await.expect("reads") != [] {
+        while !store.latest(entity, Some(&keys(&["b"]))).await.expect("reads").is_empty() {
             tick.tick().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), gone).await.expect("expires");
-    assert_eq!(store.latest(entity, None).await.expect("reads"), readings(&[("a", 1, 1), ("c", 3, 3)]));
+    assert_eq!(
+        store.latest(entity, None).await.expect("reads"),
+        readings(&[("a", 1, 1), ("c", 3, 3)])
+    );
     assert_eq!(times(store, entity, "a", &all()).await, [1]);
-    assert_eq!(times(store, entity, "a", &SeriesQuery { descending: true, limit: 1, ..all() }).await, [1]);
+    assert_eq!(
+        times(
+            store,
+            entity,
+            "a",
+            &SeriesQuery {
+                descending: true,
+                limit: 1,
+                ..all()
+            }
+        )
+        .await,
+        [1]
+    );
 }

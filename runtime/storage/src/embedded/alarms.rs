@@ -25,7 +25,9 @@ impl AlarmStore for EmbeddedStore {
         }
         // Index and alarm of the same moment: in between it could be cleared.
         let moment = self.0.tables.moment();
-        let Some(id) = moment.get(Table::ActiveAlarms, keys::active_alarm(originator, alarm_type))? else { return Ok(None) };
+        let Some(id) = moment.get(Table::ActiveAlarms, keys::active_alarm(originator, alarm_type))? else {
+            return Ok(None);
+        };
         let stored = moment.get(Table::Alarms, keys::of_tenant(originator.tenant, keys::trailing_id(&id)?))?;
         stored.map(|bytes| from_json("an alarm", &bytes)).transpose()
     }
@@ -54,7 +56,9 @@ fn list(tables: &Tables, tenant: TenantId, filter: &AlarmFilter, page: &PageRequ
 
 fn passes(alarm: &Alarm, tenant: TenantId, filter: &AlarmFilter) -> bool {
     filter.originator.is_none_or(|originator| alarm.originator.of(tenant) == originator)
-        && filter.customer.is_none_or(|customer| alarm.customer_id.is_some_and(|of| of.id == customer))
+        && filter
+            .customer
+            .is_none_or(|customer| alarm.customer_id.is_some_and(|of| of.id == customer))
         && filter.alarm_type.as_ref().is_none_or(|alarm_type| alarm.alarm_type == *alarm_type)
         && filter.cleared.is_none_or(|cleared| alarm.cleared == cleared)
         && filter.acknowledged.is_none_or(|acknowledged| alarm.acknowledged == acknowledged)

@@ -1,4 +1,5 @@
-//! What each [`Mutation`] writes.
+//! What each [`Mutation`] writes, and how removed readings go: with a removed entity its series become unseen at once, while their
+//! readings are removed a little at a time, when the writer has nothing else to do.
 
 use std::sync::Arc;
 
@@ -48,11 +49,30 @@ pub(super) fn batch(change: &mut Change, batch: &[Mutation]) -> Result<(), Stora
 
 fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
     match mutation {
-        Mutation::Points { entity, ts_ms, values, ttl_s } => points(change, *entity, *ts_ms, values, *ttl_s),
-        Mutation::DeletePoints { entity, key, from_ms, to_ms } => delete_points(change, *entity, key, *from_ms, *to_ms),
-        Mutation::Attributes { entity, scope, ts_ms, values } => {
+        Mutation::Points {
+            entity,
+            ts_ms,
+            values,
+            ttl_s,
+        } => points(change, *entity, *ts_ms, values, *ttl_s),
+        Mutation::DeletePoints {
+            entity,
+            key,
+            from_ms,
+            to_ms,
+        } => delete_points(change, *entity, key, *from_ms, *to_ms),
+        Mutation::Attributes {
+            entity,
+            scope,
+            ts_ms,
+            values,
+        } => {
             for (key, value) in values {
-                change.put(Table::Attributes, keys::attribute(*entity, *scope, key), value_codec::encode_attribute(*ts_ms, value));
+                change.put(
+                    Table::Attributes,
+                    keys::attribute(*entity, *scope, key),
+                    value_codec::encode_attribute(*ts_ms, value),
+                );
             }
             Ok(())
         }
@@ -81,18 +101,16 @@ fn points(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>
 }
 
 fn delete_points(change: &mut Change, entity: EntityId, key: &str, from_ms: i64, to_ms: i64) -> Result<(), StorageError> {
-    let Some(series) = change.known_series(entity, key)? else { return Ok(()) };
+    let Some(series) = change.known_series(entity, key)? else {
+        return Ok(());
+    };
     let (from, to) = (keys::point(series, from_ms), keys::point(series, to_ms));
     let rows = change.range(Table::Points, &from, &to)?;
     remove_all(change, Table::Points, rows)
 }
 
 /// Removes rows, applying the removal piece by piece.
-pub(super) fn remove_all(
-    change: &mut Change,
-    table: Table,
-    rows: impl Iterator<Item = super::tables::Row>,
-) -> Result<(), StorageError> {
+pub(super) fn remove_all(change: &mut Change, table: Table, rows: impl Iterator<Item = super::tables::Row>) -> Result<(), StorageError> {
     for (at, row) in rows.enumerate() {
         change.remove(table, row?.0);
         if (at + 1).is_multiple_of(REMOVED_AT_ONCE_MAX) {
@@ -108,7 +126,10 @@ fn put_alarm(change: &mut Change, alarm: &Alarm) -> Result<(), StorageError> {
     let id: Uuid = alarm.uuid();
     if !alarm.cleared {
         change.put(Table::ActiveAlarms, active, id.as_bytes());
-    } else if change.get(Table::ActiveAlarms, &active)?.is_some_and(|stored| *stored == *id.as_bytes()) {
+    } else if change
+        .get(Table::ActiveAlarms, &active)?
+        .is_some_and(|stored| *stored == *id.as_bytes())
+    {
         // A newer alarm of the type stays the active one.
         change.remove(Table::ActiveAlarms, active);
     }
@@ -117,8 +138,30 @@ fn put_alarm(change: &mut Change, alarm: &Alarm) -> Result<(), StorageError> {
 }
 
 fn append_event(change: &mut Change, event: &Event) -> Result<(), StorageError> {
-    change.put(Table::Events, keys::event(event.entity, event.kind, event.ts_ms, event.id), json(event)?);
+    change.put(
+        Table::Events,
+        keys::event(event.entity, event.kind, event.ts_ms, event.id),
+        json(event)?,
+    );
     Ok(())
+}
+
+/// Removes some readings of removed time series. Not synced: after a crash it is simply done again.
+pub(super) fn sweep(change: &mut Change) -> Result<(), StorageError> {
+    let Some(first) = change.prefix(Table::Garbage, &[])?.next() else {
+        change.swept();
+        return Ok(());
+    };
+    let series = first?.0;
+    let mut removed = 0;
+    for row in change.prefix(Table::Points, &series)?.take(REMOVED_AT_ONCE_MAX) {
+        change.remove(Table::Points, row?.0);
+        removed += 1;
+    }
+    if removed < REMOVED_AT_ONCE_MAX {
+        change.remove(Table::Garbage, series);
+    }
+    change.apply()
 }
 
 /// The stored form of what is rare.

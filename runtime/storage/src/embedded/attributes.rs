@@ -45,7 +45,9 @@ pub(super) fn attribute(tables: &Tables, entity: EntityId, scope: AttributeScope
 }
 
 fn some(tables: &Tables, entity: EntityId, scope: AttributeScope, keys: Vec<Arc<str>>) -> Result<Attributes, StorageError> {
-    let found = keys.into_iter().map(|key| Ok(attribute(tables, entity, scope, &key)?.map(|reading| (key, reading))));
+    let found = keys
+        .into_iter()
+        .map(|key| Ok(attribute(tables, entity, scope, &key)?.map(|reading| (key, reading))));
     found.filter_map(Result::transpose).collect()
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use fjall::{OwnedWriteBatch, Slice};
 use model::{Clock, EntityId};
 
+use super::keys;
 use super::series_ids::{NEXT_KEY, SeriesIds};
 use super::tables::{Row, Table, Tables, failed};
-use super::keys;
 use crate::StorageError;
 
 /// Staged changes, and the state they build on.

@@ -18,13 +18,19 @@ impl CredentialStore for EmbeddedStore {
         if !keys::storable(credentials_id) {
             return Ok(None);
         }
-        self.0.tables.get(Table::Credentials, credentials_id)?.map(|bytes| decode(&bytes)).transpose()
+        self.0
+            .tables
+            .get(Table::Credentials, credentials_id)?
+            .map(|bytes| decode(&bytes))
+            .transpose()
     }
 
     async fn credentials_of(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, StorageError> {
         // Both rows of the same moment: in between the credentials could be replaced.
         let moment = self.0.tables.moment();
-        let Some(id) = moment.get(Table::DeviceCredentials, keys::of_tenant(device.tenant, device.id))? else { return Ok(None) };
+        let Some(id) = moment.get(Table::DeviceCredentials, keys::of_tenant(device.tenant, device.id))? else {
+            return Ok(None);
+        };
         let stored = moment.get(Table::Credentials, id)?;
         stored.map(|bytes| decode(&bytes).map(|(_, credentials)| credentials)).transpose()
     }
@@ -46,7 +52,11 @@ fn save(change: &mut Change, tenant: TenantId, credentials: &DeviceCredentials) 
     if let Some(old) = of_device(change, device)?.filter(|old| **old != *credentials.credentials_id.as_bytes()) {
         change.remove(Table::Credentials, old);
     }
-    change.put(Table::DeviceCredentials, keys::of_tenant(tenant, device.id), &*credentials.credentials_id);
+    change.put(
+        Table::DeviceCredentials,
+        keys::of_tenant(tenant, device.id),
+        &*credentials.credentials_id,
+    );
     change.put(Table::Credentials, &*credentials.credentials_id, encode(tenant, credentials)?);
     Ok(())
 }
@@ -63,6 +73,8 @@ fn encode(tenant: TenantId, credentials: &DeviceCredentials) -> Result<Vec<u8>, 
 }
 
 fn decode(bytes: &[u8]) -> Result<(TenantId, DeviceCredentials), StorageError> {
-    let (tenant, rest) = bytes.split_first_chunk().ok_or_else(|| StorageError::Corrupt("credentials are too short".into()))?;
+    let (tenant, rest) = bytes
+        .split_first_chunk()
+        .ok_or_else(|| StorageError::Corrupt("credentials are too short".into()))?;
     Ok((TenantId(Uuid::from_bytes(*tenant)), from_json("credentials", rest)?))
 }

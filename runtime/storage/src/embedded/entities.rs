@@ -38,7 +38,9 @@ impl EntityStore for EmbeddedStore {
         }
         // Name and entity of the same moment: in between it could be renamed.
         let moment = self.0.tables.moment();
-        let Some(id) = moment.get(Table::Names, keys::name(tenant, kind, name))? else { return Ok(None) };
+        let Some(id) = moment.get(Table::Names, keys::name(tenant, kind, name))? else {
+            return Ok(None);
+        };
         let id = EntityId::new(tenant, kind, keys::trailing_id(&id)?);
         let stored = moment.get(Table::Entities, keys::entity(id))?;
         stored.map(|bytes| record(id, &bytes)).transpose()
@@ -72,7 +74,10 @@ fn save(change: &mut Change, record: EntityRecord) -> Result<u64, StorageError> 
     match &stored {
         None if record.version != 0 => return Err(StorageError::NotFound),
         Some(old) if old.version != record.version => {
-            return Err(StorageError::VersionConflict { given: record.version, stored: old.version });
+            return Err(StorageError::VersionConflict {
+                given: record.version,
+                stored: old.version,
+            });
         }
         _ => {}
     }
@@ -85,7 +90,13 @@ fn save(change: &mut Change, record: EntityRecord) -> Result<u64, StorageError> 
         change.remove(Table::Names, keys::name(record.id.tenant, record.id.kind, &old.name));
     }
     let version = record.version + 1;
-    let row = Stored { version, name: record.name, subtype: record.subtype, customer: record.customer, body: record.body };
+    let row = Stored {
+        version,
+        name: record.name,
+        subtype: record.subtype,
+        customer: record.customer,
+        body: record.body,
+    };
     change.put(Table::Names, name, record.id.id.as_bytes());
     change.put(Table::Entities, key, json(&row)?);
     Ok(version)
@@ -99,7 +110,11 @@ fn delete(change: &mut Change, id: EntityId) -> Result<bool, StorageError> {
     remove_all(change, Table::Events, events)?;
     let stored = change.get(Table::Entities, &prefix)?;
     let (attributes, series) = (change.prefix(Table::Attributes, &prefix)?, change.prefix(Table::Series, &prefix)?);
-    let credentials = if id.kind == EntityKind::Device { credentials::of_device(change, id)? } else { None };
+    let credentials = if id.kind == EntityKind::Device {
+        credentials::of_device(change, id)?
+    } else {
+        None
+    };
     if let Some(bytes) = &stored {
         let old: Stored<&RawValue> = from_json("an entity", bytes)?;
         change.remove(Table::Names, keys::name(id.tenant, id.kind, &old.name));
@@ -158,10 +173,19 @@ fn list(
             Some("type") => stored.subtype,
             _ => String::new(),
         };
-        rows.push(Row { id: EntityId::new(tenant, kind, keys::trailing_id(&key)?), text, created });
+        rows.push(Row {
+            id: EntityId::new(tenant, kind, keys::trailing_id(&key)?),
+            text,
+            created,
+        });
     }
     rows.sort_unstable_by(|a, b| if page.descending { order(b, a) } else { order(a, b) });
-    fill(Page::of(rows, page), |row| tables.get(Table::Entities, keys::entity(row.id))?.map(|bytes| record(row.id, &bytes)).transpose())
+    fill(Page::of(rows, page), |row| {
+        tables
+            .get(Table::Entities, keys::entity(row.id))?
+            .map(|bytes| record(row.id, &bytes))
+            .transpose()
+    })
 }
 
 /// By the text asked for (none: all are equal), then by creation, then by id, so that pages never overlap.
@@ -172,10 +196,28 @@ fn order(a: &Row, b: &Row) -> Ordering {
 /// The same page with what its rows stand for. A row that is gone meanwhile is left out.
 pub(super) fn fill<R, T>(page: Page<R>, read: impl Fn(&R) -> Result<Option<T>, StorageError>) -> Result<Page<T>, StorageError> {
     let data = page.data.iter().filter_map(|row| read(row).transpose()).collect::<Result<_, _>>()?;
-    Ok(Page { data, total_pages: page.total_pages, total_elements: page.total_elements, has_next: page.has_next })
+    Ok(Page {
+        data,
+        total_pages: page.total_pages,
+        total_elements: page.total_elements,
+        has_next: page.has_next,
+    })
 }
 
 fn record(id: EntityId, bytes: &[u8]) -> Result<EntityRecord, StorageError> {
-    let Stored { version, name, subtype, customer, body } = from_json("an entity", bytes)?;
-    Ok(EntityRecord { id, version, name, subtype, customer, body })
+    let Stored {
+        version,
+        name,
+        subtype,
+        customer,
+        body,
+    } = from_json("an entity", bytes)?;
+    Ok(EntityRecord {
+        id,
+        version,
+        name,
+        subtype,
+        customer,
+        body,
+    })
 }

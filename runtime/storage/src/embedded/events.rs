@@ -32,5 +32,10 @@ fn list(tables: &Tables, entity: EntityId, filter: &EventFilter, page: &PageRequ
         true => capped("events of an entity", rows.rev().map(key)).collect(),
         false => capped("events of an entity", rows.map(key)).collect(),
     };
-    entities::fill(Page::of(keys?, page), |key| tables.get(Table::Events, key)?.map(|bytes| from_json("an event", &bytes)).transpose())
+    entities::fill(Page::of(keys?, page), |key| {
+        tables
+            .get(Table::Events, key)?
+            .map(|bytes| from_json("an event", &bytes))
+            .transpose()
+    })
 }

@@ -18,7 +18,9 @@ pub(super) struct DropExpired {
 impl DropExpired {
     /// By a clock.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        DropExpired { clock: AssertUnwindSafe(clock) }
+        DropExpired {
+            clock: AssertUnwindSafe(clock),
+        }
     }
 }
 
@@ -28,7 +30,9 @@ impl Factory for DropExpired {
     }
 
     fn make_filter(&self, _: &Context) -> Box<dyn CompactionFilter> {
-        Box::new(Until { now_ms: self.clock.now_ms() })
+        Box::new(Until {
+            now_ms: self.clock.now_ms(),
+        })
     }
 }
 

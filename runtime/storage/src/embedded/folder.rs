@@ -29,10 +29,14 @@ impl Folder {
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock"));
         let lock = lock.map_err(|error| failed("cannot write in the folder", error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Folder { dir: dir.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => {
-                Err(StorageError::Failed(format!("the folder {} is in use by another process or store", dir.display())))
-            }
+            Ok(()) => Ok(Folder {
+                dir: dir.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StorageError::Failed(format!(
+                "the folder {} is in use by another process or store",
+                dir.display()
+            ))),
             Err(TryLockError::Error(error)) => Err(failed("cannot lock the folder", error)),
         }
     }

@@ -17,7 +17,10 @@ pub(super) fn check(what: &str, text: &str) -> Result<(), StorageError> {
     if storable(text) {
         return Ok(());
     }
-    Err(StorageError::Failed(format!("refused: {what} has {} bytes, but 1 to {TEXT_LEN_MAX} can be stored", text.len())))
+    Err(StorageError::Failed(format!(
+        "refused: {what} has {} bytes, but 1 to {TEXT_LEN_MAX} can be stored",
+        text.len()
+    )))
 }
 
 /// Whether text can be part of a key. Nothing is stored under other text, so reads answer with nothing.
@@ -60,8 +63,10 @@ pub(super) fn point(series: u64, ts_ms: i64) -> [u8; 16] {
 
 /// The time of a [`point`] key.
 pub(super) fn point_time(key: &[u8]) -> Result<i64, StorageError> {
-    let bytes: [u8; 8] =
-        key.get(8..).and_then(|tail| tail.try_into().ok()).ok_or_else(|| StorageError::Corrupt("the key of a reading is not 16 bytes".into()))?;
+    let bytes: [u8; 8] = key
+        .get(8..)
+        .and_then(|tail| tail.try_into().ok())
+        .ok_or_else(|| StorageError::Corrupt("the key of a reading is not 16 bytes".into()))?;
     Ok((u64::from_be_bytes(bytes) ^ SIGN).cast_signed())
 }
 
@@ -108,7 +113,8 @@ pub(super) fn text(key: &[u8], skip: usize) -> Result<&str, StorageError> {
 /// The id at the end of a key.
 pub(super) fn trailing_id(key: &[u8]) -> Result<Uuid, StorageError> {
     let tail = key.len().checked_sub(16).and_then(|at| key.get(at..));
-    tail.and_then(|tail| Uuid::from_slice(tail).ok()).ok_or_else(|| StorageError::Corrupt("a key has no id".into()))
+    tail.and_then(|tail| Uuid::from_slice(tail).ok())
+        .ok_or_else(|| StorageError::Corrupt("a key has no id".into()))
 }
 
 /// Flipping the sign puts negative times first.
@@ -164,7 +170,12 @@ mod tests {
 
     #[test]
     fn text_in_keys_has_limits() {
-        for (text, fits) in [("", false), ("a", true), (&*"a".repeat(TEXT_LEN_MAX), true), (&*"a".repeat(TEXT_LEN_MAX + 1), false)] {
+        for (text, fits) in [
+            ("", false),
+            ("a", true),
+            (&*"a".repeat(TEXT_LEN_MAX), true),
+            (&*"a".repeat(TEXT_LEN_MAX + 1), false),
+        ] {
             assert_eq!(check("a name", text).is_ok(), fits, "{} bytes", text.len());
         }
     }

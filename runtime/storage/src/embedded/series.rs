@@ -17,7 +17,8 @@ const READINGS_MAX: u32 = 100_000;
 #[async_trait]
 impl TimeSeriesStore for EmbeddedStore {
     async fn series_keys(&self, entity: EntityId) -> Result<Vec<Arc<str>>, StorageError> {
-        self.scan(move |tables| series_of(tables, entity).map(|series| series.map(|(key, _)| key)).collect()).await
+        self.scan(move |tables| series_of(tables, entity).map(|series| series.map(|(key, _)| key)).collect())
+            .await
     }
 
     async fn latest(&self, entity: EntityId, keys: Option<&[Arc<str>]>) -> Result<Vec<(Arc<str>, Reading)>, StorageError> {
@@ -29,7 +30,9 @@ impl TimeSeriesStore for EmbeddedStore {
         keys.sort_unstable();
         keys.dedup();
         self.scan(move |tables| {
-            let readings = keys.into_iter().map(|key| Ok(latest(tables, entity, &key, now_ms)?.map(|reading| (key, reading))));
+            let readings = keys
+                .into_iter()
+                .map(|key| Ok(latest(tables, entity, &key, now_ms)?.map(|reading| (key, reading))));
             readings.filter_map(Result::transpose).collect()
         })
         .await
@@ -86,7 +89,11 @@ fn newest(tables: &Tables, series: u64, now_ms: i64) -> Result<Option<Reading>, 
 }
 
 fn readings(tables: &Tables, series: u64, query: &SeriesQuery, now_ms: i64) -> Result<Vec<Reading>, StorageError> {
-    let rows = tables.range(Table::Points, &keys::point(series, query.from_ms), &keys::point(series, query.to_ms));
+    let rows = tables.range(
+        Table::Points,
+        &keys::point(series, query.from_ms),
+        &keys::point(series, query.to_ms),
+    );
     let limit = query.limit.clamp(1, READINGS_MAX) as usize;
     let alive = |row: Row| reading(row, now_ms).transpose();
     match query.descending {
@@ -98,6 +105,11 @@ fn readings(tables: &Tables, series: u64, query: &SeriesQuery, now_ms: i64) -> R
 /// The reading of a row, unless it has expired.
 fn reading(row: Row, now_ms: i64) -> Result<Option<Reading>, StorageError> {
     let (key, value) = row?;
-    let Some(value) = value_codec::decode_point(&value, now_ms)? else { return Ok(None) };
-    Ok(Some(Reading { ts_ms: keys::point_time(&key)?, value }))
+    let Some(value) = value_codec::decode_point(&value, now_ms)? else {
+        return Ok(None);
+    };
+    Ok(Some(Reading {
+        ts_ms: keys::point_time(&key)?,
+        value,
+    }))
 }

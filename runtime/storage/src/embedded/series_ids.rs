@@ -23,7 +23,11 @@ impl SeriesIds {
     /// Goes on where the last process ended.
     pub(super) fn load(tables: &Tables, cached_max: usize) -> Result<Self, StorageError> {
         let next = tables.get(Table::Meta, NEXT_KEY)?.map_or(Ok(1), |bytes| number(&bytes))?;
-        Ok(SeriesIds { known: Cache::new(cached_max.max(1)), fresh: HashMap::new(), next })
+        Ok(SeriesIds {
+            known: Cache::new(cached_max.max(1)),
+            fresh: HashMap::new(),
+            next,
+        })
     }
 
     /// The number of a series (by its key in [`Table::Series`]), if it has one.
@@ -70,5 +74,8 @@ pub(super) fn stored(tables: &Tables, key: &[u8]) -> Result<Option<u64>, Storage
 
 /// A stored number.
 pub(super) fn number(bytes: &[u8]) -> Result<u64, StorageError> {
-    bytes.try_into().map(u64::from_be_bytes).map_err(|_| StorageError::Corrupt("the number of a time series is not 8 bytes".into()))
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| StorageError::Corrupt("the number of a time series is not 8 bytes".into()))
 }

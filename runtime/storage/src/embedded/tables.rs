@@ -11,8 +11,8 @@ use model::Clock;
 
 use super::expiry::DropExpired;
 use super::folder::Folder;
-use crate::embedded::EmbeddedConfig;
 use crate::StorageError;
+use crate::embedded::EmbeddedConfig;
 
 /// Rows a scan reads at most. What lies beyond is not seen, and the operator is told.
 pub(super) const SCAN_ROWS_MAX: usize = 1_000_000;
@@ -80,9 +80,9 @@ impl Table {
         let options = KeyspaceCreateOptions::default();
         match self {
             // Only scanned, never looked up by key: filters would be dead weight, and large blocks pack better.
-            Table::Points | Table::Events => {
-                options.filter_policy(FilterPolicy::disabled()).data_block_size_policy(BlockSizePolicy::all(16 * 1024))
-            }
+            Table::Points | Table::Events => options
+                .filter_policy(FilterPolicy::disabled())
+                .data_block_size_policy(BlockSizePolicy::all(16 * 1024)),
             Table::Series | Table::Attributes | Table::Entities | Table::Alarms => options,
             _ => options.max_memtable_size(8 * 1024 * 1024),
         }
@@ -106,9 +106,15 @@ impl Tables {
         let db = database(&path, config)?;
         let meta = db.keyspace(Table::ALL[0].1, || Table::Meta.options()).map_err(failed)?;
         check_format(meta.get(FORMAT_KEY).map_err(failed)?.as_deref())?;
-        let spaces = Table::ALL.iter().map(|(table, name)| db.keyspace(name, || table.options()).map_err(failed));
+        let spaces = Table::ALL
+            .iter()
+            .map(|(table, name)| db.keyspace(name, || table.options()).map_err(failed));
         let spaces = spaces.collect::<Result<Vec<_>, _>>()?.into();
-        Ok(Tables { spaces, db, _folder: Arc::new(folder) })
+        Ok(Tables {
+            spaces,
+            db,
+            _folder: Arc::new(folder),
+        })
     }
 
     /// The database itself, for writing.
@@ -134,7 +140,10 @@ impl Tables {
 
     /// A view of all tables at one moment, for reading what belongs together.
     pub(super) fn moment(&self) -> Moment<'_> {
-        Moment { tables: self, snapshot: self.db.snapshot() }
+        Moment {
+            tables: self,
+            snapshot: self.db.snapshot(),
+        }
     }
 
     /// Rows whose keys start with a prefix, in order of keys.
@@ -173,7 +182,11 @@ pub(super) fn capped<T>(what: &'static str, rows: impl Iterator<Item = T>) -> im
     rows.enumerate()
         .take_while(move |(at, _)| {
             if *at == SCAN_ROWS_MAX {
-                tracing::warn!(what, rows = SCAN_ROWS_MAX, "a list is too long to be read as a whole: its end is left out");
+                tracing::warn!(
+                    what,
+                    rows = SCAN_ROWS_MAX,
+                    "a list is too long to be read as a whole: its end is left out"
+                );
             }
             *at < SCAN_ROWS_MAX
         })
@@ -224,10 +237,12 @@ fn check_format(stored: Option<&[u8]>) -> Result<(), StorageError> {
     };
     match format {
         FORMAT => Ok(()),
-        newer if newer > FORMAT => {
-            Err(StorageError::Failed(format!("the database has form {newer}, this program reads form {FORMAT}: start a newer program")))
-        }
-        unknown => Err(StorageError::Failed(format!("the database has the unknown form {unknown}; this program reads form {FORMAT}"))),
+        newer if newer > FORMAT => Err(StorageError::Failed(format!(
+            "the database has form {newer}, this program reads form {FORMAT}: start a newer program"
+        ))),
+        unknown => Err(StorageError::Failed(format!(
+            "the database has the unknown form {unknown}; this program reads form {FORMAT}"
+        ))),
     }
 }
 

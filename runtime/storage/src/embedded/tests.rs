@@ -16,7 +16,14 @@ fn device() -> EntityId {
 }
 
 fn points(entity: EntityId, key: &str, times: std::ops::Range<i64>, ttl_s: u32) -> Vec<Mutation> {
-    times.map(|ts_ms| Mutation::Points { entity, ts_ms, values: vec![(key.into(), Value::Long(ts_ms))], ttl_s }).collect()
+    times
+        .map(|ts_ms| Mutation::Points {
+            entity,
+            ts_ms,
+            values: vec![(key.into(), Value::Long(ts_ms))],
+            ttl_s,
+        })
+        .collect()
 }
 
 async fn commit(store: &EmbeddedStore, batch: Vec<Mutation>) {
@@ -52,7 +59,13 @@ async fn after_a_failed_sync_everything_is_refused() {
     let broken = Arc::new(AtomicBool::new(false));
     let breaks = Arc::clone(&broken);
     let store = store_with(&dir, |mut sync| {
-        Box::new(move || if breaks.load(Ordering::SeqCst) { Err(StorageError::Failed("disk full".into())) } else { sync() })
+        Box::new(move || {
+            if breaks.load(Ordering::SeqCst) {
+                Err(StorageError::Failed("disk full".into()))
+            } else {
+                sync()
+            }
+        })
     });
     let entity = device();
     commit(&store, points(entity, "a", 0..1, 0)).await;
@@ -73,8 +86,8 @@ async fn after_a_failed_sync_everything_is_refused() {
 }
 
 /// A store whose every sync waits for the test, and how many syncs there were.
-fn gated(dir: &tempfile::TempDir) -> (EmbeddedStore, gate::Sender<Result<(), StorageError>>, Arc<AtomicUsize>) {
-    let (open, wait) = gate::channel();
+fn gated(dir: &tempfile::TempDir) -> (EmbeddedStore, gate::SyncSender<Result<(), StorageError>>, Arc<AtomicUsize>) {
+    let (open, wait) = gate::sync_channel(1);
     let syncs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&syncs);
     let store = store_with(dir, move |mut sync| {
@@ -100,7 +113,10 @@ async fn what_queues_up_during_a_sync_shares_the_next_one() {
     // The queue has eight places: one more waits.
     let more = store.submit(points(entity, "a", 9..10, 0));
     tokio::pin!(more);
-    assert!(tokio::time::timeout(Duration::from_millis(50), &mut more).await.is_err(), "back-pressure");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(50), &mut more).await.is_err(),
+        "back-pressure"
+    );
     open.send(Ok(())).expect("the writer waits");
     first.await.expect("durable");
     until("the second sync begins", || syncs.load(Ordering::SeqCst) == 2).await;
@@ -123,13 +139,20 @@ async fn a_failed_sync_fails_the_group_and_the_queue() {
     let queued = store.submit(points(entity, "a", 1..2, 0)).await.expect("is queued");
     let command = store.save_setting("late", vec![1]);
     tokio::pin!(command);
-    assert!(tokio::time::timeout(Duration::from_millis(20), &mut command).await.is_err(), "is queued");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(20), &mut command).await.is_err(),
+        "is queued"
+    );
     open.send(Err(StorageError::Failed("disk full".into()))).expect("the writer waits");
     for commit in [first, queued] {
         assert!(is_failed(&commit.await.expect_err("not durable")));
     }
     assert!(is_failed(&command.await.expect_err("not durable")));
-    assert_eq!(store.setting("late").await.expect("reads"), None, "a command behind a failure is not run");
+    assert_eq!(
+        store.setting("late").await.expect("reads"),
+        None,
+        "a command behind a failure is not run"
+    );
     assert_eq!(syncs.load(Ordering::SeqCst), 1, "nobody tries again");
 }
 
@@ -163,7 +186,10 @@ async fn readings_of_a_deleted_entity_are_removed_when_there_is_time() {
     }
     commit(&store, points(stays, "a", 0..10, 0)).await;
     assert_eq!(rows(&store, Table::Points), 30_010);
-    assert!(!store.delete_entity(gone).await.expect("deletes"), "there was no record, only readings");
+    assert!(
+        !store.delete_entity(gone).await.expect("deletes"),
+        "there was no record, only readings"
+    );
     assert_eq!(store.series_keys(gone).await.expect("reads"), []);
     until("all are removed", || rows(&store, Table::Garbage) == 0).await;
     assert_eq!((rows(&store, Table::Points), rows(&store, Table::Series)), (10, 1));
@@ -189,7 +215,16 @@ async fn a_long_removal_is_done_in_pieces() {
     let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).expect("opens");
     let entity = device();
     commit(&store, points(entity, "a", 0..25_000, 0)).await;
-    commit(&store, vec![Mutation::DeletePoints { entity, key: "a".into(), from_ms: 1, to_ms: 24_999 }]).await;
+    commit(
+        &store,
+        vec![Mutation::DeletePoints {
+            entity,
+            key: "a".into(),
+            from_ms: 1,
+            to_ms: 24_999,
+        }],
+    )
+    .await;
     assert_eq!(store.0.tables.prefix(Table::Points, &[]).count(), 2);
 }
 
@@ -201,7 +236,10 @@ async fn expired_readings_give_their_space_back() {
     commit(&store, points(entity, "brief", 0..100, 1)).await;
     commit(&store, points(entity, "long", 0..100, 1000)).await;
     commit(&store, points(entity, "for ever", 0..100, 0)).await;
-    until("the brief ones expire", || store.latest_now(entity, "brief").expect("reads").is_none()).await;
+    until("the brief ones expire", || {
+        store.latest_now(entity, "brief").expect("reads").is_none()
+    })
+    .await;
     let space = store.0.tables.space(Table::Points);
     space.rotate_memtable_and_wait().expect("flushes");
     space.major_compact().expect("compacts");
@@ -215,10 +253,16 @@ async fn rows_that_cannot_be_read_are_named_corrupt() {
     let entity = device();
     commit(&store, points(entity, "a", 0..1, 0)).await;
     let tables = &store.0.tables;
-    let id = tables.get(Table::Series, super::keys::series(entity, "a")).expect("reads").expect("is there");
+    let id = tables
+        .get(Table::Series, super::keys::series(entity, "a"))
+        .expect("reads")
+        .expect("is there");
     let id = super::series_ids::number(&id).expect("8 bytes");
     tables.space(Table::Points).insert(super::keys::point(id, 0), [99]).expect("writes");
-    tables.space(Table::Entities).insert(super::keys::entity(entity), "{").expect("writes");
+    tables
+        .space(Table::Entities)
+        .insert(super::keys::entity(entity), "{")
+        .expect("writes");
     assert!(matches!(store.latest_now(entity, "a"), Err(StorageError::Corrupt(_))));
     assert!(matches!(store.entity(entity).await, Err(StorageError::Corrupt(_))));
 }

@@ -40,7 +40,11 @@ pub(super) fn decode_point(bytes: &[u8], now_ms: i64) -> Result<Option<Value>, S
         return Ok(None);
     }
     let (tag, rest) = bytes.split_first().ok_or_else(empty)?;
-    let payload = if tag & EXPIRES == 0 { rest } else { rest.get(8..).ok_or_else(empty)? };
+    let payload = if tag & EXPIRES == 0 {
+        rest
+    } else {
+        rest.get(8..).ok_or_else(empty)?
+    };
     payload_of(tag & !EXPIRES, payload).map(Some)
 }
 
@@ -65,7 +69,10 @@ pub(super) fn encode_attribute(ts_ms: i64, value: &Value) -> Vec<u8> {
 pub(super) fn decode_attribute(bytes: &[u8]) -> Result<Reading, StorageError> {
     let (ts, rest) = bytes.split_first_chunk::<8>().ok_or_else(empty)?;
     let (tag, payload) = rest.split_first().ok_or_else(empty)?;
-    Ok(Reading { ts_ms: i64::from_be_bytes(*ts), value: payload_of(*tag, payload)? })
+    Ok(Reading {
+        ts_ms: i64::from_be_bytes(*ts),
+        value: payload_of(*tag, payload)?,
+    })
 }
 
 fn tag(value: &Value) -> u8 {
@@ -88,15 +95,26 @@ fn put_payload(bytes: &mut Vec<u8>, value: &Value) {
 }
 
 fn payload_of(tag: u8, bytes: &[u8]) -> Result<Value, StorageError> {
-    let text = || std::str::from_utf8(bytes).map(Box::from).map_err(|_| StorageError::Corrupt("a stored text is not UTF-8".into()));
-    let eight = || bytes.try_into().map_err(|_| StorageError::Corrupt(format!("a stored number has {} bytes", bytes.len())));
+    let text = || {
+        std::str::from_utf8(bytes)
+            .map(Box::from)
+            .map_err(|_| StorageError::Corrupt("a stored text is not UTF-8".into()))
+    };
+    let eight = || {
+        bytes
+            .try_into()
+            .map_err(|_| StorageError::Corrupt(format!("a stored number has {} bytes", bytes.len())))
+    };
     match (tag, bytes) {
         (BOOL, [b @ 0..=1]) => Ok(Value::Bool(*b == 1)),
         (LONG, _) => Ok(Value::Long(i64::from_be_bytes(eight()?))),
         (DOUBLE, _) => Ok(Value::Double(f64::from_bits(u64::from_be_bytes(eight()?)))),
         (TEXT, _) => Ok(Value::Text(text()?)),
         (JSON, _) => Ok(Value::Json(text()?)),
-        _ => Err(StorageError::Corrupt(format!("a stored value has the unknown form {tag} of {} bytes", bytes.len()))),
+        _ => Err(StorageError::Corrupt(format!(
+            "a stored value has the unknown form {tag} of {} bytes",
+            bytes.len()
+        ))),
     }
 }
 
@@ -131,7 +149,10 @@ pub(super) mod tests {
             assert_eq!(hex(&encode_point(&value, None)), expected);
             let (tag, payload) = expected.split_at(2);
             let tag = u8::from_str_radix(tag, 16).expect("hex");
-            assert_eq!(hex(&encode_point(&value, Some(258))), format!("{:02x}0000000000000102{payload}", tag | 0x80));
+            assert_eq!(
+                hex(&encode_point(&value, Some(258))),
+                format!("{:02x}0000000000000102{payload}", tag | 0x80)
+            );
             assert_eq!(hex(&encode_attribute(-1, &value)), format!("ffffffffffffffff{expected}"));
         }
     }
@@ -139,17 +160,32 @@ pub(super) mod tests {
     #[test]
     fn values_come_back_until_they_expire() {
         for (value, _) in values() {
-            assert_eq!(decode_point(&encode_point(&value, None), i64::MAX).expect("readable"), Some(value.clone()));
+            assert_eq!(
+                decode_point(&encode_point(&value, None), i64::MAX).expect("readable"),
+                Some(value.clone())
+            );
             let expiring = encode_point(&value, Some(1000));
             assert_eq!(decode_point(&expiring, 999).expect("readable"), Some(value.clone()));
             assert_eq!(decode_point(&expiring, 1000).expect("readable"), None);
-            assert_eq!(decode_attribute(&encode_attribute(5, &value)).expect("readable"), Reading { ts_ms: 5, value });
+            assert_eq!(
+                decode_attribute(&encode_attribute(5, &value)).expect("readable"),
+                Reading { ts_ms: 5, value }
+            );
         }
     }
 
     #[test]
     fn broken_bytes_are_named_corrupt() {
-        let broken: [&[u8]; 8] = [b"", b"\x00", b"\x06abc", b"\x01\x02", b"\x01", b"\x02\x00", b"\x04\xff", b"\x81\x00\x00"];
+        let broken: [&[u8]; 8] = [
+            b"",
+            b"\x00",
+            b"\x06abc",
+            b"\x01\x02",
+            b"\x01",
+            b"\x02\x00",
+            b"\x04\xff",
+            b"\x81\x00\x00",
+        ];
         for bytes in broken {
             assert!(matches!(decode_point(bytes, i64::MAX), Err(StorageError::Corrupt(_))), "{bytes:?}");
         }

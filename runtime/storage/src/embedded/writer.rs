@@ -7,9 +7,9 @@ use std::time::Instant;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::{oneshot, watch};
 
+use super::apply;
 use super::change::Change;
 use super::tables::Sync;
-use super::{apply, sweep};
 use crate::{Mutation, StorageError};
 
 /// Jobs of a group at most.
@@ -89,7 +89,15 @@ impl Writer {
         failure: Arc<OnceLock<StorageError>>,
         end: watch::Sender<bool>,
     ) -> Self {
-        Writer { change, queue, sync, closing: false, groups: 0, failure, end }
+        Writer {
+            change,
+            queue,
+            sync,
+            closing: false,
+            groups: 0,
+            failure,
+            end,
+        }
     }
 
     /// Works until the store is closed, dropped or broken.
@@ -126,7 +134,7 @@ impl Writer {
                 }
             }
             self.groups = 0;
-            if let Err(error) = sweep::sweep(&mut self.change) {
+            if let Err(error) = apply::sweep(&mut self.change) {
                 // What cannot be read stays; a failed write shows up with the next group.
                 tracing::error!(%error, "removed readings keep their space");
                 self.change.take_back();

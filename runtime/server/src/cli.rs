@@ -1,0 +1,55 @@
+//! The command line. Every option is also an environment variable and a key of the configuration file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// An IoT platform whose rule nodes and protocol adapters are sandboxed WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "pacificsoft", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves devices and the API.
+    Serve(Box<ServeOptions>),
+}
+
+/// Options of `serve`. What the command line does not say, the environment says; then the file; then the default.
+#[derive(Clone, Debug, Default, Args, serde::Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServeOptions {
+    /// Folder for everything that is kept [default: pacificsoft-data]
+    #[arg(long, env = "PACIFICSOFT_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of REST API and HTTP device API [default: 0.0.0.0:8080, with --demo 127.0.0.1:8080]
+    #[arg(long, env = "PACIFICSOFT_HTTP", value_name = "ADDR")]
+    pub http: Option<String>,
+    /// Address of MQTT [default: 0.0.0.0:1883, with --demo 127.0.0.1:1883]
+    #[arg(long, env = "PACIFICSOFT_MQTT", value_name = "ADDR")]
+    pub mqtt: Option<String>,
+    /// Address of CoAP (not served by this version)
+    #[arg(long, env = "PACIFICSOFT_COAP", value_name = "ADDR")]
+    pub coap: Option<String>,
+    /// Folder with further components (*.wasm), offered to every tenant
+    #[arg(long, env = "PACIFICSOFT_COMPONENTS", value_name = "DIR")]
+    pub components: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug or trace, also by part, such as `info,rules=debug` [default: info]
+    #[arg(long, env = "PACIFICSOFT_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// Creates demo users, with well-known passwords, and a demo device. Listens on this machine only, unless addresses are given
+    #[arg(long, env = "PACIFICSOFT_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    pub demo: Option<bool>,
+    /// Password of the system administrator, for the first start. Not on the command line, where everybody could read it
+    #[arg(skip)]
+    pub admin_password: Option<String>,
+    /// Configuration file (TOML) with these options as keys
+    #[arg(long, env = "PACIFICSOFT_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}

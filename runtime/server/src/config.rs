@@ -1,0 +1,109 @@
+//! From options to a configuration that can be served.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cli::ServeOptions;
+
+/// What is served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Folder for everything that is kept.
+    pub data_dir: PathBuf,
+    /// REST API and HTTP device API.
+    pub http: SocketAddr,
+    /// MQTT.
+    pub mqtt: SocketAddr,
+    /// Further components.
+    pub components: Option<PathBuf>,
+    /// What is logged.
+    pub log: String,
+    /// Whether demo data is created.
+    pub demo: bool,
+    /// Password of the system administrator, for the first start.
+    pub admin_password: Option<String>,
+}
+
+impl Config {
+    /// Puts options, environment (both in `options`), file and defaults together.
+    ///
+    /// # Errors
+    /// When something cannot be read, is unknown, or makes no sense.
+    pub fn load(options: ServeOptions) -> Result<Self> {
+        let file = match &options.config {
+            Some(path) => read(path)?,
+            None => ServeOptions::default(),
+        };
+        let environment = std::env::var("PACIFICSOFT_ADMIN_PASSWORD").ok();
+        Config::merge(ServeOptions { admin_password: environment, ..options }, file)
+    }
+
+    fn merge(options: ServeOptions, file: ServeOptions) -> Result<Self> {
+        if options.coap.or(file.coap).is_some() {
+            bail!("coap is not served by this version: leave the option out");
+        }
+        let demo = options.demo.or(file.demo).unwrap_or(false);
+        let host = if demo { "127.0.0.1" } else { "0.0.0.0" };
+        let address = |name: &str, given: Option<String>, port: u16| resolve(name, &given.unwrap_or_else(|| format!("{host}:{port}")));
+        Ok(Config {
+            data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into()),
+            http: address("http", options.http.or(file.http), 8080)?,
+            mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
+            components: options.components.or(file.components),
+            log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            demo,
+            admin_password: options.admin_password.or(file.admin_password).filter(|password| !password.is_empty()),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<ServeOptions> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("the configuration file {} is not understood", path.display()))
+}
+
+fn resolve(name: &str, address: &str) -> Result<SocketAddr> {
+    let mut found = address.to_socket_addrs().with_context(|| format!("{name}: {address:?} is no address; it looks like 0.0.0.0:8080"))?;
+    found.next().with_context(|| format!("{name}: {address:?} leads nowhere"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<ServeOptions, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_file_and_the_file_before_defaults() {
+        let file = parse("http = \"127.0.0.1:1\"\nmqtt = \"127.0.0.1:2\"\ndata-dir = \"/somewhere\"").unwrap();
+        let options = ServeOptions { http: Some("127.0.0.1:3".to_owned()), ..ServeOptions::default() };
+        let config = Config::merge(options, file).unwrap();
+        assert_eq!((config.http.port(), config.mqtt.port(), config.data_dir.to_str()), (3, 2, Some("/somewhere")));
+        assert!(!config.demo);
+    }
+
+    #[test]
+    fn a_demo_listens_on_this_machine_only_unless_told_otherwise() {
+        let demo = ServeOptions { demo: Some(true), ..ServeOptions::default() };
+        let config = Config::merge(demo.clone(), ServeOptions::default()).unwrap();
+        assert!(config.http.ip().is_loopback() && config.mqtt.ip().is_loopback());
+        let open = ServeOptions { http: Some("0.0.0.0:8080".to_owned()), ..demo };
+        assert!(!Config::merge(open, ServeOptions::default()).unwrap().http.ip().is_loopback());
+        assert!(!Config::merge(ServeOptions::default(), ServeOptions::default()).unwrap().http.ip().is_loopback());
+    }
+
+    #[test]
+    fn unknown_keys_and_what_is_not_served_are_refused() {
+        assert!(parse("htttp = \"127.0.0.1:1\"").unwrap_err().to_string().contains("htttp"));
+        let coap = ServeOptions { coap: Some("0.0.0.0:5683".to_owned()), ..ServeOptions::default() };
+        assert!(Config::merge(coap, ServeOptions::default()).is_err());
+        let bad = ServeOptions { mqtt: Some("nowhere".to_owned()), ..ServeOptions::default() };
+        assert!(Config::merge(bad, ServeOptions::default()).unwrap_err().to_string().contains("mqtt"));
+    }
+}

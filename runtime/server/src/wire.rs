@@ -1,0 +1,172 @@
+//! Builds the server bottom-up: store, host, chains, devices, sessions, listeners.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cluster::{Router, SinglePeer};
+use device::{Registry, RegistryConfig};
+use effects::Effects;
+use metrics_exporter_prometheus::PrometheusHandle;
+use model::{Clock, SystemClock};
+use plugins::{Host, HostConfig};
+use rules::NodeSurroundings;
+use session::{Adapters, CloseReason, Sessions, SessionsConfig};
+use storage::{EmbeddedConfig, EmbeddedStore, Journal, SettingStore, Store};
+use tenant::{App, AppConfig, ChainTable, LocalDevices};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use transport::{MqttConfig, MqttListener};
+
+use crate::config::Config;
+use crate::ports::{GuestLog, LateDevices, StoredReadings};
+use crate::shipped::{self, Components};
+
+/// Bytes of the secrets a server makes for itself.
+const SECRET_BYTES: usize = 64;
+/// How long connections may take to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A server that is built and not listening yet.
+pub struct Server {
+    pub store: Arc<dyn Store>,
+    pub catalog: Arc<plugins::Catalog>,
+    pub clock: Arc<dyn Clock>,
+    app: App,
+    sessions: Sessions,
+    signing_key: Vec<u8>,
+    metrics: PrometheusHandle,
+}
+
+/// A server that listens.
+pub struct Listening {
+    pub http: std::net::SocketAddr,
+    pub mqtt: std::net::SocketAddr,
+    ready: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    server: Server,
+}
+
+impl Server {
+    /// Opens the store and builds everything above it.
+    pub async fn build(config: &Config, metrics: PrometheusHandle) -> Result<Self> {
+        let dir = config.data_dir.clone();
+        let store = blocking(move || open_store(&dir)).await??;
+        let signing_key = secret(&store, "signing-key").await?;
+        let cache_key = secret(&store, "code-cache-key").await?;
+        let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
+        let Components { catalog, device_api } = blocking(move || {
+            let host = Host::new(HostConfig { cache_dir: Some(cache_dir), cache_key, ..HostConfig::default() })?;
+            shipped::load(&host, folder.as_deref())
+        })
+        .await??;
+
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let shared: Arc<dyn Store> = Arc::new(store.clone());
+        let catalog = Arc::new(catalog);
+        let devices = LateDevices::default();
+        let router = Router::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
+        let log = Arc::new(GuestLog);
+        let table = ChainTable::new();
+        let app = App::start(AppConfig {
+            store: Arc::clone(&shared),
+            catalog: Arc::clone(&catalog),
+            effects: Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)),
+            nodes: NodeSurroundings { readings: Arc::new(StoredReadings(store)), log: log.clone(), clock: Arc::clone(&clock) },
+            table: table.clone(),
+        });
+        let registry = Registry::new(Arc::clone(&shared), Arc::new(table), Arc::clone(&clock), RegistryConfig::default());
+        app.attach(registry.clone());
+        devices.set(LocalDevices::new(app.clone(), registry));
+        let sessions = Sessions::start(SessionsConfig {
+            store: Arc::clone(&shared),
+            router,
+            adapters: Adapters::new(device_api, log, Arc::clone(&clock)),
+            clock: Arc::clone(&clock),
+            payload_bytes_max: MqttConfig::new(config.mqtt).packet_bytes_max,
+        });
+        Ok(Server { store: shared, catalog, clock, app, sessions, signing_key, metrics })
+    }
+
+    /// Opens the doors.
+    pub async fn listen(self, config: &Config) -> Result<Listening> {
+        let http = TcpListener::bind(config.http).await.with_context(|| format!("HTTP cannot listen on {}", config.http))?;
+        let mqtt = MqttListener::bind(MqttConfig::new(config.mqtt)).await.with_context(|| format!("MQTT cannot listen on {}", config.mqtt))?;
+        let (http_address, mqtt_address) = (http.local_addr()?, mqtt.address()?);
+        let ready = Arc::new(AtomicBool::new(true));
+        let (stop, stopping) = watch::channel(false);
+        let render = self.metrics.clone();
+        let gateway = api::router(api::ApiConfig {
+            store: Arc::clone(&self.store),
+            catalog: Arc::clone(&self.catalog),
+            app: self.app.clone(),
+            sessions: self.sessions.clone(),
+            clock: Arc::clone(&self.clock),
+            signing_key: self.signing_key.clone(),
+            metrics: Box::new(move || render.render()),
+            ready: Arc::clone(&ready),
+        })
+        .merge(transport::http::router(self.sessions.clone()));
+        let mut stop_http = stopping.clone();
+        let serve_http = axum::serve(http, gateway).with_graceful_shutdown(async move {
+            // Ends with an error when the sender is gone: then it is time, too.
+            let _ = stop_http.wait_for(|stopping| *stopping).await;
+        });
+        let upkeep = self.metrics.clone();
+        let tasks = vec![
+            actor::spawn("http", async move {
+                if let Err(error) = serve_http.await {
+                    tracing::error!(%error, "HTTP is not served any more");
+                }
+            }),
+            actor::spawn("mqtt", mqtt.run(self.sessions.clone(), stopping)),
+        ];
+        // Ends with the process.
+        actor::spawn("metrics upkeep", async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                upkeep.run_upkeep();
+            }
+        });
+        Ok(Listening { http: http_address, mqtt: mqtt_address, ready, stop, tasks, server: self })
+    }
+}
+
+impl Listening {
+    /// Stops in order: no new connections, sessions told good-bye when what they sent is durable, then the store.
+    pub async fn stop(self) -> Result<()> {
+        self.ready.store(false, Ordering::Relaxed);
+        let _ = self.stop.send(true);
+        let left = self.server.sessions.close_all(CloseReason::ShuttingDown, DRAIN_TIMEOUT).await;
+        if left > 0 {
+            tracing::warn!(left, "connections were cut off");
+        }
+        for task in self.tasks {
+            if tokio::time::timeout(DRAIN_TIMEOUT, task).await.is_err() {
+                tracing::warn!("requests were cut off");
+            }
+        }
+        self.server.app.stop().await;
+        self.server.store.close().await.context("the store was not closed")
+    }
+}
+
+fn open_store(dir: &Path) -> Result<EmbeddedStore> {
+    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))?;
+    EmbeddedStore::open(EmbeddedConfig::new(dir.join("store"))).with_context(|| format!("the store in {} cannot be opened", dir.display()))
+}
+
+/// A secret this server made for itself at its first start.
+async fn secret(store: &EmbeddedStore, name: &str) -> Result<Vec<u8>> {
+    let fresh: [u8; SECRET_BYTES] = rand::random();
+    Ok(store.setting_or_init(name, fresh.to_vec()).await?)
+}
+
+#[allow(clippy::disallowed_methods, reason = "starting is allowed to block")]
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    Ok(tokio::task::spawn_blocking(work).await?)
+}

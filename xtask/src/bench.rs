@@ -1,0 +1,65 @@
+//! Measurements. What they find goes into `BENCHMARKS.md`, with the command.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::{build, guests, shell};
+
+mod end_to_end;
+mod peers;
+mod process;
+
+/// What to measure.
+#[derive(Args)]
+pub struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A node as a component beside the same logic native, in one process.
+    Nodes,
+    /// Group commit of the embedded store.
+    Commit,
+    /// MQTT to stored and acknowledged, with the load generator beside the server.
+    EndToEnd(end_to_end::Options),
+    /// The same load on Mosquitto (which only accepts) and on Node-RED behind it.
+    Peers(peers::Options),
+}
+
+/// Measures.
+///
+/// # Errors
+/// When something does not build, does not start, or counts do not agree.
+pub fn run(root: &Path, options: &Options) -> Result<()> {
+    match &options.what {
+        None => {
+            nodes(root)?;
+            commit(root)?;
+            end_to_end::run(root, &end_to_end::Options::default())
+        }
+        Some(What::Nodes) => nodes(root),
+        Some(What::Commit) => commit(root),
+        Some(What::EndToEnd(options)) => end_to_end::run(root, options),
+        Some(What::Peers(options)) => peers::run(root, options),
+    }
+}
+
+fn nodes(root: &Path) -> Result<()> {
+    guests::build_all(root)?;
+    println!("# nodes: component beside native");
+    shell::run(shell::cargo(root).args(["run", "--release", "--package", "plugins", "--example", "node_bench"]))
+}
+
+fn commit(root: &Path) -> Result<()> {
+    println!("# commit: group commit of the embedded store");
+    shell::run(shell::cargo(root).args(["run", "--release", "--package", "storage", "--example", "commit_bench"]))
+}
+
+/// Builds what end-to-end measurements need: server and load generator.
+fn binaries(root: &Path) -> Result<(std::path::PathBuf, std::path::PathBuf)> {
+    Ok((build::release(root)?, build::package(root, "device-sim", true)?))
+}

@@ -1,0 +1,89 @@
+//! All checks: format, lints, tests. The last line says how many tests passed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{build, guests, shell, tools};
+
+/// Runs everything.
+///
+/// # Errors
+/// At the first step that fails; tests all run before they fail.
+pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
+    let started = Instant::now();
+    step("format");
+    shell::run(shell::cargo(root).args(["fmt", "--all", "--check"])).context("`cargo fmt --all` was not run")?;
+    step("components");
+    guests::build_all(root)?;
+    step("lints");
+    shell::run(shell::cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    if shell::is_there("cargo-deny") {
+        step("licences and advisories");
+        shell::run(shell::cargo(root).args(["deny", "--log-level", "error", "check"]))?;
+    } else {
+        eprintln!("xtask: cargo-deny is not installed: licences and advisories are not checked");
+    }
+    step("tools");
+    tools::for_tests(root)?;
+    step("server and load generator");
+    build::package(root, "pacificsoft", false)?;
+    build::package(root, "device-sim", false)?;
+    step("tests");
+    let (passed, failed) = tests(root, filter)?;
+    println!("\n{passed} passed, {failed} failed in {} s", started.elapsed().as_secs());
+    if failed > 0 {
+        bail!("{failed} tests failed");
+    }
+    if passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+fn step(name: &str) {
+    eprintln!("xtask: {name}");
+}
+
+/// Runs the workspace's tests and counts them.
+fn tests(root: &Path, filter: Option<&str>) -> Result<(u32, u32)> {
+    let mut cargo = shell::cargo(root);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter).stdout(Stdio::piped());
+    let mut child = cargo.spawn().context("cargo cannot be started")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let (mut passed, mut failed) = (0, 0);
+    let mut shown = std::io::stdout();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        writeln!(shown, "{line}")?;
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            passed += count(counts, "passed");
+            failed += count(counts, "failed");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && failed == 0 {
+        bail!("the tests could not be run ({status})");
+    }
+    Ok((passed, failed))
+}
+
+/// The number before a word, in `ok. 12 passed; 0 failed; …`.
+fn count(text: &str, word: &str) -> u32 {
+    let words: Vec<&str> = text.split([' ', ';', '.']).filter(|part| !part.is_empty()).collect();
+    words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn counts_are_read_from_the_summary_of_a_test_run() {
+        let text = "FAILED. 14 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.14s";
+        assert_eq!((count(text, "passed"), count(text, "failed")), (14, 2));
+    }
+}

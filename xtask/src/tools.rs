@@ -1,0 +1,67 @@
+//! Programs that tests and measurements need and nobody here wrote. Installed below `target/tools`, or by the system's packages.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{build, shell};
+
+/// Python packages, by name and version.
+const PYTHON_PACKAGES: [&str; 2] = ["tb-mqtt-client==2.0.1", "paho-mqtt>=2.1,<3"];
+
+/// Installs what the whole-system tests need; answers the folder.
+///
+/// # Errors
+/// When something is missing and cannot be installed, in one line.
+pub fn for_tests(root: &Path) -> Result<PathBuf> {
+    debian(&[("curl", "curl"), ("mosquitto_pub", "mosquitto-clients")])?;
+    let tools = build::target(root).join("tools");
+    python(&tools, &PYTHON_PACKAGES)?;
+    Ok(tools)
+}
+
+/// Makes sure that programs are there, by Debian's packages if not.
+///
+/// # Errors
+/// When one is missing and this is not root on a Debian system.
+pub fn debian(programs: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = programs.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    eprintln!("tools: installing {list}");
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        shell::quietly(&mut command)
+    };
+    let install = [&["install", "-y", "--no-install-recommends"], missing.as_slice()].concat();
+    if apt(&install).is_err() {
+        apt(&["update"]).and_then(|_| apt(&install)).with_context(|| format!("missing: install {list} (Debian packages)"))?;
+    }
+    Ok(())
+}
+
+/// A Python environment of our own with packages.
+fn python(tools: &Path, packages: &[&str]) -> Result<()> {
+    let venv = tools.join("venv");
+    let stamp = venv.join("packages");
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if !shell::is_there("python3") {
+        bail!("missing: python3");
+    }
+    eprintln!("tools: installing {} from PyPI", packages.join(", "));
+    shell::quietly(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("missing: python3-venv (Debian package)")?;
+    shell::quietly(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
