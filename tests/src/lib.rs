@@ -1,1 +1,37 @@
-//! tests.
+//! Whole-system tests: the real binary, real clients, real signals.
+//!
+//! 1. [`server`] – a Pacificsoft of one's own on free ports and a temporary folder,
+//! 2. [`rest`] – its REST API, through curl,
+//! 3. [`clients`] – device clients that nobody here wrote,
+//! 4. [`wire`] – MQTT byte by byte, for what no honest client sends.
+//!
+//! `cargo xtask test` builds and installs what is needed here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
+
+pub mod clients;
+pub mod rest;
+pub mod server;
+pub mod wire;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The folder of the workspace.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+}
+
+/// The folder cargo builds into.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Waits until something is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never came to be: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -51,7 +51,10 @@ fn step(name: &str) {
 /// Runs the workspace's tests and counts them.
 fn tests(root: &Path, filter: Option<&str>) -> Result<(u32, u32)> {
     let mut cargo = shell::cargo(root);
-    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter).stdout(Stdio::piped());
+    cargo
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(filter)
+        .stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cargo cannot be started")?;
     let output = child.stdout.take().context("cargo has no output")?;
     let (mut passed, mut failed) = (0, 0);
@@ -74,7 +77,11 @@ fn tests(root: &Path, filter: Option<&str>) -> Result<(u32, u32)> {
 /// The number before a word, in `ok. 12 passed; 0 failed; …`.
 fn count(text: &str, word: &str) -> u32 {
     let words: Vec<&str> = text.split([' ', ';', '.']).filter(|part| !part.is_empty()).collect();
-    words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
+    words
+        .windows(2)
+        .find(|pair| pair[1] == word)
+        .and_then(|pair| pair[0].parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -23,10 +23,26 @@ struct Guest {
 }
 
 const GUESTS: [Guest; 4] = [
-    Guest { package: "node-filter", folder: "rule-nodes/filter", component: "filter.wasm" },
-    Guest { package: "node-action", folder: "rule-nodes/action", component: "action.wasm" },
-    Guest { package: "node-adapters", folder: "rule-nodes/adapters", component: "device-api.wasm" },
-    Guest { package: "evil-guests", folder: "tests/guests", component: "test/evil-guests.wasm" },
+    Guest {
+        package: "node-filter",
+        folder: "rule-nodes/filter",
+        component: "filter.wasm",
+    },
+    Guest {
+        package: "node-action",
+        folder: "rule-nodes/action",
+        component: "action.wasm",
+    },
+    Guest {
+        package: "node-adapters",
+        folder: "rule-nodes/adapters",
+        component: "device-api.wasm",
+    },
+    Guest {
+        package: "evil-guests",
+        folder: "tests/guests",
+        component: "test/evil-guests.wasm",
+    },
 ];
 
 /// Builds every guest that has changed; answers the components' paths.
@@ -35,7 +51,10 @@ const GUESTS: [Guest; 4] = [
 /// When there is no toolchain for guests, or a guest does not build.
 pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
     let stamp_path = root.join("target/components/stamp");
-    let components: Vec<PathBuf> = GUESTS.iter().map(|guest| root.join("target/components").join(guest.component)).collect();
+    let components: Vec<PathBuf> = GUESTS
+        .iter()
+        .map(|guest| root.join("target/components").join(guest.component))
+        .collect();
     let stamp = stamp(root)?;
     if fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) && components.iter().all(|path| path.exists()) {
         return Ok(components);

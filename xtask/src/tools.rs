@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 2] = ["tb-mqtt-client==2.0.1", "paho-mqtt>=2.1,<3"];
+const PYTHON_PACKAGES: [&str; 2] = ["tb-mqtt-client==1.13.14", "paho-mqtt>=2.1,<3"];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///
@@ -26,7 +26,11 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
 /// # Errors
 /// When one is missing and this is not root on a Debian system.
 pub fn debian(programs: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = programs.iter().filter(|(program, _)| !on_path(program)).map(|(_, package)| *package).collect();
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(program, _)| !on_path(program))
+        .map(|(_, package)| *package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -39,7 +43,9 @@ pub fn debian(programs: &[(&str, &str)]) -> Result<()> {
     };
     let install = [&["install", "-y", "--no-install-recommends"], missing.as_slice()].concat();
     if apt(&install).is_err() {
-        apt(&["update"]).and_then(|_| apt(&install)).with_context(|| format!("missing: install {list} (Debian packages)"))?;
+        apt(&["update"])
+            .and_then(|_| apt(&install))
+            .with_context(|| format!("missing: install {list} (Debian packages)"))?;
     }
     Ok(())
 }
@@ -57,7 +63,11 @@ fn python(tools: &Path, packages: &[&str]) -> Result<()> {
     }
     eprintln!("tools: installing {} from PyPI", packages.join(", "));
     shell::quietly(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("missing: python3-venv (Debian package)")?;
-    shell::quietly(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))?;
+    shell::quietly(
+        Command::new(venv.join("bin/pip"))
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args(packages),
+    )?;
     std::fs::write(stamp, wanted)?;
     Ok(())
 }

@@ -47,7 +47,7 @@ pub enum Incoming {
     },
 }
 
-/// Appends a CONNECT. Strings longer than 65535 bytes are cut by [`put_string`]'s limit, which the options check before.
+/// Appends a CONNECT. Client identifier and user name have at most 65535 bytes, which the options check before a run.
 pub fn put_connect(out: &mut BytesMut, connect: &Connect<'_>) {
     let remaining = 10 + 2 + connect.client_id.len() + 2 + connect.user_name.len();
     put_header(out, 0x10, remaining);

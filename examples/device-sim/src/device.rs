@@ -16,7 +16,7 @@ use crate::codec::{self, Connect, Incoming};
 use crate::connection::{Connection, Turn};
 use crate::error::SimError;
 use crate::inflight::{InFlight, Message};
-use crate::ledger::Ledger;
+use crate::ledger::{LEDGER_MAX, Ledger};
 use crate::pacer::nanos_since;
 use crate::payload::{put_payload, wall_clock_ms};
 use crate::run::Shared;
@@ -110,6 +110,13 @@ impl<'a> Device<'a> {
             let Some(again) = self.reconnect().await else { break };
             connection = again;
             self.resend(&mut connection);
+        }
+        if self.ledger.as_ref().is_some_and(Ledger::is_full) {
+            let text = format!(
+                "device {} stopped early: a check holds at most {LEDGER_MAX} messages of a device",
+                self.index
+            );
+            self.stats.borrow_mut().note(&SimError::Options(text));
         }
         Ok(self.ledger)
     }

@@ -100,10 +100,18 @@ pub async fn run(shared: Arc<Shared>, workers: usize) -> Result<Outcome, SimErro
         stats: Stats::new(shared.plan.measured_from())?,
         ledgers: BTreeMap::new(),
     };
+    let mut phase = Some(phase);
+    let mut working = workers;
     while let Some(finished) = threads.join_next().await {
-        if let Some(outcome) = finished.map_err(|error| SimError::Internal(error.to_string()))?? {
-            total.stats.merge(outcome.stats)?;
-            total.ledgers.extend(outcome.ledgers);
+        let Some(outcome) = finished.map_err(|error| SimError::Internal(error.to_string()))?? else {
+            continue;
+        };
+        total.stats.merge(outcome.stats)?;
+        total.ledgers.extend(outcome.ledgers);
+        working -= 1;
+        if working == 0 {
+            // Devices can all be gone before the last message is due; then the clock stops too.
+            phase.take();
         }
     }
     Ok(total)

@@ -172,7 +172,14 @@ async fn a_lost_connection_comes_back_and_nothing_is_lost() {
 #[tokio::test]
 async fn without_reconnect_a_lost_connection_leaves_a_gap() {
     let broker = Broker::start(Mood::HangUpAt(20)).await;
-    let (outcome, report) = run_at(&broker, &example(), 1).await;
+    let plan = Plan {
+        devices: 1,
+        measured: Duration::from_secs(3600),
+        ..example()
+    };
+    let (outcome, report) = tokio::time::timeout(Duration::from_secs(10), run_at(&broker, &plan, 1))
+        .await
+        .expect("an early end");
     assert!(!report.is_complete() && report.unsent > 0, "{report}");
     assert_eq!(
         (report.errors.lost, report.errors.reconnected, report.errors.texts.len()),

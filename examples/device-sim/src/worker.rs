@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -57,7 +58,7 @@ pub fn work(shared: &Arc<Shared>, setup: Setup) -> Result<Outcome, SimError> {
     runtime.block_on(LocalSet::new().run_until(live(shared.clone(), setup)))
 }
 
-async fn live(shared: Arc<Shared>, mut setup: Setup) -> Result<Outcome, SimError> {
+async fn live(shared: Arc<Shared>, setup: Setup) -> Result<Outcome, SimError> {
     let mut phase = setup.phase.clone();
     let connections = tokio::select! {
         connections = connect_all(&shared, &setup) => connections?,
@@ -65,17 +66,29 @@ async fn live(shared: Arc<Shared>, mut setup: Setup) -> Result<Outcome, SimError
     };
     // Nobody listens any more only when the run is aborted, which the next line notices.
     let _ = setup.ready.send(()).await;
-    let start = match setup.phase.wait_for(|phase| *phase != Phase::Connecting).await.map(|phase| *phase) {
-        Ok(Phase::Running(start)) => start,
-        _ => return Err(aborted()),
-    };
+    let begun = phase.wait_for(|phase| *phase != Phase::Connecting).await.map(|phase| *phase);
+    let Ok(Phase::Running(start)) = begun else { return Err(aborted()) };
     let stats = Rc::new(RefCell::new(Stats::new(shared.plan.measured_from())?));
     let mut ledgers = BTreeMap::new();
-    let mut tasks = start_devices(&shared, &setup, connections, &stats, start);
+    let wakes: Rc<Vec<Notify>> = Rc::new(connections.iter().map(|_| Notify::new()).collect());
+    let mut tasks = start_devices(&shared, connections, &stats, &wakes, start);
+    let mut waking = pin!(pacer::wake_devices(
+        &shared.plan,
+        start,
+        &setup.ticks,
+        &wakes,
+        setup.worker,
+        setup.workers
+    ));
+    let mut all_due = false;
     loop {
         let finished = tokio::select! {
             finished = tasks.join_next() => finished,
-            _ = setup.phase.changed() => return Err(aborted()),
+            () = &mut waking, if !all_due => {
+                all_due = true;
+                continue;
+            }
+            _ = phase.changed() => return Err(aborted()),
         };
         let Some(finished) = finished else { break };
         let (index, ledger) = finished.map_err(|error| SimError::Internal(error.to_string()))??;
@@ -92,12 +105,11 @@ type Finished = Result<(usize, Option<Ledger>), SimError>;
 
 fn start_devices(
     shared: &Arc<Shared>,
-    setup: &Setup,
     connections: Vec<(usize, Connection)>,
     stats: &Rc<RefCell<Stats>>,
+    wakes: &Rc<Vec<Notify>>,
     start: Instant,
 ) -> JoinSet<Finished> {
-    let wakes: Rc<Vec<Notify>> = Rc::new(connections.iter().map(|_| Notify::new()).collect());
     let mut tasks = JoinSet::new();
     for (place, (index, connection)) in connections.into_iter().enumerate() {
         let (shared, stats, wakes) = (shared.clone(), stats.clone(), wakes.clone());
@@ -106,11 +118,6 @@ fn start_devices(
             Ok((index, ledger))
         });
     }
-    let (shared, ticks, worker, workers) = (shared.clone(), setup.ticks.clone(), setup.worker, setup.workers);
-    tasks.spawn_local(async move {
-        pacer::wake_devices(&shared.plan, start, &ticks, &wakes, worker, workers).await;
-        Ok((usize::MAX, None))
-    });
     tasks
 }
 

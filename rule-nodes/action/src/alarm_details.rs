@@ -31,7 +31,9 @@ fn is_default(script: &str) -> bool {
     let squeezed: String = script.chars().filter(|c| !c.is_whitespace()).collect();
     squeezed.is_empty()
         || squeezed == "returndetails;"
-        || (squeezed.starts_with("vardetails={};") && squeezed.contains("metadata.prevAlarmDetails") && squeezed.ends_with("returndetails;"))
+        || (squeezed.starts_with("vardetails={};")
+            && squeezed.contains("metadata.prevAlarmDetails")
+            && squeezed.ends_with("returndetails;"))
 }
 
 /// Details of a new alarm: the data that raised it.

@@ -45,12 +45,18 @@ impl RuleNode for ClearAlarmNode {
         if own.alarm_type.trim().is_empty() {
             return Err("alarmType is empty".to_owned());
         }
-        Ok(ClearAlarmNode { alarm_type: Template::parse(&own.alarm_type) })
+        Ok(ClearAlarmNode {
+            alarm_type: Template::parse(&own.alarm_type),
+        })
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
         let alarm_type = self.alarm_type.fill(message);
-        Ok(Outcome::Effect(Effect::ClearAlarm(ClearAlarm { entity: None, alarm_type, details: None })))
+        Ok(Outcome::Effect(Effect::ClearAlarm(ClearAlarm {
+            entity: None,
+            alarm_type,
+            details: None,
+        })))
     }
 }
 

@@ -62,7 +62,12 @@ impl RuleNode for CreateAlarmNode {
                 return Err("alarmType is empty".to_owned());
             }
             if !own.dynamic_severity && !SEVERITIES.contains(&severity.as_str()) {
-                return Err(["unknown severity ", &severity, "; known are CRITICAL, MAJOR, MINOR, WARNING, INDETERMINATE"].concat());
+                return Err([
+                    "unknown severity ",
+                    &severity,
+                    "; known are CRITICAL, MAJOR, MINOR, WARNING, INDETERMINATE",
+                ]
+                .concat());
             }
         }
         Ok(CreateAlarmNode {
@@ -84,7 +89,13 @@ impl RuleNode for CreateAlarmNode {
         if !SEVERITIES.contains(&severity.as_str()) {
             return Err(["unknown severity ", &severity].concat());
         }
-        Ok(Outcome::Effect(Effect::RaiseAlarm(RaiseAlarm { entity: None, alarm_type, severity, details, propagate: self.propagate })))
+        Ok(Outcome::Effect(Effect::RaiseAlarm(RaiseAlarm {
+            entity: None,
+            alarm_type,
+            severity,
+            details,
+            propagate: self.propagate,
+        })))
     }
 }
 
@@ -99,7 +110,9 @@ mod tests {
         let configuration = r#"{"alarmType": "${deviceName} hot", "severity": "$[level]", "dynamicSeverity": true}"#;
         let mut node = CreateAlarmNode::open(configuration).expect("valid");
         let message = TestMessage::telemetry(r#"{"level": "MAJOR"}"#).with("deviceName", "D1");
-        let Effect::RaiseAlarm(raise) = effect(node.process(&message.message())) else { panic!("an alarm") };
+        let Effect::RaiseAlarm(raise) = effect(node.process(&message.message())) else {
+            panic!("an alarm")
+        };
         assert_eq!((raise.alarm_type.as_str(), raise.severity.as_str()), ("D1 hot", "MAJOR"));
         assert!(node.process(&TestMessage::telemetry(r#"{"level": "HIGH"}"#).message()).is_err());
     }

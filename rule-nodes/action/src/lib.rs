@@ -15,4 +15,11 @@ pub use rpc_call_request::RpcCallRequest;
 pub use save_attributes::SaveAttributesNode;
 pub use save_time_series::SaveTimeSeriesNode;
 
-pacificsoft_sdk::export_nodes!(SaveTimeSeriesNode, SaveAttributesNode, CreateAlarmNode, ClearAlarmNode, LogNode, RpcCallRequest);
+pacificsoft_sdk::export_nodes!(
+    SaveTimeSeriesNode,
+    SaveAttributesNode,
+    CreateAlarmNode,
+    ClearAlarmNode,
+    LogNode,
+    RpcCallRequest
+);

@@ -71,7 +71,10 @@ mod tests {
         let mut node = LogNode::open("{}").expect("valid");
         let message = TestMessage::telemetry(r#"{"t":1}"#).with("deviceName", "D1");
         assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
-        assert_eq!(lines(), [(Level::Info, r#"POST_TELEMETRY_REQUEST: {"t":1} deviceName=D1"#.to_owned())]);
+        assert_eq!(
+            lines(),
+            [(Level::Info, r#"POST_TELEMETRY_REQUEST: {"t":1} deviceName=D1"#.to_owned())]
+        );
         assert!(LogNode::open(r#"{"jsScript": "return 'x';"}"#).is_err());
         let default = r"return '\nIncoming message:\n' + JSON.stringify(msg) + '\nIncoming metadata:\n' + JSON.stringify(metadata);";
         assert!(LogNode::open(&serde_json::json!({ "jsScript": default }).to_string()).is_ok());

@@ -46,7 +46,9 @@ impl RuleNode for RpcCallRequest {
         if own.timeout_in_seconds == 0 || own.timeout_in_seconds > TIMEOUT_S_MAX {
             return Err("timeoutInSeconds must be between 1 and 86400".to_owned());
         }
-        Ok(RpcCallRequest { timeout_ms: own.timeout_in_seconds * 1000 })
+        Ok(RpcCallRequest {
+            timeout_ms: own.timeout_in_seconds * 1000,
+        })
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
@@ -59,7 +61,13 @@ impl RuleNode for RpcCallRequest {
             None => Content::Json("{}".to_owned()),
         };
         let oneway = message.metadata("oneway").is_some_and(|text| text == "true");
-        Ok(Outcome::Effect(Effect::SendRpc(SendRpc { device: None, method, params, timeout_ms: self.timeout_ms, oneway })))
+        Ok(Outcome::Effect(Effect::SendRpc(SendRpc {
+            device: None,
+            method,
+            params,
+            timeout_ms: self.timeout_ms,
+            oneway,
+        })))
     }
 }
 
@@ -72,8 +80,11 @@ mod tests {
     #[test]
     fn sends_what_the_data_say() {
         let mut node = RpcCallRequest::open(r#"{"timeoutInSeconds": 5}"#).expect("valid");
-        let message = TestMessage::new("RPC_CALL_FROM_SERVER_TO_DEVICE", r#"{"method": "on", "params": {"pin": 1}}"#).with("oneway", "true");
-        let Effect::SendRpc(rpc) = effect(node.process(&message.message())) else { panic!("a request") };
+        let message =
+            TestMessage::new("RPC_CALL_FROM_SERVER_TO_DEVICE", r#"{"method": "on", "params": {"pin": 1}}"#).with("oneway", "true");
+        let Effect::SendRpc(rpc) = effect(node.process(&message.message())) else {
+            panic!("a request")
+        };
         assert_eq!((rpc.method.as_str(), rpc.timeout_ms, rpc.oneway), ("on", 5000, true));
         assert_eq!(rpc.params, Content::Payload("params".to_owned()));
         assert!(node.process(&TestMessage::telemetry("{}").message()).is_err());

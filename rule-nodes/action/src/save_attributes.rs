@@ -101,7 +101,9 @@ impl RuleNode for SaveAttributesNode {
             }
         }
         if from_version < 3 {
-            members.entry("processingSettings").or_insert_with(|| json!({"type": "ON_EVERY_MESSAGE"}));
+            members
+                .entry("processingSettings")
+                .or_insert_with(|| json!({"type": "ON_EVERY_MESSAGE"}));
         }
         Ok(json.to_string())
     }
@@ -124,7 +126,10 @@ mod tests {
         let message = || TestMessage::new("POST_ATTRIBUTES_REQUEST", r#"{"fw": "1.2"}"#);
         let shared = r#"{"scope": "SHARED_SCOPE", "notifyDevice": true, "updateAttributesOnlyOnValueChange": true}"#;
         let save = saved(shared, message()).expect("saves");
-        assert_eq!((save.scope.as_str(), save.notify_device, save.only_changed), ("SHARED_SCOPE", true, true));
+        assert_eq!(
+            (save.scope.as_str(), save.notify_device, save.only_changed),
+            ("SHARED_SCOPE", true, true)
+        );
         let save = saved(shared, message().with("scope", "SERVER_SCOPE")).expect("saves");
         assert_eq!((save.scope.as_str(), save.notify_device), ("SERVER_SCOPE", false));
         assert!(!saved(shared, message().with("notifyDevice", "false")).expect("saves").notify_device);

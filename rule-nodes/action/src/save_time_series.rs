@@ -31,9 +31,12 @@ impl ProcessingSettings {
     /// Only the default is understood; another one must not be ignored silently.
     pub(crate) fn check(settings: Option<&Self>) -> Result<(), String> {
         match settings {
-            Some(settings) if settings.kind != "ON_EVERY_MESSAGE" => {
-                Err(["processing settings ", &settings.kind, " are not supported yet; use ON_EVERY_MESSAGE"].concat())
-            }
+            Some(settings) if settings.kind != "ON_EVERY_MESSAGE" => Err([
+                "processing settings ",
+                &settings.kind,
+                " are not supported yet; use ON_EVERY_MESSAGE",
+            ]
+            .concat()),
             _ => Ok(()),
         }
     }
@@ -62,13 +65,18 @@ impl RuleNode for SaveTimeSeriesNode {
     fn open(configuration: &str) -> Result<Self, String> {
         let configuration: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
         ProcessingSettings::check(configuration.processing_settings.as_ref())?;
-        Ok(SaveTimeSeriesNode { ttl_s: configuration.default_ttl, use_server_ts: configuration.use_server_ts })
+        Ok(SaveTimeSeriesNode {
+            ttl_s: configuration.default_ttl,
+            use_server_ts: configuration.use_server_ts,
+        })
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
         let ttl_seconds = match message.metadata("TTL") {
             None => self.ttl_s,
-            Some(text) => text.parse().map_err(|_| ["metadata TTL is no number of seconds: ", &text].concat())?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| ["metadata TTL is no number of seconds: ", &text].concat())?,
         };
         // The message's own time is what metadata `ts` says, set when the message was made; nodes before may have changed it.
         let timestamp = if self.use_server_ts {
@@ -76,10 +84,18 @@ impl RuleNode for SaveTimeSeriesNode {
         } else {
             match message.metadata("ts") {
                 None => None,
-                Some(text) => Some(text.parse().map_err(|_| ["metadata ts is no time in milliseconds: ", &text].concat())?),
+                Some(text) => Some(
+                    text.parse()
+                        .map_err(|_| ["metadata ts is no time in milliseconds: ", &text].concat())?,
+                ),
             }
         };
-        Ok(Outcome::Effect(Effect::SaveTimeSeries(SaveTimeSeries { entity: None, timestamp, ttl_seconds, values: Content::whole() })))
+        Ok(Outcome::Effect(Effect::SaveTimeSeries(SaveTimeSeries {
+            entity: None,
+            timestamp,
+            ttl_seconds,
+            values: Content::whole(),
+        })))
     }
 
     fn upgrade(from_version: u32, configuration: &str) -> Result<String, String> {
@@ -123,7 +139,13 @@ mod tests {
         let message = || TestMessage::telemetry(r#"{"t": 1}"#);
         assert_eq!(saved("{}", message()), Ok((None, 0)));
         assert_eq!(saved(r#"{"defaultTTL": 60}"#, message().with("ts", "5")), Ok((Some(5), 60)));
-        assert_eq!(saved(r#"{"defaultTTL": 60, "useServerTs": true}"#, message().with("ts", "5").with("TTL", "7")), Ok((Some(99), 7)));
+        assert_eq!(
+            saved(
+                r#"{"defaultTTL": 60, "useServerTs": true}"#,
+                message().with("ts", "5").with("TTL", "7")
+            ),
+            Ok((Some(99), 7))
+        );
         assert!(saved("{}", message().with("TTL", "soon")).is_err());
         assert!(saved(r#"{"processingSettings": {"type": "WEBSOCKETS_ONLY"}}"#, message()).is_err());
     }

@@ -77,10 +77,18 @@ fn telemetry(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
 fn group(inbound: &Inbound, path: &str) -> Result<Uplink, Refusal> {
     let (ts, values) = (join(path, "ts"), join(path, "values"));
     if inbound.shape(&values) == Shape::Object && inbound.shape(&ts) == Shape::Number {
-        let timestamp = inbound.integer(&ts).ok_or_else(|| malformed("ts must be a whole number of milliseconds"))?;
-        return Ok(Uplink::Telemetry(Telemetry { timestamp: Some(timestamp), values: Content::Payload(values) }));
+        let timestamp = inbound
+            .integer(&ts)
+            .ok_or_else(|| malformed("ts must be a whole number of milliseconds"))?;
+        return Ok(Uplink::Telemetry(Telemetry {
+            timestamp: Some(timestamp),
+            values: Content::Payload(values),
+        }));
     }
-    Ok(Uplink::Telemetry(Telemetry { timestamp: None, values: Content::Payload(path.to_owned()) }))
+    Ok(Uplink::Telemetry(Telemetry {
+        timestamp: None,
+        values: Content::Payload(path.to_owned()),
+    }))
 }
 
 fn attributes(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
@@ -105,11 +113,16 @@ fn rpc_reply(id: u32, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
     if !inbound.is_json() {
         return Err(malformed("a reply must be JSON"));
     }
-    Ok(vec![Uplink::RpcReply(RpcReply { id, payload: Content::whole() })])
+    Ok(vec![Uplink::RpcReply(RpcReply {
+        id,
+        payload: Content::whole(),
+    })])
 }
 
 fn rpc_call(id: u32, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
-    let method = inbound.text("method").ok_or_else(|| not_json(inbound, "a request must be a JSON object with a method"))?;
+    let method = inbound
+        .text("method")
+        .ok_or_else(|| not_json(inbound, "a request must be a JSON object with a method"))?;
     let params = match inbound.shape("params") {
         Shape::Absent => Content::Json("{}".to_owned()),
         _ => Content::Payload("params".to_owned()),
@@ -122,7 +135,11 @@ fn number(text: &str) -> Result<u32, Refusal> {
 }
 
 fn split(keys: &str) -> Vec<String> {
-    keys.split(',').map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned).collect()
+    keys.split(',')
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn pointer(index: u32) -> String {
@@ -132,7 +149,11 @@ fn pointer(index: u32) -> String {
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { [path, "/", key].concat() }
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        [path, "/", key].concat()
+    }
 }
 
 fn malformed(reason: &str) -> Refusal {
@@ -153,7 +174,10 @@ mod tests {
     }
 
     fn values(timestamp: Option<i64>, path: &str) -> Uplink {
-        Uplink::Telemetry(Telemetry { timestamp, values: Content::Payload(path.to_owned()) })
+        Uplink::Telemetry(Telemetry {
+            timestamp,
+            values: Content::Payload(path.to_owned()),
+        })
     }
 
     #[test]
@@ -162,7 +186,11 @@ mod tests {
         assert_eq!(mqtt(topic, r#"{"t": 1}"#), Ok(vec![values(None, "")]));
         assert_eq!(mqtt(topic, "{}"), Ok(vec![values(None, "")]));
         assert_eq!(mqtt(topic, r#"{"ts": 5, "values": {"t": 1}}"#), Ok(vec![values(Some(5), "values")]));
-        assert_eq!(mqtt(topic, r#"{"ts": 5, "t": 1}"#), Ok(vec![values(None, "")]), "ts alone is a key like any other");
+        assert_eq!(
+            mqtt(topic, r#"{"ts": 5, "t": 1}"#),
+            Ok(vec![values(None, "")]),
+            "ts alone is a key like any other"
+        );
         assert_eq!(
             mqtt(topic, r#"[{"t": 1}, {"ts": 5, "values": {"t": 2}}]"#),
             Ok(vec![values(None, "/0"), values(Some(5), "/1/values")])
@@ -182,8 +210,14 @@ mod tests {
                 shared_keys: None
             })])
         );
-        assert!(matches!(mqtt("v1/devices/me/rpc/response/3", "true").as_deref(), Ok([Uplink::RpcReply(RpcReply { id: 3, .. })])));
-        assert!(matches!(mqtt("v1/devices/me/rpc/request/4", r#"{"method": "m"}"#).as_deref(), Ok([Uplink::RpcCall(_)])));
+        assert!(matches!(
+            mqtt("v1/devices/me/rpc/response/3", "true").as_deref(),
+            Ok([Uplink::RpcReply(RpcReply { id: 3, .. })])
+        ));
+        assert!(matches!(
+            mqtt("v1/devices/me/rpc/request/4", r#"{"method": "m"}"#).as_deref(),
+            Ok([Uplink::RpcCall(_)])
+        ));
         for unknown in ["v1/devices/me/rpc/request/x", "v1/devices/me/nothing", "other", "v1/devices/me/"] {
             assert_eq!(mqtt(unknown, "{}"), Err(Refusal::UnknownAddress), "{unknown}");
         }
@@ -191,12 +225,24 @@ mod tests {
 
     #[test]
     fn http_paths() {
-        let get = TestInbound::new("http", "GET attributes", "").with("clientKeys", "a").with("sharedKeys", "");
+        let get = TestInbound::new("http", "GET attributes", "")
+            .with("clientKeys", "a")
+            .with("sharedKeys", "");
         assert_eq!(
             decode(&get.inbound()),
-            Ok(vec![Uplink::AttributeRequest(AttributeRequest { id: 0, client_keys: Some(vec!["a".to_owned()]), shared_keys: Some(vec![]) })])
+            Ok(vec![Uplink::AttributeRequest(AttributeRequest {
+                id: 0,
+                client_keys: Some(vec!["a".to_owned()]),
+                shared_keys: Some(vec![])
+            })])
         );
-        assert_eq!(decode(&TestInbound::new("http", "POST telemetry", r#"{"t":1}"#).inbound()), Ok(vec![values(None, "")]));
-        assert_eq!(decode(&TestInbound::new("http", "DELETE telemetry", "{}").inbound()), Err(Refusal::UnknownAddress));
+        assert_eq!(
+            decode(&TestInbound::new("http", "POST telemetry", r#"{"t":1}"#).inbound()),
+            Ok(vec![values(None, "")])
+        );
+        assert_eq!(
+            decode(&TestInbound::new("http", "DELETE telemetry", "{}").inbound()),
+            Err(Refusal::UnknownAddress)
+        );
     }
 }

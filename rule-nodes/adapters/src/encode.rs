@@ -29,7 +29,10 @@ pub(crate) fn encode(transport: &str, downlink: Downlink) -> Option<Outbound> {
             address.push_str(&id.to_string());
         }
     }
-    Some(Outbound { address, payload: payload.into_bytes() })
+    Some(Outbound {
+        address,
+        payload: payload.into_bytes(),
+    })
 }
 
 /// `{"client": {…}, "shared": {…}}`; an empty group is left out.
@@ -79,20 +82,40 @@ mod tests {
 
     #[test]
     fn writes_what_devices_expect_to_the_letter() {
-        let request = || Downlink::RpcRequest(RpcRequest { id: 3, method: "se\"t".to_owned(), params: "[1]".to_owned() });
+        let request = || {
+            Downlink::RpcRequest(RpcRequest {
+                id: 3,
+                method: "se\"t".to_owned(),
+                params: "[1]".to_owned(),
+            })
+        };
         assert_eq!(
             written("mqtt", request()),
-            ("v1/devices/me/rpc/request/3".to_owned(), r#"{"method":"se\"t","params":[1]}"#.to_owned())
+            (
+                "v1/devices/me/rpc/request/3".to_owned(),
+                r#"{"method":"se\"t","params":[1]}"#.to_owned()
+            )
         );
         assert_eq!(written("http", request()).1, r#"{"id":3,"method":"se\"t","params":[1]}"#);
         let response = |client: Option<&str>, shared: Option<&str>| {
             let own = |text: Option<&str>| text.map(str::to_owned);
-            written("mqtt", Downlink::AttributeResponse(AttributeResponse { id: 1, client: own(client), shared: own(shared) })).1
+            written(
+                "mqtt",
+                Downlink::AttributeResponse(AttributeResponse {
+                    id: 1,
+                    client: own(client),
+                    shared: own(shared),
+                }),
+            )
+            .1
         };
         assert_eq!(response(None, None), "{}");
         assert_eq!(response(Some("{\"a\":1}"), None), "{\"client\":{\"a\":1}}");
         assert_eq!(response(Some("{}"), Some("{}")), "{\"client\":{},\"shared\":{}}");
-        assert_eq!(written("mqtt", Downlink::AttributesRemoved(vec!["k".to_owned()])).1, "{\"deleted\":[\"k\"]}");
+        assert_eq!(
+            written("mqtt", Downlink::AttributesRemoved(vec!["k".to_owned()])).1,
+            "{\"deleted\":[\"k\"]}"
+        );
     }
 
     #[test]

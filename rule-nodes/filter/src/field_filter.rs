@@ -79,9 +79,12 @@ impl FieldFilter {
             (Json::String(wanted), Origin::Data) => self.same(message.text(&self.key).map(|text| text == *wanted)),
             (Json::String(wanted), Origin::Metadata) => self.same(message.metadata(&self.key).map(|text| text == *wanted)),
             (Json::Bool(wanted), Origin::Data) => self.same(message.boolean(&self.key).map(|value| value == *wanted)),
-            (Json::Bool(wanted), Origin::Metadata) => {
-                self.same(message.metadata(&self.key).and_then(|text| text.parse::<bool>().ok()).map(|value| value == *wanted))
-            }
+            (Json::Bool(wanted), Origin::Metadata) => self.same(
+                message
+                    .metadata(&self.key)
+                    .and_then(|text| text.parse::<bool>().ok())
+                    .map(|value| value == *wanted),
+            ),
             _ => false,
         }
     }
@@ -136,7 +139,11 @@ mod tests {
 
     #[test]
     fn refuses_what_it_cannot_compare() {
-        for configuration in ["{}", r#"{"key":"t","operator":"ABOVE","value":1}"#, r#"{"key":"t","operator":"GREATER","value":"x"}"#] {
+        for configuration in [
+            "{}",
+            r#"{"key":"t","operator":"ABOVE","value":1}"#,
+            r#"{"key":"t","operator":"GREATER","value":"x"}"#,
+        ] {
             assert!(FieldFilter::open(configuration).is_err(), "{configuration}");
         }
     }

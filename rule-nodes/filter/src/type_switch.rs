@@ -141,7 +141,11 @@ mod tests {
         let mut node = MessageTypeSwitch::open("{}").expect("any configuration will do");
         for (kind, expected) in cases {
             let outcome = node.process(&TestMessage::new(kind, "{}").message());
-            assert_eq!(outcome, Ok(Outcome::Forward(relation(MessageTypeSwitch::RELATIONS, expected))), "{kind}");
+            assert_eq!(
+                outcome,
+                Ok(Outcome::Forward(relation(MessageTypeSwitch::RELATIONS, expected))),
+                "{kind}"
+            );
         }
         assert_eq!(TYPES.len() + 2, MessageTypeSwitch::RELATIONS.len());
     }

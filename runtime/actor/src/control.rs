@@ -25,7 +25,10 @@ pub struct Control<A> {
 
 impl<A> Clone for Control<A> {
     fn clone(&self) -> Self {
-        Control { address: self.address.clone(), sequence: Arc::clone(&self.sequence) }
+        Control {
+            address: self.address.clone(),
+            sequence: Arc::clone(&self.sequence),
+        }
     }
 }
 
@@ -44,7 +47,13 @@ impl<A: Actor> Control<A> {
     /// A mailbox and the way to reach it.
     pub fn mailbox() -> (Self, Mailbox<A>) {
         let (address, mailbox) = Mailbox::bounded(CONTROL_CAPACITY);
-        (Control { address, sequence: Arc::new(AtomicU32::new(0)) }, mailbox)
+        (
+            Control {
+                address,
+                sequence: Arc::new(AtomicU32::new(0)),
+            },
+            mailbox,
+        )
     }
 
     /// Sends and waits until the actor has handled it. Never called from an actor that the receiver may be asking in turn.
@@ -68,7 +77,13 @@ impl<A: Actor> Control<A> {
         M: Send + 'static,
         A: Handler<M, Return = ()>,
     {
-        self.address.send(message).priority(self.next_priority()).detach().await.map(drop).map_err(|_| Gone)
+        self.address
+            .send(message)
+            .priority(self.next_priority())
+            .detach()
+            .await
+            .map(drop)
+            .map_err(|_| Gone)
     }
 
     /// Whether the actor still lives.
@@ -113,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn control_messages_of_one_sender_stay_in_order() {
         let (control, mailbox) = Control::<Recorder>::mailbox();
-        let actor = tokio::spawn(xtra::run(mailbox, Recorder(Vec::new())));
+        let actor = crate::spawn("recorder", xtra::run(mailbox, Recorder(Vec::new())));
         for number in 0..2000 {
             control.tell(number).await.expect("alive");
         }

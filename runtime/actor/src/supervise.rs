@@ -18,7 +18,11 @@ pub struct Backoff {
 impl Backoff {
     /// Pauses from `first` to `largest`.
     pub fn new(first: Duration, largest: Duration) -> Self {
-        Backoff { first, largest, failures: 0 }
+        Backoff {
+            first,
+            largest,
+            failures: 0,
+        }
     }
 
     /// Counts a failure; answers how long to pause.
@@ -70,7 +74,12 @@ pub async fn supervise(name: &'static str, life: &mut impl Life) -> Ended {
                 }
                 let pause = backoff.failed();
                 metrics::counter!("actor_panics_total", "actor" => name).increment(1);
-                tracing::error!(actor = name, failures = backoff.failures(), pause_ms = pause.as_millis() as u64, "actor panicked");
+                tracing::error!(
+                    actor = name,
+                    failures = backoff.failures(),
+                    pause_ms = pause.as_millis() as u64,
+                    "actor panicked"
+                );
                 if backoff.failures() > RESTARTS_MAX {
                     return Ended::GaveUp;
                 }
@@ -98,7 +107,10 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_largest_and_start_over() {
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(35));
-        assert_eq!([backoff.failed(), backoff.failed(), backoff.failed()].map(|pause| pause.as_millis()), [10, 20, 35]);
+        assert_eq!(
+            [backoff.failed(), backoff.failed(), backoff.failed()].map(|pause| pause.as_millis()),
+            [10, 20, 35]
+        );
         backoff.succeeded();
         assert_eq!(backoff.failed().as_millis(), 10);
     }
@@ -124,7 +136,10 @@ mod tests {
             sender.send(number).await.expect("room");
         }
         drop(sender);
-        let mut counting = Counting { receiver, seen: Vec::new() };
+        let mut counting = Counting {
+            receiver,
+            seen: Vec::new(),
+        };
         let ended = supervise("test", &mut counting).await;
         assert_eq!((ended, counting.seen), (Ended::Stopped, vec![0, 1, 3, 4]));
     }

@@ -47,14 +47,22 @@ impl Receipt {
     /// settlements never wait.
     pub fn new(settlements: Lane<Settled>, sequence: u64) -> Self {
         Receipt {
-            shared: Arc::new(Shared { settlements, sequence, failed: AtomicBool::new(false), no_route: AtomicBool::new(false) }),
+            shared: Arc::new(Shared {
+                settlements,
+                sequence,
+                failed: AtomicBool::new(false),
+                no_route: AtomicBool::new(false),
+            }),
             done: false,
         }
     }
 
     /// Another claim on the same publish.
     pub fn share(&self) -> Self {
-        Receipt { shared: Arc::clone(&self.shared), done: false }
+        Receipt {
+            shared: Arc::clone(&self.shared),
+            done: false,
+        }
     }
 
     /// Everything this claim stood for is durable.
@@ -90,7 +98,10 @@ impl Drop for Shared {
         };
         // A session that is gone needs no answer. A full lane would be a broken promise of the session: the publish stays
         // unacknowledged, which is safe.
-        let _ = self.settlements.try_send(Settled { sequence: self.sequence, result });
+        let _ = self.settlements.try_send(Settled {
+            sequence: self.sequence,
+            result,
+        });
     }
 }
 

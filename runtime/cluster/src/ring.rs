@@ -34,7 +34,10 @@ pub struct SinglePeer;
 
 impl Ring for SinglePeer {
     fn owner(&self, _: DeviceId) -> Owner {
-        Owner { peer: PeerId(1), epoch: Epoch(1) }
+        Owner {
+            peer: PeerId(1),
+            epoch: Epoch(1),
+        }
     }
 
     fn local(&self) -> PeerId {

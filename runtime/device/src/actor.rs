@@ -104,12 +104,15 @@ impl DeviceActor {
     pub async fn run(&mut self, lane: &mut LaneReceiver<Delivery>, mailbox: &Mailbox<DeviceActor>) {
         let mut batch = Vec::new();
         let mut control = std::pin::pin!(mailbox.next());
+        // A mailbox that nobody can reach any more is always ready: listened to further, it would starve the lane.
+        let mut steered = true;
         loop {
             let pause = self.pause();
             tokio::select! {
                 biased;
-                message = &mut control => {
+                message = &mut control, if steered => {
                     if message.dispatch_to(self).await.is_break() {
+                        steered = false;
                         lane.close();
                     }
                     control.set(mailbox.next());

@@ -118,7 +118,10 @@ impl FromStr for EntityKind {
     type Err = UnknownEntityKind;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| UnknownEntityKind(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or_else(|| UnknownEntityKind(name.to_owned()))
     }
 }
 

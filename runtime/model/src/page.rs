@@ -20,7 +20,13 @@ pub struct PageRequest {
 impl PageRequest {
     /// The first rows.
     pub fn first(page_size: u32) -> Self {
-        PageRequest { page_size, page: 0, text_search: None, sort_property: None, descending: false }
+        PageRequest {
+            page_size,
+            page: 0,
+            text_search: None,
+            sort_property: None,
+            descending: false,
+        }
     }
 }
 
@@ -44,9 +50,17 @@ impl<T> Page<T> {
         let total = all.len() as u64;
         let size = u64::from(request.page_size.max(1));
         let skip = u64::from(request.page).saturating_mul(size);
-        let data: Vec<T> =
-            all.into_iter().skip(usize::try_from(skip).unwrap_or(usize::MAX)).take(request.page_size.max(1) as usize).collect();
-        Page { has_next: skip + (data.len() as u64) < total && !data.is_empty(), data, total_pages: total.div_ceil(size), total_elements: total }
+        let data: Vec<T> = all
+            .into_iter()
+            .skip(usize::try_from(skip).unwrap_or(usize::MAX))
+            .take(request.page_size.max(1) as usize)
+            .collect();
+        Page {
+            has_next: skip + (data.len() as u64) < total && !data.is_empty(),
+            data,
+            total_pages: total.div_ceil(size),
+            total_elements: total,
+        }
     }
 
     /// The same page with other rows.
@@ -66,10 +80,22 @@ mod tests {
 
     #[test]
     fn cuts_pages() {
-        let request = PageRequest { page: 1, ..PageRequest::first(2) };
+        let request = PageRequest {
+            page: 1,
+            ..PageRequest::first(2)
+        };
         let page = Page::of(vec![1, 2, 3, 4, 5], &request);
-        assert_eq!((page.data, page.total_pages, page.total_elements, page.has_next), (vec![3, 4], 3, 5, true));
-        let last = Page::of(vec![1, 2, 3, 4, 5], &PageRequest { page: 2, ..request.clone() });
+        assert_eq!(
+            (page.data, page.total_pages, page.total_elements, page.has_next),
+            (vec![3, 4], 3, 5, true)
+        );
+        let last = Page::of(
+            vec![1, 2, 3, 4, 5],
+            &PageRequest {
+                page: 2,
+                ..request.clone()
+            },
+        );
         assert!(!last.has_next);
         let beyond = Page::of(vec![1], &PageRequest { page: 9, ..request });
         assert!(beyond.data.is_empty() && !beyond.has_next);

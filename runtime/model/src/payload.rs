@@ -17,7 +17,10 @@ struct Inner {
 impl Payload {
     /// Takes a parsed document.
     pub fn new(json: Json) -> Self {
-        Payload(Arc::new(Inner { json, text: OnceLock::new() }))
+        Payload(Arc::new(Inner {
+            json,
+            text: OnceLock::new(),
+        }))
     }
 
     /// Parses text.

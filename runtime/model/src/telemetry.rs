@@ -42,7 +42,11 @@ pub enum AttributeScope {
 
 impl AttributeScope {
     /// Every scope.
-    pub const ALL: [AttributeScope; 3] = [AttributeScope::ClientScope, AttributeScope::SharedScope, AttributeScope::ServerScope];
+    pub const ALL: [AttributeScope; 3] = [
+        AttributeScope::ClientScope,
+        AttributeScope::SharedScope,
+        AttributeScope::ServerScope,
+    ];
 
     /// The name in the REST API.
     pub fn as_str(self) -> &'static str {
@@ -58,7 +62,10 @@ impl FromStr for AttributeScope {
     type Err = UnknownScope;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name).ok_or_else(|| UnknownScope(name.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == name)
+            .ok_or_else(|| UnknownScope(name.to_owned()))
     }
 }
 

@@ -40,20 +40,20 @@ impl Value {
     /// The value of a text: a number when it is written like one, else the text.
     fn cast(text: &str) -> Self {
         let numeric = text.as_bytes().first().is_some_and(|b| b.is_ascii_digit() || *b == b'-')
-            && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'));
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'));
         if numeric {
             if let Ok(long) = text.parse::<i64>() {
                 return Value::Long(long);
             }
             let fraction = text.contains(['.', 'e', 'E']);
             // More digits than a double keeps (16) stay text.
-            if fraction && text.split('.').nth(1).is_none_or(|decimals| decimals.len() <= 16) {
-                if let Ok(double) = text.parse::<f64>() {
-                    if double.is_finite() {
+            if fraction && text.split('.').nth(1).is_none_or(|decimals| decimals.len() <= 16)
+                && let Ok(double) = text.parse::<f64>()
+                    && double.is_finite() {
                         return Value::Double(double);
                     }
-                }
-            }
         }
         Value::Text(text.into())
     }

@@ -60,7 +60,13 @@ pub struct Inbound {
 impl Inbound {
     /// Frames a payload.
     pub fn new(transport: Transport, address: impl Into<String>, query: Vec<(String, String)>, payload: Bytes) -> Self {
-        Inbound { transport, address: address.into(), query, payload, parsed: OnceLock::new() }
+        Inbound {
+            transport,
+            address: address.into(),
+            query,
+            payload,
+            parsed: OnceLock::new(),
+        }
     }
 
     /// The payload as JSON, parsed on first use; none when it is not JSON.
@@ -95,7 +101,13 @@ struct Instance {
 impl AdapterPool {
     /// No instance yet: they are made when they are needed.
     pub fn new(component: AdapterComponent, tenant: TenantId, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
-        AdapterPool { component, tenant, log, clock, idle: Mutex::new(Vec::new()) }
+        AdapterPool {
+            component,
+            tenant,
+            log,
+            clock,
+            idle: Mutex::new(Vec::new()),
+        }
     }
 
     /// Understands what a device sent.
@@ -117,9 +129,16 @@ impl AdapterPool {
         };
         let max = self.component.0.host.limits().uplinks_max;
         if uplinks.len() > max {
-            return Err(DecodeError::Malformed(format!("{} parts are more than the {max} allowed in one message", uplinks.len())));
+            return Err(DecodeError::Malformed(format!(
+                "{} parts are more than the {max} allowed in one message",
+                uplinks.len()
+            )));
         }
-        uplinks.into_iter().map(|uplink| checked(uplink, &inbound)).collect::<Result<_, _>>().map_err(DecodeError::Adapter)
+        uplinks
+            .into_iter()
+            .map(|uplink| checked(uplink, &inbound))
+            .collect::<Result<_, _>>()
+            .map_err(DecodeError::Adapter)
     }
 
     /// Writes what a device is told. None: its protocol has no word for it.
@@ -129,9 +148,14 @@ impl AdapterPool {
     pub fn encode(&self, transport: Transport, downlink: &Downlink) -> Result<Option<Outbound>, String> {
         let downlink = told(downlink);
         let answer = self.call(Current::Nothing, |adapter, store| {
-            adapter.pacificsoft_plugin_adapter().call_encode(store, transport.as_str(), &downlink)
+            adapter
+                .pacificsoft_plugin_adapter()
+                .call_encode(store, transport.as_str(), &downlink)
         })?;
-        Ok(answer?.map(|outbound| Outbound { address: outbound.address, payload: outbound.payload.into() }))
+        Ok(answer?.map(|outbound| Outbound {
+            address: outbound.address,
+            payload: outbound.payload.into(),
+        }))
     }
 
     /// What a subscription brings; nothing: it is refused.
@@ -140,7 +164,9 @@ impl AdapterPool {
     /// Text, when the adapter fails.
     pub fn subscription(&self, transport: Transport, filter: &str) -> Result<Vec<DownlinkKind>, String> {
         let kinds = self.call(Current::Nothing, |adapter, store| {
-            adapter.pacificsoft_plugin_adapter().call_subscription(store, transport.as_str(), filter)
+            adapter
+                .pacificsoft_plugin_adapter()
+                .call_subscription(store, transport.as_str(), filter)
         })?;
         let mut known = Vec::with_capacity(4);
         for kind in kinds {
@@ -158,11 +184,7 @@ impl AdapterPool {
     }
 
     /// Calls an idle instance, or a new one. A faulty instance is dropped.
-    fn call<T>(
-        &self,
-        current: Current,
-        call: impl FnOnce(&PayloadAdapter, &mut Store<Guest>) -> wasmtime::Result<T>,
-    ) -> Result<T, String> {
+    fn call<T>(&self, current: Current, call: impl FnOnce(&PayloadAdapter, &mut Store<Guest>) -> wasmtime::Result<T>) -> Result<T, String> {
         let idle = self.idle.lock().pop();
         let mut instance = match idle {
             Some(instance) => instance,
@@ -220,15 +242,25 @@ fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, String> {
         keys => Ok(keys.map(|keys| keys.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>())),
     };
     Ok(match uplink {
-        wit::Uplink::Telemetry(telemetry) => Uplink::Telemetry { ts_ms: telemetry.timestamp, values: content(telemetry.values)? },
+        wit::Uplink::Telemetry(telemetry) => Uplink::Telemetry {
+            ts_ms: telemetry.timestamp,
+            values: content(telemetry.values)?,
+        },
         wit::Uplink::Attributes(values) => Uplink::Attributes(content(values)?),
         wit::Uplink::AttributeRequest(request) => Uplink::AttributeRequest {
             id: request.id,
             client_keys: keys(request.client_keys)?,
             shared_keys: keys(request.shared_keys)?,
         },
-        wit::Uplink::RpcReply(reply) => Uplink::RpcReply { id: reply.id, payload: content(reply.payload)? },
-        wit::Uplink::RpcCall(call) => Uplink::RpcCall { id: call.id, method: call.method.into(), params: content(call.params)? },
+        wit::Uplink::RpcReply(reply) => Uplink::RpcReply {
+            id: reply.id,
+            payload: content(reply.payload)?,
+        },
+        wit::Uplink::RpcCall(call) => Uplink::RpcCall {
+            id: call.id,
+            method: call.method.into(),
+            params: content(call.params)?,
+        },
     })
 }
 
@@ -255,9 +287,14 @@ fn told(downlink: &Downlink) -> wit::Downlink {
         }),
         Downlink::AttributesChanged(values) => wit::Downlink::AttributesChanged(text(values)),
         Downlink::AttributesRemoved(keys) => wit::Downlink::AttributesRemoved(keys.iter().map(ToString::to_string).collect()),
-        Downlink::RpcRequest { id, method, params } => {
-            wit::Downlink::RpcRequest(wit::RpcRequest { id: *id, method: method.to_string(), params: text(params) })
-        }
-        Downlink::RpcResponse { id, payload } => wit::Downlink::RpcResponse(wit::RpcResponse { id: *id, payload: text(payload) }),
+        Downlink::RpcRequest { id, method, params } => wit::Downlink::RpcRequest(wit::RpcRequest {
+            id: *id,
+            method: method.to_string(),
+            params: text(params),
+        }),
+        Downlink::RpcResponse { id, payload } => wit::Downlink::RpcResponse(wit::RpcResponse {
+            id: *id,
+            payload: text(payload),
+        }),
     }
 }

@@ -42,7 +42,10 @@ impl Catalog {
     pub fn add(&mut self, component: &RuleComponent) -> Vec<String> {
         let mut refused = Vec::new();
         for descriptor in component.types() {
-            let node_type = NodeType { component: component.clone(), descriptor: Arc::clone(descriptor) };
+            let node_type = NodeType {
+                component: component.clone(),
+                descriptor: Arc::clone(descriptor),
+            };
             for class_id in &descriptor.class_ids {
                 if self.by_class.contains_key(class_id) {
                     refused.push(class_id.clone());

@@ -107,7 +107,10 @@ impl Host {
     /// [`LoadError`], in words for the component's author.
     pub fn load(&self, bytes: &[u8]) -> Result<LoadedComponent, LoadError> {
         if bytes.len() > COMPONENT_BYTES_MAX {
-            return Err(LoadError::TooLarge { len: bytes.len(), max: COMPONENT_BYTES_MAX });
+            return Err(LoadError::TooLarge {
+                len: bytes.len(),
+                max: COMPONENT_BYTES_MAX,
+            });
         }
         let engine = &self.0.engine;
         let compiled = match &self.0.cache {
@@ -118,7 +121,9 @@ impl Host {
         match exported(engine, &component).as_deref() {
             Some("nodes") => self.rules(&component).map(LoadedComponent::Rules),
             Some("adapter") => self.adapter(&component).map(LoadedComponent::Adapter),
-            _ => Err(LoadError::Contract("it exports neither pacificsoft:plugin/nodes@0.1 nor pacificsoft:plugin/adapter@0.1".to_owned())),
+            _ => Err(LoadError::Contract(
+                "it exports neither pacificsoft:plugin/nodes@0.1 nor pacificsoft:plugin/adapter@0.1".to_owned(),
+            )),
         }
     }
 
@@ -129,7 +134,11 @@ impl Host {
         let told = instance.pacificsoft_plugin_nodes().call_describe(&mut store);
         let told = told.map_err(|error| explain(&error, store.data(), self.limits(), self.limits().open_ms))?;
         let types = descriptors(told).map_err(LoadError::Description)?;
-        Ok(RuleComponent(Arc::new(RuleInner { host: self.clone(), pre, types })))
+        Ok(RuleComponent(Arc::new(RuleInner {
+            host: self.clone(),
+            pre,
+            types,
+        })))
     }
 
     fn adapter(&self, component: &Component) -> Result<AdapterComponent, LoadError> {
@@ -137,11 +146,21 @@ impl Host {
         let pre = PayloadAdapterPre::new(self.0.adapter_linker.instantiate_pre(component).map_err(misfit)?).map_err(misfit)?;
         let mut store = store(&self.0.engine, self.anonymous(), self.limits());
         store.set_epoch_deadline(ticks(self.limits().open_ms));
-        let described = pre.instantiate(&mut store).and_then(|instance| instance.pacificsoft_plugin_adapter().call_describe(&mut store));
+        let described = pre
+            .instantiate(&mut store)
+            .and_then(|instance| instance.pacificsoft_plugin_adapter().call_describe(&mut store));
         let told = described.map_err(|error| explain(&error, store.data(), self.limits(), self.limits().open_ms))?;
         let name = name_of("the adapter's name", told.name).map_err(LoadError::Description)?;
-        let descriptor = AdapterDescriptor { name, title: told.title, description: told.description };
-        Ok(AdapterComponent(Arc::new(AdapterInner { host: self.clone(), pre, descriptor })))
+        let descriptor = AdapterDescriptor {
+            name,
+            title: told.title,
+            description: told.description,
+        };
+        Ok(AdapterComponent(Arc::new(AdapterInner {
+            host: self.clone(),
+            pre,
+            descriptor,
+        })))
     }
 
     pub(crate) fn instantiate_rules(&self, pre: &RuleNodePre<Guest>, guest: Guest) -> Result<(RuleNode, Store<Guest>), crate::Fault> {
@@ -189,7 +208,9 @@ impl AdapterComponent {
 
 impl fmt::Debug for RuleComponent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.types.iter().map(|descriptor| &descriptor.type_name)).finish()
+        f.debug_list()
+            .entries(self.0.types.iter().map(|descriptor| &descriptor.type_name))
+            .finish()
     }
 }
 
@@ -229,7 +250,11 @@ fn descriptors(told: Vec<Descriptor>) -> Result<Vec<Arc<NodeDescriptor>>, String
 fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
     let type_name = name_of("the type name", told.type_name)?;
     let of = |what: &str| format!("{what} of {type_name:?}");
-    for (what, count) in [("relations", told.relations.len()), ("class ids", told.class_ids.len()), ("effects", told.effects.len())] {
+    for (what, count) in [
+        ("relations", told.relations.len()),
+        ("class ids", told.class_ids.len()),
+        ("effects", told.effects.len()),
+    ] {
         if count > NAMES_MAX {
             return Err(format!("{count} {} are more than the {NAMES_MAX} allowed", of(what)));
         }
@@ -247,7 +272,10 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
         }
     }
     if !["FILTER", "ENRICHMENT", "TRANSFORMATION", "ACTION", "EXTERNAL", "FLOW"].contains(&&*told.family) {
-        return Err(format!("{} is none of FILTER, ENRICHMENT, TRANSFORMATION, ACTION, EXTERNAL, FLOW", of("the family")));
+        return Err(format!(
+            "{} is none of FILTER, ENRICHMENT, TRANSFORMATION, ACTION, EXTERNAL, FLOW",
+            of("the family")
+        ));
     }
     if told.class_ids.is_empty() {
         return Err(format!("{} are missing", of("the class ids")));
@@ -257,8 +285,16 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
         configuration_schema: json("the configuration schema", &told.configuration_schema)?,
         default_configuration: json("the default configuration", &told.default_configuration)?,
         effects: EffectKinds::named(&told.effects).map_err(|name| format!("{} has no effect {name:?}", of("the contract")))?,
-        class_ids: told.class_ids.into_iter().map(|id| name_of("a class id", id)).collect::<Result<_, _>>()?,
-        relations: told.relations.into_iter().map(|name| name_of("a relation", name).map(Arc::from)).collect::<Result<_, _>>()?,
+        class_ids: told
+            .class_ids
+            .into_iter()
+            .map(|id| name_of("a class id", id))
+            .collect::<Result<_, _>>()?,
+        relations: told
+            .relations
+            .into_iter()
+            .map(|name| name_of("a relation", name).map(Arc::from))
+            .collect::<Result<_, _>>()?,
         title: told.title,
         family: told.family,
         description: told.description,

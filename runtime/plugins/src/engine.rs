@@ -34,7 +34,12 @@ pub struct HostConfig {
 
 impl Default for HostConfig {
     fn default() -> Self {
-        HostConfig { limits: Limits::default(), instances_max: 4_000, cache_dir: None, cache_key: Vec::new() }
+        HostConfig {
+            limits: Limits::default(),
+            instances_max: 4_000,
+            cache_dir: None,
+            cache_key: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +72,13 @@ impl Host {
             Some(dir) => Some(CodeCache::open(dir, &config.cache_key).map_err(|error| LoadError::Host(error.to_string()))?),
         };
         start_clock(&engine)?;
-        Ok(Host(Arc::new(HostInner { engine, rule_linker, adapter_linker, limits: config.limits, cache })))
+        Ok(Host(Arc::new(HostInner {
+            engine,
+            rule_linker,
+            adapter_linker,
+            limits: config.limits,
+            cache,
+        })))
     }
 
     /// The limits of every instance.

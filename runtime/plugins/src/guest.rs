@@ -116,12 +116,20 @@ pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, limits: &Limits, b
     match trap {
         Some(Trap::Interrupt) => Fault::Time { budget_ms },
         Some(Trap::StackOverflow) => Fault::Stack,
-        _ if guest.limiter.memory_refused => Fault::Memory { limit_bytes: limits.memory_bytes_max },
+        _ if guest.limiter.memory_refused => Fault::Memory {
+            limit_bytes: limits.memory_bytes_max,
+        },
         Some(trap) => Fault::Trap(trap.to_string()),
         None => {
             let text = error.root_cause().to_string();
             // The only words there are for it: wasmtime has no type for this error.
-            if text.contains("fuel") { Fault::Output { limit_bytes: limits.output_bytes_max } } else { Fault::Trap(text) }
+            if text.contains("fuel") {
+                Fault::Output {
+                    limit_bytes: limits.output_bytes_max,
+                }
+            } else {
+                Fault::Trap(text)
+            }
         }
     }
 }

@@ -59,7 +59,11 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Limiter { memory_bytes_max: limits.memory_bytes_max, table_elements_max: limits.table_elements_max, memory_refused: false }
+        Limiter {
+            memory_bytes_max: limits.memory_bytes_max,
+            table_elements_max: limits.table_elements_max,
+            memory_refused: false,
+        }
     }
 }
 

@@ -75,7 +75,9 @@ impl NodeInstance {
     pub fn upgrade(component: &RuleComponent, type_name: &str, from_version: u32, configuration: &str) -> Result<String, OpenError> {
         let host = &component.0.host;
         let (instance, mut store) = host.instantiate_rules(&component.0.pre, host.anonymous())?;
-        let upgraded = instance.pacificsoft_plugin_nodes().call_upgrade(&mut store, type_name, from_version, configuration);
+        let upgraded = instance
+            .pacificsoft_plugin_nodes()
+            .call_upgrade(&mut store, type_name, from_version, configuration);
         upgraded
             .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
             .map_err(OpenError::Configuration)
@@ -91,7 +93,13 @@ impl NodeInstance {
             .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
             .map_err(OpenError::Configuration)?;
         let process_ticks = ticks(host.limits().process_ms);
-        Ok(NodeInstance { store, instance, descriptor: Arc::clone(descriptor), process_ticks, component: component.clone() })
+        Ok(NodeInstance {
+            store,
+            instance,
+            descriptor: Arc::clone(descriptor),
+            process_ticks,
+            component: component.clone(),
+        })
     }
 
     /// Lets the node decide about a message.
@@ -101,11 +109,16 @@ impl NodeInstance {
     pub fn process(&mut self, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
         self.store.data_mut().current = Current::Message(Arc::clone(message));
         self.store.set_epoch_deadline(self.process_ticks);
-        let answer = self.instance.pacificsoft_plugin_nodes().call_process(&mut self.store, Resource::new_borrow(0));
+        let answer = self
+            .instance
+            .pacificsoft_plugin_nodes()
+            .call_process(&mut self.store, Resource::new_borrow(0));
         self.store.data_mut().current = Current::Nothing;
         let limits = self.component.limits();
         match answer {
-            Ok(Ok(outcome)) => checked(outcome, message, self.store.data().tenant, &self.descriptor, limits).map_err(ProcessError::Rejected),
+            Ok(Ok(outcome)) => {
+                checked(outcome, message, self.store.data().tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)
+            }
             Ok(Err(mut reason)) => {
                 reason.truncate(reason.floor_char_boundary(4096));
                 Err(ProcessError::Rejected(reason))

@@ -82,15 +82,42 @@ impl Content {
 #[allow(missing_docs, reason = "the fields are those of the contract in wit/outcome.wit")]
 pub enum Effect {
     /// Save keys and values with a time in milliseconds and a life in seconds (0: for ever).
-    SaveTimeSeries { entity: EntityId, ts_ms: i64, ttl_s: u32, values: Content },
+    SaveTimeSeries {
+        entity: EntityId,
+        ts_ms: i64,
+        ttl_s: u32,
+        values: Content,
+    },
     /// Save attributes.
-    SaveAttributes { entity: EntityId, scope: AttributeScope, values: Content, only_changed: bool, notify_device: bool },
+    SaveAttributes {
+        entity: EntityId,
+        scope: AttributeScope,
+        values: Content,
+        only_changed: bool,
+        notify_device: bool,
+    },
     /// Raise or update an alarm.
-    RaiseAlarm { entity: EntityId, alarm_type: String, severity: Severity, details: Option<Content>, propagate: bool },
+    RaiseAlarm {
+        entity: EntityId,
+        alarm_type: String,
+        severity: Severity,
+        details: Option<Content>,
+        propagate: bool,
+    },
     /// Clear an alarm.
-    ClearAlarm { entity: EntityId, alarm_type: String, details: Option<Content> },
+    ClearAlarm {
+        entity: EntityId,
+        alarm_type: String,
+        details: Option<Content>,
+    },
     /// Send a request to a device.
-    SendRpc { device: EntityId, method: String, params: Content, timeout_ms: u32, oneway: bool },
+    SendRpc {
+        device: EntityId,
+        method: String,
+        params: Content,
+        timeout_ms: u32,
+        oneway: bool,
+    },
 }
 
 /// Kinds of effects that a node type may ask for.
@@ -105,7 +132,7 @@ impl EffectKinds {
     ///
     /// # Errors
     /// A name there is not.
-    pub fn named<'a>(names: &'a [String]) -> Result<Self, &'a str> {
+    pub fn named(names: &[String]) -> Result<Self, &str> {
         let mut kinds = 0;
         for name in names {
             let bit = EFFECT_NAMES.iter().position(|known| known == name).ok_or(name.as_str())?;
@@ -116,7 +143,11 @@ impl EffectKinds {
 
     /// The names of the kinds.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        EFFECT_NAMES.into_iter().enumerate().filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, name)| name)
+        EFFECT_NAMES
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 & (1 << bit) != 0)
+            .map(|(_, name)| name)
     }
 
     fn check(self, effect: &wit::Effect) -> Result<(), String> {
@@ -128,7 +159,10 @@ impl EffectKinds {
             wit::Effect::SendRpc(_) => 4,
         };
         if self.0 & (1 << bit) == 0 {
-            return Err(format!("the node asked for the effect {:?}, which its type does not declare", EFFECT_NAMES[bit]));
+            return Err(format!(
+                "the node asked for the effect {:?}, which its type does not declare",
+                EFFECT_NAMES[bit]
+            ));
         }
         Ok(())
     }
@@ -142,25 +176,48 @@ pub(crate) fn checked(
     node_type: &NodeDescriptor,
     limits: &Limits,
 ) -> Result<Outcome, String> {
-    let checker = Checker { message, tenant, node_type };
+    let checker = Checker {
+        message,
+        tenant,
+        node_type,
+    };
     match told {
         wit::Outcome::Forward(index) => {
             let relation = usize::try_from(index).ok().and_then(|index| node_type.relations.get(index));
-            let relation = relation.ok_or_else(|| format!("the node answered with relation number {index}, which its type does not have"))?;
-            Ok(Outcome { emissions: smallvec![Emission { relation: Relation(Arc::clone(relation)), message: None }], effects: SmallVec::new() })
+            let relation =
+                relation.ok_or_else(|| format!("the node answered with relation number {index}, which its type does not have"))?;
+            Ok(Outcome {
+                emissions: smallvec![Emission {
+                    relation: Relation(Arc::clone(relation)),
+                    message: None
+                }],
+                effects: SmallVec::new(),
+            })
         }
-        wit::Outcome::Effect(effect) => Ok(Outcome { emissions: SmallVec::new(), effects: smallvec![checker.effect(effect)?] }),
+        wit::Outcome::Effect(effect) => Ok(Outcome {
+            emissions: SmallVec::new(),
+            effects: smallvec![checker.effect(effect)?],
+        }),
         wit::Outcome::Steps(steps) => {
-            for (what, count, max) in
-                [("messages", steps.emissions.len(), limits.emissions_max), ("effects", steps.effects.len(), limits.effects_max)]
-            {
+            for (what, count, max) in [
+                ("messages", steps.emissions.len(), limits.emissions_max),
+                ("effects", steps.effects.len(), limits.effects_max),
+            ] {
                 if count > max {
                     return Err(format!("the node answered with {count} {what}, more than the {max} allowed"));
                 }
             }
             Ok(Outcome {
-                emissions: steps.emissions.into_iter().map(|emission| checker.emission(emission)).collect::<Result<_, _>>()?,
-                effects: steps.effects.into_iter().map(|effect| checker.effect(effect)).collect::<Result<_, _>>()?,
+                emissions: steps
+                    .emissions
+                    .into_iter()
+                    .map(|emission| checker.emission(emission))
+                    .collect::<Result<_, _>>()?,
+                effects: steps
+                    .effects
+                    .into_iter()
+                    .map(|effect| checker.effect(effect))
+                    .collect::<Result<_, _>>()?,
             })
         }
     }
@@ -174,14 +231,20 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn emission(&self, told: wit::Emission) -> Result<Emission, String> {
-        Ok(Emission { relation: self.relation(&told.relation)?, message: told.message.map(|new| self.new_message(new)).transpose()? })
+        Ok(Emission {
+            relation: self.relation(&told.relation)?,
+            message: told.message.map(|new| self.new_message(new)).transpose()?,
+        })
     }
 
     fn relation(&self, name: &str) -> Result<Relation, String> {
         match self.node_type.relations.iter().find(|known| ***known == *name) {
             Some(known) => Ok(Relation(Arc::clone(known))),
             None if self.node_type.custom_relations && !name.is_empty() && name.len() <= NAME_BYTES_MAX => Ok(Relation(name.into())),
-            None => Err(format!("the node answered with relation {:?}, which its type does not have", short(name))),
+            None => Err(format!(
+                "the node answered with relation {:?}, which its type does not have",
+                short(name)
+            )),
         }
     }
 
@@ -196,7 +259,10 @@ impl Checker<'_> {
         }
         if let Some(entries) = told.metadata {
             if entries.len() > METADATA_MAX {
-                return Err(format!("{} metadata entries are more than the {METADATA_MAX} allowed", entries.len()));
+                return Err(format!(
+                    "{} metadata entries are more than the {METADATA_MAX} allowed",
+                    entries.len()
+                ));
             }
             message.metadata = entries.into_iter().collect::<Metadata>();
         }
@@ -213,10 +279,13 @@ impl Checker<'_> {
 
     fn content(&self, told: wit::Content) -> Result<Content, String> {
         match told {
-            wit::Content::Payload(path) => Ok(Content::Shared { payload: self.message.payload.clone(), path: path.into() }),
-            wit::Content::Json(text) => {
-                serde_json::from_str(&text).map(Content::Own).map_err(|error| format!("the node answered with text that is no JSON: {error}"))
-            }
+            wit::Content::Payload(path) => Ok(Content::Shared {
+                payload: self.message.payload.clone(),
+                path: path.into(),
+            }),
+            wit::Content::Json(text) => serde_json::from_str(&text)
+                .map(Content::Own)
+                .map_err(|error| format!("the node answered with text that is no JSON: {error}")),
         }
     }
 
@@ -239,7 +308,10 @@ impl Checker<'_> {
             },
             wit::Effect::SaveAttributes(save) => Effect::SaveAttributes {
                 entity: self.entity(save.entity)?,
-                scope: save.scope.parse().map_err(|_| format!("there is no scope {:?}", short(&save.scope)))?,
+                scope: save
+                    .scope
+                    .parse()
+                    .map_err(|_| format!("there is no scope {:?}", short(&save.scope)))?,
                 values: self.content(save.values)?,
                 only_changed: save.only_changed,
                 notify_device: save.notify_device,

@@ -12,8 +12,8 @@ use model::{
 };
 use parking_lot::Mutex;
 use plugins::{
-    AdapterPool, Content, DecodeError, Effect, Fault, Host, HostConfig, Inbound, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext,
-    NodeInstance, OpenError, Outcome, ProcessError, Readings, RuleComponent, Transport,
+    AdapterPool, Content, DecodeError, Effect, Fault, Host, HostConfig, Inbound, LoadError, LoadedComponent, LogLevel, LogSink,
+    NodeContext, NodeInstance, OpenError, Outcome, ProcessError, Readings, RuleComponent, Transport,
 };
 use serde_json::{Value as Json, json};
 
@@ -24,7 +24,10 @@ struct Platform {
 
 impl Readings for Platform {
     fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
-        Ok(Some(Reading { ts_ms: 1, value: Value::Long(7) }))
+        Ok(Some(Reading {
+            ts_ms: 1,
+            value: Value::Long(7),
+        }))
     }
     fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
         Ok(None)
@@ -50,7 +53,11 @@ fn host() -> &'static Host {
     static HOST: std::sync::OnceLock<(Host, tempfile::TempDir)> = std::sync::OnceLock::new();
     let (host, _) = HOST.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let config = HostConfig { cache_dir: Some(dir.path().to_owned()), cache_key: b"secret".to_vec(), ..HostConfig::default() };
+        let config = HostConfig {
+            cache_dir: Some(dir.path().to_owned()),
+            cache_key: b"secret".to_vec(),
+            ..HostConfig::default()
+        };
         (Host::new(config).unwrap(), dir)
     });
     host
@@ -75,7 +82,12 @@ fn context(platform: &Arc<Platform>, tenant: TenantId) -> NodeContext {
 }
 
 fn open(component: &RuleComponent, type_name: &str, configuration: Json) -> Result<NodeInstance, OpenError> {
-    NodeInstance::open(component, type_name, &configuration.to_string(), context(&Arc::new(Platform::default()), TenantId::generate()))
+    NodeInstance::open(
+        component,
+        type_name,
+        &configuration.to_string(),
+        context(&Arc::new(Platform::default()), TenantId::generate()),
+    )
 }
 
 fn message(payload: Json) -> Arc<Message> {
@@ -109,7 +121,10 @@ fn rejected(type_name: &str) -> String {
         Err(ProcessError::Rejected(reason)) => reason,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(node.process(&message), Err(ProcessError::Rejected(_))), "the instance goes on");
+    assert!(
+        matches!(node.process(&message), Err(ProcessError::Rejected(_))),
+        "the instance goes on"
+    );
     first
 }
 
@@ -122,12 +137,22 @@ fn relation(outcome: &Outcome) -> &str {
 fn shipped_nodes_describe_themselves() {
     let action = rules("action.wasm");
     let names: Vec<_> = action.types().iter().map(|descriptor| descriptor.type_name.as_str()).collect();
-    for wanted in ["save-time-series", "save-attributes", "create-alarm", "clear-alarm", "log", "rpc-call-request"] {
+    for wanted in [
+        "save-time-series",
+        "save-attributes",
+        "create-alarm",
+        "clear-alarm",
+        "log",
+        "rpc-call-request",
+    ] {
         assert!(names.contains(&wanted), "{names:?}");
     }
     for component in [&action, &rules("filter.wasm")] {
         for descriptor in component.types() {
-            assert!(descriptor.relations.iter().any(|relation| &**relation == "Failure") || descriptor.custom_relations, "{descriptor:?}");
+            assert!(
+                descriptor.relations.iter().any(|relation| &**relation == "Failure") || descriptor.custom_relations,
+                "{descriptor:?}"
+            );
             NodeInstance::check(component, &descriptor.type_name, &descriptor.default_configuration.to_string()).unwrap();
         }
     }
@@ -152,7 +177,14 @@ fn saving_is_an_effect_that_shares_the_payload() {
     let message = message(json!({"t": 1}));
     let outcome = node.process(&message).unwrap();
     match &outcome.effects[..] {
-        [Effect::SaveTimeSeries { entity, ts_ms: 5, values: Content::Shared { payload, path }, .. }] => {
+        [
+            Effect::SaveTimeSeries {
+                entity,
+                ts_ms: 5,
+                values: Content::Shared { payload, path },
+                ..
+            },
+        ] => {
             assert_eq!((*entity, &**path), (message.originator, ""));
             assert_eq!(payload, &message.payload);
         }
@@ -189,7 +221,10 @@ fn a_guest_that_recurses_without_end_uses_up_its_own_stack() {
 #[test]
 fn a_guest_that_traps_says_so() {
     assert!(matches!(broken("trap"), Fault::Trap(_)));
-    assert!(matches!(open(&rules("test/evil-guests.wasm"), "trap-in-open", json!({})), Err(OpenError::Broken(Fault::Trap(_)))));
+    assert!(matches!(
+        open(&rules("test/evil-guests.wasm"), "trap-in-open", json!({})),
+        Err(OpenError::Broken(Fault::Trap(_)))
+    ));
 }
 
 #[test]
@@ -268,9 +303,18 @@ fn what_is_no_component_is_refused_in_words() {
 #[test]
 fn native_code_that_somebody_changed_is_not_run() {
     let dir = tempfile::tempdir().unwrap();
-    let config = |key: &[u8]| HostConfig { cache_dir: Some(dir.path().to_owned()), cache_key: key.to_vec(), ..HostConfig::default() };
+    let config = |key: &[u8]| HostConfig {
+        cache_dir: Some(dir.path().to_owned()),
+        cache_key: key.to_vec(),
+        ..HostConfig::default()
+    };
     let wasm = bytes("filter.wasm");
-    let files = || std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let files = || {
+        std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect::<Vec<_>>()
+    };
     Host::new(config(b"one")).unwrap().load(&wasm).unwrap();
     let [file] = &files()[..] else { panic!("{:?}", files()) };
     let honest = std::fs::read(file).unwrap();
@@ -290,9 +334,12 @@ fn native_code_that_somebody_changed_is_not_run() {
 
 fn adapter() -> AdapterPool {
     match host().load(&bytes("device-api.wasm")).unwrap() {
-        LoadedComponent::Adapter(component) => {
-            AdapterPool::new(component, TenantId::generate(), Arc::new(Platform::default()), Arc::new(SystemClock))
-        }
+        LoadedComponent::Adapter(component) => AdapterPool::new(
+            component,
+            TenantId::generate(),
+            Arc::new(Platform::default()),
+            Arc::new(SystemClock),
+        ),
         other => panic!("{other:?}"),
     }
 }
@@ -305,9 +352,18 @@ fn mqtt(topic: &str, payload: &str) -> Inbound {
 fn the_device_api_decodes_telemetry_in_all_forms() {
     let adapter = adapter();
     let topic = "v1/devices/me/telemetry";
-    let telemetry = |ts_ms, values| Uplink::Telemetry { ts_ms, values: Payload::new(values) };
-    assert_eq!(adapter.decode(mqtt(topic, r#"{"t":1}"#)).unwrap(), [telemetry(None, json!({"t": 1}))]);
-    assert_eq!(adapter.decode(mqtt(topic, r#"{"ts":5,"values":{"t":1}}"#)).unwrap(), [telemetry(Some(5), json!({"t": 1}))]);
+    let telemetry = |ts_ms, values| Uplink::Telemetry {
+        ts_ms,
+        values: Payload::new(values),
+    };
+    assert_eq!(
+        adapter.decode(mqtt(topic, r#"{"t":1}"#)).unwrap(),
+        [telemetry(None, json!({"t": 1}))]
+    );
+    assert_eq!(
+        adapter.decode(mqtt(topic, r#"{"ts":5,"values":{"t":1}}"#)).unwrap(),
+        [telemetry(Some(5), json!({"t": 1}))]
+    );
     assert_eq!(
         adapter.decode(mqtt(topic, r#"[{"t":1},{"ts":5,"values":{"u":2}}]"#)).unwrap(),
         [telemetry(None, json!({"t": 1})), telemetry(Some(5), json!({"u": 2}))]
@@ -319,10 +375,20 @@ fn the_device_api_decodes_telemetry_in_all_forms() {
 #[test]
 fn the_device_api_knows_its_subscriptions_and_words() {
     let adapter = adapter();
-    assert_eq!(adapter.subscription(Transport::Mqtt, "v1/devices/me/rpc/request/+").unwrap(), [DownlinkKind::RpcRequest]);
+    assert_eq!(
+        adapter.subscription(Transport::Mqtt, "v1/devices/me/rpc/request/+").unwrap(),
+        [DownlinkKind::RpcRequest]
+    );
     assert!(adapter.subscription(Transport::Mqtt, "#").unwrap().is_empty());
-    let request = Downlink::RpcRequest { id: 4, method: "on".into(), params: Payload::new(json!({"pin": 1})) };
+    let request = Downlink::RpcRequest {
+        id: 4,
+        method: "on".into(),
+        params: Payload::new(json!({"pin": 1})),
+    };
     let outbound = adapter.encode(Transport::Mqtt, &request).unwrap().unwrap();
     assert_eq!(outbound.address, "v1/devices/me/rpc/request/4");
-    assert_eq!(serde_json::from_slice::<Json>(&outbound.payload).unwrap(), json!({"method": "on", "params": {"pin": 1}}));
+    assert_eq!(
+        serde_json::from_slice::<Json>(&outbound.payload).unwrap(),
+        json!({"method": "on", "params": {"pin": 1}})
+    );
 }

@@ -166,6 +166,8 @@ impl Life for ChainLife {
         let mut answers = Vec::with_capacity(BATCH_MAX);
         let mut control = std::pin::pin!(mailbox.next());
         let mut entrance_open = true;
+        // A mailbox that nobody can reach any more is always ready: listened to further, it would starve everything else.
+        let mut steered = true;
         loop {
             actor.take_over_when_empty();
             let room = BRANCHES_MAX.saturating_sub(actor.steps.branches()).min(BATCH_MAX);
@@ -174,9 +176,10 @@ impl Life for ChainLife {
             }
             tokio::select! {
                 biased;
-                message = &mut control => {
+                message = &mut control, if steered => {
                     // Breaks when asked to stop, or when nobody holds the control any more; the entrance decides about the end.
                     if message.dispatch_to(actor).await.is_break() {
+                        steered = false;
                         inputs.close();
                     }
                     control.set(mailbox.next());

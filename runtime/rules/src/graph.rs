@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use crate::ChainError;
 
+#[cfg(test)]
+mod tests;
+
 /// Nodes of a chain at most.
 pub const NODES_MAX: usize = 1_000;
 /// Connections of a chain at most.

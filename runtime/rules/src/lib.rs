@@ -16,6 +16,8 @@ pub mod failure;
 pub mod graph;
 pub mod node;
 pub mod step;
+#[cfg(test)]
+mod testing;
 
 pub use chain::{CHAIN_LANE_CAPACITY, ChainHandle, ChainInput, ChainLane, ChainState, start_chain};
 pub use error::ChainError;

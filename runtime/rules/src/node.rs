@@ -149,12 +149,14 @@ impl Life for NodeLife {
         }
         let mut batch = Vec::new();
         let mut control = std::pin::pin!(mailbox.next());
+        // A mailbox that nobody can reach any more is always ready: listened to further, it would starve the work.
+        let mut steered = true;
         loop {
             tokio::select! {
                 biased;
-                message = &mut control => {
+                message = &mut control, if steered => {
                     // A node outlives its control: it ends when its work lane closes.
-                    let _ = message.dispatch_to(actor).await;
+                    steered = message.dispatch_to(actor).await.is_continue();
                     control.set(mailbox.next());
                 }
                 taken = work.recv_batch(&mut batch, BATCH_MAX), if queue.is_empty() => {

@@ -11,6 +11,9 @@ use smallvec::SmallVec;
 
 use crate::Graph;
 
+#[cfg(test)]
+mod tests;
+
 /// Visits of nodes by one message and its descendants at most: a loop that never ends ends here.
 pub const VISITS_MAX: u32 = 10_000;
 

@@ -53,7 +53,16 @@ async fn demo(server: &Server) -> Result<()> {
     let customer = seed::create_customer(store, clock, tenant, "Demo customer").await?;
     seed::create_device(store, clock, tenant, "Demo device", Some(customer), DEMO_TOKEN).await?;
     login(server, tenant, None, Authority::TenantAdmin, TENANT_ADMIN, "Demo tenant", "tenant").await?;
-    login(server, tenant, Some(customer), Authority::CustomerUser, CUSTOMER_USER, "Demo customer", "customer").await
+    login(
+        server,
+        tenant,
+        Some(customer),
+        Authority::CustomerUser,
+        CUSTOMER_USER,
+        "Demo customer",
+        "customer",
+    )
+    .await
 }
 
 async fn login(
@@ -65,16 +74,29 @@ async fn login(
     name: &str,
     password: &str,
 ) -> Result<()> {
-    seed::create_login(&*server.store, &*server.clock, tenant, customer, authority, email, name, "", password)
-        .await
-        .with_context(|| format!("the user {email} was not created"))?;
+    seed::create_login(
+        &*server.store,
+        &*server.clock,
+        tenant,
+        customer,
+        authority,
+        email,
+        name,
+        "",
+        password,
+    )
+    .await
+    .with_context(|| format!("the user {email} was not created"))?;
     Ok(())
 }
 
 /// Says that the server is there, and what to do next.
 pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration) {
     let Listening { http, mqtt, .. } = listening;
-    println!("Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt} (ready after {} ms)", took.as_millis());
+    println!(
+        "Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt} (ready after {} ms)",
+        took.as_millis()
+    );
     println!("Data is kept in {}", config.data_dir.display());
     if let Some(password) = told.password {
         println!("\nSystem administrator: {ADMIN}, password {password}\nThis password is shown only now.");

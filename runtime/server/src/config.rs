@@ -37,7 +37,13 @@ impl Config {
             None => ServeOptions::default(),
         };
         let environment = std::env::var("PACIFICSOFT_ADMIN_PASSWORD").ok();
-        Config::merge(ServeOptions { admin_password: environment, ..options }, file)
+        Config::merge(
+            ServeOptions {
+                admin_password: environment,
+                ..options
+            },
+            file,
+        )
     }
 
     fn merge(options: ServeOptions, file: ServeOptions) -> Result<Self> {
@@ -54,7 +60,10 @@ impl Config {
             components: options.components.or(file.components),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             demo,
-            admin_password: options.admin_password.or(file.admin_password).filter(|password| !password.is_empty()),
+            admin_password: options
+                .admin_password
+                .or(file.admin_password)
+                .filter(|password| !password.is_empty()),
         })
     }
 }
@@ -65,7 +74,9 @@ fn read(path: &Path) -> Result<ServeOptions> {
 }
 
 fn resolve(name: &str, address: &str) -> Result<SocketAddr> {
-    let mut found = address.to_socket_addrs().with_context(|| format!("{name}: {address:?} is no address; it looks like 0.0.0.0:8080"))?;
+    let mut found = address
+        .to_socket_addrs()
+        .with_context(|| format!("{name}: {address:?} is no address; it looks like 0.0.0.0:8080"))?;
     found.next().with_context(|| format!("{name}: {address:?} leads nowhere"))
 }
 
@@ -82,28 +93,57 @@ mod tests {
     #[test]
     fn the_command_line_comes_before_the_file_and_the_file_before_defaults() {
         let file = parse("http = \"127.0.0.1:1\"\nmqtt = \"127.0.0.1:2\"\ndata-dir = \"/somewhere\"").unwrap();
-        let options = ServeOptions { http: Some("127.0.0.1:3".to_owned()), ..ServeOptions::default() };
+        let options = ServeOptions {
+            http: Some("127.0.0.1:3".to_owned()),
+            ..ServeOptions::default()
+        };
         let config = Config::merge(options, file).unwrap();
-        assert_eq!((config.http.port(), config.mqtt.port(), config.data_dir.to_str()), (3, 2, Some("/somewhere")));
+        assert_eq!(
+            (config.http.port(), config.mqtt.port(), config.data_dir.to_str()),
+            (3, 2, Some("/somewhere"))
+        );
         assert!(!config.demo);
     }
 
     #[test]
     fn a_demo_listens_on_this_machine_only_unless_told_otherwise() {
-        let demo = ServeOptions { demo: Some(true), ..ServeOptions::default() };
+        let demo = ServeOptions {
+            demo: Some(true),
+            ..ServeOptions::default()
+        };
         let config = Config::merge(demo.clone(), ServeOptions::default()).unwrap();
         assert!(config.http.ip().is_loopback() && config.mqtt.ip().is_loopback());
-        let open = ServeOptions { http: Some("0.0.0.0:8080".to_owned()), ..demo };
+        let open = ServeOptions {
+            http: Some("0.0.0.0:8080".to_owned()),
+            ..demo
+        };
         assert!(!Config::merge(open, ServeOptions::default()).unwrap().http.ip().is_loopback());
-        assert!(!Config::merge(ServeOptions::default(), ServeOptions::default()).unwrap().http.ip().is_loopback());
+        assert!(
+            !Config::merge(ServeOptions::default(), ServeOptions::default())
+                .unwrap()
+                .http
+                .ip()
+                .is_loopback()
+        );
     }
 
     #[test]
     fn unknown_keys_and_what_is_not_served_are_refused() {
         assert!(parse("htttp = \"127.0.0.1:1\"").unwrap_err().to_string().contains("htttp"));
-        let coap = ServeOptions { coap: Some("0.0.0.0:5683".to_owned()), ..ServeOptions::default() };
+        let coap = ServeOptions {
+            coap: Some("0.0.0.0:5683".to_owned()),
+            ..ServeOptions::default()
+        };
         assert!(Config::merge(coap, ServeOptions::default()).is_err());
-        let bad = ServeOptions { mqtt: Some("nowhere".to_owned()), ..ServeOptions::default() };
-        assert!(Config::merge(bad, ServeOptions::default()).unwrap_err().to_string().contains("mqtt"));
+        let bad = ServeOptions {
+            mqtt: Some("nowhere".to_owned()),
+            ..ServeOptions::default()
+        };
+        assert!(
+            Config::merge(bad, ServeOptions::default())
+                .unwrap_err()
+                .to_string()
+                .contains("mqtt")
+        );
     }
 }

@@ -44,7 +44,10 @@ fn serve(options: cli::ServeOptions) -> Result<()> {
         .init();
     raise_open_files();
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()?;
     // The server runs as a task of its own: the thread that waits for it is no worker, and asking actors from there is slow.
     runtime.block_on(async { actor::spawn("server", run(config, metrics)).await })?
 }

@@ -23,7 +23,10 @@ pub fn load(host: &Host, folder: Option<&Path>) -> Result<Components> {
     let mut catalog = Catalog::new();
     let mut device_api = None;
     for (name, bytes) in SHIPPED {
-        match host.load(bytes).with_context(|| format!("the shipped component {name} was not loaded"))? {
+        match host
+            .load(bytes)
+            .with_context(|| format!("the shipped component {name} was not loaded"))?
+        {
             LoadedComponent::Rules(component) => drop(catalog.add(&component)),
             LoadedComponent::Adapter(component) => device_api = Some(component),
         }
@@ -37,16 +40,25 @@ pub fn load(host: &Host, folder: Option<&Path>) -> Result<Components> {
 
 fn add_folder(host: &Host, folder: &Path, catalog: &mut Catalog) -> Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("the folder of components {} cannot be read", folder.display()))?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    let mut paths = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<Vec<_>, _>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
     paths.sort();
     for path in paths {
         let bytes = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        match host.load(&bytes).with_context(|| format!("the component {} was not loaded", path.display()))? {
+        match host
+            .load(&bytes)
+            .with_context(|| format!("the component {} was not loaded", path.display()))?
+        {
             LoadedComponent::Rules(component) => {
                 let refused = catalog.add(&component);
                 if !refused.is_empty() {
-                    bail!("the component {} claims class ids that others have: {}", path.display(), refused.join(", "));
+                    bail!(
+                        "the component {} claims class ids that others have: {}",
+                        path.display(),
+                        refused.join(", ")
+                    );
                 }
                 tracing::info!(path = %path.display(), types = component.types().len(), "component loaded");
             }

@@ -14,7 +14,7 @@ use model::{Clock, SystemClock};
 use plugins::{Host, HostConfig};
 use rules::NodeSurroundings;
 use session::{Adapters, CloseReason, Sessions, SessionsConfig};
-use storage::{EmbeddedConfig, EmbeddedStore, Journal, SettingStore, Store};
+use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
 use tenant::{App, AppConfig, ChainTable, LocalDevices};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -60,7 +60,11 @@ impl Server {
         let cache_key = secret(&store, "code-cache-key").await?;
         let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
         let Components { catalog, device_api } = blocking(move || {
-            let host = Host::new(HostConfig { cache_dir: Some(cache_dir), cache_key, ..HostConfig::default() })?;
+            let host = Host::new(HostConfig {
+                cache_dir: Some(cache_dir),
+                cache_key,
+                ..HostConfig::default()
+            })?;
             shipped::load(&host, folder.as_deref())
         })
         .await??;
@@ -76,7 +80,11 @@ impl Server {
             store: Arc::clone(&shared),
             catalog: Arc::clone(&catalog),
             effects: Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)),
-            nodes: NodeSurroundings { readings: Arc::new(StoredReadings(store)), log: log.clone(), clock: Arc::clone(&clock) },
+            nodes: NodeSurroundings {
+                readings: Arc::new(StoredReadings(store)),
+                log: log.clone(),
+                clock: Arc::clone(&clock),
+            },
             table: table.clone(),
         });
         let registry = Registry::new(Arc::clone(&shared), Arc::new(table), Arc::clone(&clock), RegistryConfig::default());
@@ -89,13 +97,25 @@ impl Server {
             clock: Arc::clone(&clock),
             payload_bytes_max: MqttConfig::new(config.mqtt).packet_bytes_max,
         });
-        Ok(Server { store: shared, catalog, clock, app, sessions, signing_key, metrics })
+        Ok(Server {
+            store: shared,
+            catalog,
+            clock,
+            app,
+            sessions,
+            signing_key,
+            metrics,
+        })
     }
 
     /// Opens the doors.
     pub async fn listen(self, config: &Config) -> Result<Listening> {
-        let http = TcpListener::bind(config.http).await.with_context(|| format!("HTTP cannot listen on {}", config.http))?;
-        let mqtt = MqttListener::bind(MqttConfig::new(config.mqtt)).await.with_context(|| format!("MQTT cannot listen on {}", config.mqtt))?;
+        let http = TcpListener::bind(config.http)
+            .await
+            .with_context(|| format!("HTTP cannot listen on {}", config.http))?;
+        let mqtt = MqttListener::bind(MqttConfig::new(config.mqtt))
+            .await
+            .with_context(|| format!("MQTT cannot listen on {}", config.mqtt))?;
         let (http_address, mqtt_address) = (http.local_addr()?, mqtt.address()?);
         let ready = Arc::new(AtomicBool::new(true));
         let (stop, stopping) = watch::channel(false);
@@ -132,7 +152,14 @@ impl Server {
                 upkeep.run_upkeep();
             }
         });
-        Ok(Listening { http: http_address, mqtt: mqtt_address, ready, stop, tasks, server: self })
+        Ok(Listening {
+            http: http_address,
+            mqtt: mqtt_address,
+            ready,
+            stop,
+            tasks,
+            server: self,
+        })
     }
 }
 

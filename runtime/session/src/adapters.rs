@@ -20,7 +20,12 @@ struct Inner {
 impl Adapters {
     /// Every tenant's devices speak through this component.
     pub fn new(component: AdapterComponent, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
-        Adapters(Arc::new(Inner { component, log, clock, pools: DashMap::new() }))
+        Adapters(Arc::new(Inner {
+            component,
+            log,
+            clock,
+            pools: DashMap::new(),
+        }))
     }
 
     /// The instances of a tenant.
@@ -28,7 +33,12 @@ impl Adapters {
         if let Some(pool) = self.0.pools.get(&tenant) {
             return Arc::clone(&pool);
         }
-        let Inner { component, log, clock, pools } = &*self.0;
+        let Inner {
+            component,
+            log,
+            clock,
+            pools,
+        } = &*self.0;
         let new = || Arc::new(AdapterPool::new(component.clone(), tenant, Arc::clone(log), Arc::clone(clock)));
         Arc::clone(&pools.entry(tenant).or_insert_with(new))
     }

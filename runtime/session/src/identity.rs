@@ -29,7 +29,9 @@ pub async fn authenticate(store: &(impl CredentialStore + ?Sized), credentials: 
         return Err(AuthError::Unknown);
     }
     match store.credentials(token).await {
-        Ok(Some((tenant, found))) if found.credentials_type == CredentialsType::AccessToken => Ok(DeviceId::new(tenant, found.device_id.id)),
+        Ok(Some((tenant, found))) if found.credentials_type == CredentialsType::AccessToken => {
+            Ok(DeviceId::new(tenant, found.device_id.id))
+        }
         Ok(_) => Err(AuthError::Unknown),
         Err(error) => {
             tracing::error!(%error, "device credentials could not be read");

@@ -17,8 +17,8 @@ pub mod manager;
 pub mod session;
 
 pub use adapters::Adapters;
-pub use plugins::{Inbound, Outbound, Transport};
 pub use error::{AuthError, OpenError, PublishError};
 pub use identity::Credentials;
 pub use manager::{ManagerState, Sessions, SessionsConfig};
+pub use plugins::{Inbound, Outbound, Transport};
 pub use session::{CloseReason, Event, Session, SessionState};

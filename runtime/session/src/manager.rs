@@ -130,7 +130,14 @@ impl Handler<Observe> for SessionManager {
         // A transport task that was cancelled could not say good-bye.
         self.connections.retain(|_, (_, control)| control.is_alive());
         gauge(&self.connections);
-        (self.connections.len(), self.connections.values().take(SHOWN_MAX).map(|(_, control)| control.clone()).collect())
+        (
+            self.connections.len(),
+            self.connections
+                .values()
+                .take(SHOWN_MAX)
+                .map(|(_, control)| control.clone())
+                .collect(),
+        )
     }
 }
 
@@ -160,8 +167,16 @@ impl Sessions {
     /// [`OpenError`].
     pub async fn connect(&self, device: DeviceId, transport: Transport) -> Result<Session, OpenError> {
         let session = Session::open(self.clone(), device, transport, true, WINDOW).await?;
-        let register = Register { device, session: session.id(), control: session.control().clone() };
-        self.0.manager.tell(register).await.map_err(|_| OpenError::Unavailable("the server is stopping".to_owned()))?;
+        let register = Register {
+            device,
+            session: session.id(),
+            control: session.control().clone(),
+        };
+        self.0
+            .manager
+            .tell(register)
+            .await
+            .map_err(|_| OpenError::Unavailable("the server is stopping".to_owned()))?;
         Ok(session)
     }
 

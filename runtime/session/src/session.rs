@@ -103,7 +103,13 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) async fn open(sessions: Sessions, device: DeviceId, transport: Transport, connected: bool, window: usize) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        sessions: Sessions,
+        device: DeviceId,
+        transport: Transport,
+        connected: bool,
+        window: usize,
+    ) -> Result<Self, OpenError> {
         let lane = sessions.router().lane(device).await.map_err(|error| match error {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
@@ -111,14 +117,22 @@ impl Session {
         let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
         let (settle, settlements) = actor::lane(window);
         let (control, mailbox) = Control::mailbox();
-        let state = SessionState { device: device.id, transport: transport.as_str(), published: 0, in_flight: 0 };
+        let state = SessionState {
+            device: device.id,
+            transport: transport.as_str(),
+            published: 0,
+            in_flight: 0,
+        };
         let mut session = Session {
             pool: sessions.adapters().pool(device.tenant),
             device,
             transport,
             sessions,
             lane,
-            link: SessionLink { id: SessionId::generate(), downlinks: down },
+            link: SessionLink {
+                id: SessionId::generate(),
+                downlinks: down,
+            },
             downlinks,
             settle,
             settlements,
@@ -131,7 +145,10 @@ impl Session {
             connected,
         };
         if connected {
-            session.deliver(Delivery::Connected(session.link.clone())).await.map_err(|_| OpenError::Unavailable("it is being moved".to_owned()))?;
+            session
+                .deliver(Delivery::Connected(session.link.clone()))
+                .await
+                .map_err(|_| OpenError::Unavailable("it is being moved".to_owned()))?;
         }
         Ok(session)
     }
@@ -174,7 +191,12 @@ impl Session {
         let receipt = Receipt::new(self.settle.clone(), sequence);
         for uplink in uplinks {
             let Some(uplink) = self.answered_here(uplink) else { continue };
-            let delivery = Delivery::Uplink { session: self.link.clone(), uplink, received_ms, receipt: receipt.share() };
+            let delivery = Delivery::Uplink {
+                session: self.link.clone(),
+                uplink,
+                received_ms,
+                receipt: receipt.share(),
+            };
             if self.deliver(delivery).await.is_err() {
                 // The receipt inside was dropped with the delivery: the settlement says so.
                 break;
@@ -213,7 +235,12 @@ impl Session {
     pub async fn close(mut self) {
         if std::mem::take(&mut self.connected) {
             let _ = self.lane.send(Delivery::Disconnected(self.link.id)).await;
-            self.sessions.tell_manager(Unregister { device: self.device, session: self.link.id }).await;
+            self.sessions
+                .tell_manager(Unregister {
+                    device: self.device,
+                    session: self.link.id,
+                })
+                .await;
         }
     }
 
@@ -227,7 +254,10 @@ impl Session {
                     "rateLimits": {},
                 });
                 // A session that takes no more hears nothing; its device asks again.
-                let _ = self.link.downlinks.try_send(Downlink::RpcResponse { id, payload: Payload::new(limits) });
+                let _ = self.link.downlinks.try_send(Downlink::RpcResponse {
+                    id,
+                    payload: Payload::new(limits),
+                });
                 None
             }
             other => Some(other),
@@ -236,7 +266,9 @@ impl Session {
 
     /// Hands a delivery to the device's actor, which may have moved or gone to sleep since.
     async fn deliver(&mut self, delivery: Delivery) -> Result<(), ()> {
-        let Err(closed) = self.lane.send(delivery).await else { return Ok(()) };
+        let Err(closed) = self.lane.send(delivery).await else {
+            return Ok(());
+        };
         let refused = |error: RouteError| tracing::debug!(device = %self.device, %error, "the device's actor is gone");
         self.lane = self.sessions.router().lane(self.device).await.map_err(refused)?;
         if self.connected && !matches!(closed.0, Delivery::Connected(_)) {

@@ -82,8 +82,14 @@ impl Handler<Ensure> for AppActor {
         if !alive {
             self.tenants.insert(tenant, TenantActor::start(tenant, self.around.clone()));
         }
-        let Some(control) = self.tenants.get(&tenant) else { return Err(TenantError::Stopping) };
-        control.ask(Reload).await.map_err(|_| TenantError::Stopping)?.map_err(TenantError::from)
+        let Some(control) = self.tenants.get(&tenant) else {
+            return Err(TenantError::Stopping);
+        };
+        control
+            .ask(Reload)
+            .await
+            .map_err(|_| TenantError::Stopping)?
+            .map_err(TenantError::from)
     }
 }
 
@@ -108,11 +114,37 @@ impl Handler<Stop> for AppActor {
 impl App {
     /// Starts the actor; no tenant is in use yet.
     pub fn start(config: AppConfig) -> Self {
-        let AppConfig { store, catalog, effects, nodes, table } = config;
-        let around = Surroundings { store, catalog, effects: effects.clone(), nodes, table: table.clone() };
+        let AppConfig {
+            store,
+            catalog,
+            effects,
+            nodes,
+            table,
+        } = config;
+        let around = Surroundings {
+            store,
+            catalog,
+            effects: effects.clone(),
+            nodes,
+            table: table.clone(),
+        };
         let (control, mailbox) = Control::mailbox();
-        actor::spawn("app", xtra::run(mailbox, AppActor { around, tenants: HashMap::new() }));
-        App { control, registry: Arc::new(OnceLock::new()), table, effects }
+        actor::spawn(
+            "app",
+            xtra::run(
+                mailbox,
+                AppActor {
+                    around,
+                    tenants: HashMap::new(),
+                },
+            ),
+        );
+        App {
+            control,
+            registry: Arc::new(OnceLock::new()),
+            table,
+            effects,
+        }
     }
 
     /// Tells the App which registry its devices live in, for [`App::observe`].
@@ -130,7 +162,10 @@ impl App {
     /// # Errors
     /// [`TenantError`] when they cannot be read, or the server is stopping.
     pub async fn ensure(&self, tenant: TenantId) -> Result<(), TenantError> {
-        self.control.ask(Ensure { tenant, reload: false }).await.map_err(|_| TenantError::Stopping)?
+        self.control
+            .ask(Ensure { tenant, reload: false })
+            .await
+            .map_err(|_| TenantError::Stopping)?
     }
 
     /// Brings a tenant's chains in line with what is stored. Messages in flight finish in the old version.
@@ -138,7 +173,10 @@ impl App {
     /// # Errors
     /// [`TenantError`] when they cannot be read, or the server is stopping.
     pub async fn reload(&self, tenant: TenantId) -> Result<(), TenantError> {
-        self.control.ask(Ensure { tenant, reload: true }).await.map_err(|_| TenantError::Stopping)?
+        self.control
+            .ask(Ensure { tenant, reload: true })
+            .await
+            .map_err(|_| TenantError::Stopping)?
     }
 
     /// What goes on.
@@ -147,7 +185,10 @@ impl App {
     /// [`TenantError::Stopping`].
     pub async fn observe(&self) -> Result<AppState, TenantError> {
         let tenants = self.control.ask(Observe).await.map_err(|_| TenantError::Stopping)?;
-        Ok(AppState { tenants, devices_awake: self.registry.get().map_or(0, Registry::awake) })
+        Ok(AppState {
+            tenants,
+            devices_awake: self.registry.get().map_or(0, Registry::awake),
+        })
     }
 
     /// Tells a device's actor, if it is awake, that the device's record has changed.

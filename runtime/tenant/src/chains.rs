@@ -44,7 +44,13 @@ impl ChainTable {
 impl Chains for ChainTable {
     fn entrance(&self, tenant: TenantId, chain: Option<Uuid>) -> Option<ChainLane> {
         let entrances = self.0.get(&tenant)?;
-        let find = |wanted: Uuid| entrances.by_chain.iter().find(|(id, _)| *id == wanted).map(|(_, lane)| lane.clone());
+        let find = |wanted: Uuid| {
+            entrances
+                .by_chain
+                .iter()
+                .find(|(id, _)| *id == wanted)
+                .map(|(_, lane)| lane.clone())
+        };
         // A chain that a profile names but that is gone gives way to the root chain.
         chain.and_then(find).or_else(|| entrances.root.and_then(find))
     }

@@ -25,7 +25,10 @@ impl LocalDevices {
 impl Devices for LocalDevices {
     async fn lane(&self, device: DeviceId) -> Result<DeviceLane, RouteError> {
         if !self.app.table().serves(device.tenant) {
-            self.app.ensure(device.tenant).await.map_err(|error| RouteError::Unavailable(error.to_string()))?;
+            self.app
+                .ensure(device.tenant)
+                .await
+                .map_err(|error| RouteError::Unavailable(error.to_string()))?;
         }
         self.registry.lane(device).await.map_err(|error| match error {
             DeviceError::NotFound => RouteError::NoDevice,

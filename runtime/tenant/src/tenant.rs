@@ -77,7 +77,10 @@ impl Handler<Observe> for TenantActor {
         for running in self.running.values() {
             chains.extend(running.handle.control.ask(Observe).await);
         }
-        TenantState { tenant: self.tenant, chains }
+        TenantState {
+            tenant: self.tenant,
+            chains,
+        }
     }
 }
 
@@ -91,7 +94,17 @@ impl Handler<Stop> for TenantActor {
 impl TenantActor {
     pub(crate) fn start(tenant: TenantId, around: Surroundings) -> Control<TenantActor> {
         let (control, mailbox) = Control::mailbox();
-        actor::spawn("tenant", xtra::run(mailbox, TenantActor { tenant, around, running: HashMap::new() }));
+        actor::spawn(
+            "tenant",
+            xtra::run(
+                mailbox,
+                TenantActor {
+                    tenant,
+                    around,
+                    running: HashMap::new(),
+                },
+            ),
+        );
         control
     }
 
@@ -100,7 +113,12 @@ impl TenantActor {
         let stored = self
             .around
             .store
-            .entities(self.tenant, EntityKind::RuleChain, &EntityFilter::default(), &PageRequest::first(CHAINS_MAX))
+            .entities(
+                self.tenant,
+                EntityKind::RuleChain,
+                &EntityFilter::default(),
+                &PageRequest::first(CHAINS_MAX),
+            )
             .await?;
         let mut root = None;
         let mut seen = Vec::with_capacity(stored.data.len());
@@ -128,18 +146,21 @@ impl TenantActor {
             }
         }
         self.running.retain(|id, _| seen.contains(id));
-        let by_chain = self.running.iter().map(|(id, running)| (*id, running.handle.lane.clone())).collect();
+        let by_chain = self
+            .running
+            .iter()
+            .map(|(id, running)| (*id, running.handle.lane.clone()))
+            .collect();
         self.around.table.publish(self.tenant, Entrances { root, by_chain });
         Ok(())
     }
 
     async fn run(&mut self, id: Uuid, version: u64, graph: Arc<Graph>) {
-        if let Some(running) = self.running.get_mut(&id) {
-            if running.handle.control.tell(Replace(Arc::clone(&graph))).await.is_ok() {
+        if let Some(running) = self.running.get_mut(&id)
+            && running.handle.control.tell(Replace(Arc::clone(&graph))).await.is_ok() {
                 running.version = version;
                 return;
             }
-        }
         let handle = start_chain(graph, self.tenant, self.around.effects.clone(), self.around.nodes.clone());
         self.running.insert(id, Running { handle, version });
     }

@@ -28,10 +28,10 @@ pub fn router(sessions: Sessions) -> Router {
     let body = DefaultBodyLimit::max(BODY_BYTES_MAX);
     let rpc_body = DefaultBodyLimit::max(RPC_BODY_BYTES_MAX);
     Router::new()
-        .route("/api/v1/{token}/telemetry", post(telemetry).layer(body.clone()))
+        .route("/api/v1/{token}/telemetry", post(telemetry).layer(body))
         .route("/api/v1/{token}/attributes", get(attributes).post(save_attributes).layer(body))
         .route("/api/v1/{token}/attributes/updates", get(attribute_updates))
-        .route("/api/v1/{token}/rpc", get(wait_for_rpc).post(call).layer(rpc_body.clone()))
+        .route("/api/v1/{token}/rpc", get(wait_for_rpc).post(call).layer(rpc_body))
         .route("/api/v1/{token}/rpc/{id}", post(reply).layer(rpc_body))
         .with_state(sessions)
 }
@@ -50,11 +50,23 @@ async fn reply(State(sessions): State<Sessions>, Path((token, id)): Path<(String
 
 async fn attributes(State(sessions): State<Sessions>, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
     let query = parameters.into_iter().collect();
-    ask(&sessions, &token, Inbound::new(Transport::Http, "GET attributes", query, Bytes::new()), DownlinkKind::AttributeResponse).await
+    ask(
+        &sessions,
+        &token,
+        Inbound::new(Transport::Http, "GET attributes", query, Bytes::new()),
+        DownlinkKind::AttributeResponse,
+    )
+    .await
 }
 
 async fn call(State(sessions): State<Sessions>, Path(token): Path<String>, body: Bytes) -> Response {
-    ask(&sessions, &token, Inbound::new(Transport::Http, "POST rpc", Vec::new(), body), DownlinkKind::RpcResponse).await
+    ask(
+        &sessions,
+        &token,
+        Inbound::new(Transport::Http, "POST rpc", Vec::new(), body),
+        DownlinkKind::RpcResponse,
+    )
+    .await
 }
 
 async fn wait_for_rpc(State(sessions): State<Sessions>, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
@@ -69,7 +81,10 @@ async fn attribute_updates(State(sessions): State<Sessions>, Path(token): Path<S
 async fn publish(sessions: &Sessions, token: &str, address: &str, body: Bytes) -> Response {
     let exchanged = async {
         let mut session = open(sessions, token, false).await?;
-        session.publish(Inbound::new(Transport::Http, address, Vec::new(), body)).await.map_err(refused)?;
+        session
+            .publish(Inbound::new(Transport::Http, address, Vec::new(), body))
+            .await
+            .map_err(refused)?;
         settled(&mut session).await
     };
     finish(exchanged.await.map(|()| StatusCode::OK.into_response()))
@@ -104,14 +119,20 @@ async fn wait(sessions: &Sessions, token: &str, parameters: &HashMap<String, Str
 type Refusal = (StatusCode, String);
 
 async fn open(sessions: &Sessions, token: &str, listening: bool) -> Result<Session, Refusal> {
-    let device = sessions.authenticate(Credentials::AccessToken(token)).await.map_err(|error| match error {
-        AuthError::Missing | AuthError::Unknown => (StatusCode::UNAUTHORIZED, String::new()),
-        AuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    })?;
-    sessions.exchange(device, Transport::Http, listening).await.map_err(|error| match error {
-        OpenError::NoDevice => (StatusCode::UNAUTHORIZED, String::new()),
-        OpenError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    })
+    let device = sessions
+        .authenticate(Credentials::AccessToken(token))
+        .await
+        .map_err(|error| match error {
+            AuthError::Missing | AuthError::Unknown => (StatusCode::UNAUTHORIZED, String::new()),
+            AuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        })?;
+    sessions
+        .exchange(device, Transport::Http, listening)
+        .await
+        .map_err(|error| match error {
+            OpenError::NoDevice => (StatusCode::UNAUTHORIZED, String::new()),
+            OpenError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        })
 }
 
 fn refused(error: PublishError) -> Refusal {
@@ -127,7 +148,10 @@ async fn settled(session: &mut Session) -> Result<(), Refusal> {
     let mut events = Vec::new();
     loop {
         if tokio::time::timeout_at(deadline, session.events(&mut events)).await.is_err() {
-            return Err((StatusCode::SERVICE_UNAVAILABLE, "the message was not made durable in time".to_owned()));
+            return Err((
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the message was not made durable in time".to_owned(),
+            ));
         }
         for event in events.drain(..) {
             match event {
@@ -160,5 +184,11 @@ async fn downlink(session: &mut Session, kind: DownlinkKind, patience: Duration)
 
 /// Errors of the device API are a JSON string, or nothing.
 fn finish(result: Result<Response, Refusal>) -> Response {
-    result.unwrap_or_else(|(status, reason)| if reason.is_empty() { status.into_response() } else { (status, axum::Json(reason)).into_response() })
+    result.unwrap_or_else(|(status, reason)| {
+        if reason.is_empty() {
+            status.into_response()
+        } else {
+            (status, axum::Json(reason)).into_response()
+        }
+    })
 }

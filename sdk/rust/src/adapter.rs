@@ -8,7 +8,8 @@ use crate::message::{Shape, at, length_of, shape_of};
 use crate::testing::TestInbound;
 
 pub use words::{
-    AttributeRequest, AttributeResponse, Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry, Uplink,
+    AttributeRequest, AttributeResponse, Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry,
+    Uplink,
 };
 
 /// What people know of an adapter.
@@ -192,7 +193,7 @@ macro_rules! export_adapter {
                 }
             }
 
-            $crate::bindings::adapter::export_payload_adapter!(Package with_types_in $crate::bindings::adapter);
+    $crate::bindings::adapter::export_payload_adapter!(Package with_types_in $crate::bindings::adapter);
         };
     };
 }

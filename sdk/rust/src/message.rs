@@ -113,9 +113,9 @@ impl<'a> Message<'a> {
     pub fn keys(&self, path: &str) -> Vec<String> {
         match self.0 {
             Source::Host(host) => host.keys(path),
-            Source::Test(test) => {
-                at(&test.payload, path).and_then(Json::as_object).map_or_else(Vec::new, |members| members.keys().cloned().collect())
-            }
+            Source::Test(test) => at(&test.payload, path)
+                .and_then(Json::as_object)
+                .map_or_else(Vec::new, |members| members.keys().cloned().collect()),
         }
     }
 

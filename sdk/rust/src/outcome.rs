@@ -8,24 +8,44 @@ pub use crate::bindings::node::pacificsoft::plugin::outcome::{
 impl Outcome {
     /// The message itself leaves along a relation given by name. For relations that the node declares, [`Outcome::Forward`] is cheaper.
     pub fn along(relation: impl Into<String>) -> Self {
-        Outcome::Steps(Steps { effects: Vec::new(), emissions: vec![Emission { relation: relation.into(), message: None }] })
+        Outcome::Steps(Steps {
+            effects: Vec::new(),
+            emissions: vec![Emission {
+                relation: relation.into(),
+                message: None,
+            }],
+        })
     }
 
     /// A changed message leaves along a relation.
     pub fn emit(relation: impl Into<String>, message: NewMessage) -> Self {
-        Outcome::Steps(Steps { effects: Vec::new(), emissions: vec![Emission { relation: relation.into(), message: Some(message) }] })
+        Outcome::Steps(Steps {
+            effects: Vec::new(),
+            emissions: vec![Emission {
+                relation: relation.into(),
+                message: Some(message),
+            }],
+        })
     }
 
     /// The message ends here, successfully.
     pub fn end() -> Self {
-        Outcome::Steps(Steps { effects: Vec::new(), emissions: Vec::new() })
+        Outcome::Steps(Steps {
+            effects: Vec::new(),
+            emissions: Vec::new(),
+        })
     }
 }
 
 impl NewMessage {
     /// The same message with another payload.
     pub fn with_json(json: impl Into<String>) -> Self {
-        NewMessage { kind: None, originator: None, metadata: None, payload: Some(Content::Json(json.into())) }
+        NewMessage {
+            kind: None,
+            originator: None,
+            metadata: None,
+            payload: Some(Content::Json(json.into())),
+        }
     }
 }
 

@@ -36,7 +36,11 @@ impl Template {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
             }
             let name = from[2..end].to_owned();
-            parts.push(if from.as_bytes()[1] == b'{' { Part::Metadata(name) } else { Part::Payload(name) });
+            parts.push(if from.as_bytes()[1] == b'{' {
+                Part::Metadata(name)
+            } else {
+                Part::Payload(name)
+            });
             rest = &from[end + 1..];
         }
         plain.push_str(rest);

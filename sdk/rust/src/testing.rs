@@ -27,7 +27,10 @@ impl TestMessage {
     pub fn new(kind: &str, json: &str) -> Self {
         TestMessage {
             kind: kind.to_owned(),
-            originator: EntityId { entity_type: "DEVICE".to_owned(), id: "00000000-0000-0000-0000-000000000001".to_owned() },
+            originator: EntityId {
+                entity_type: "DEVICE".to_owned(),
+                id: "00000000-0000-0000-0000-000000000001".to_owned(),
+            },
             timestamp: 1_700_000_000_000,
             metadata: BTreeMap::new(),
             payload: serde_json::from_str(json).expect("the test's own JSON"),

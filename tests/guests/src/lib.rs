@@ -49,8 +49,14 @@ fn spin() -> ! {
 }
 
 fn emissions(count: usize, json: &str) -> Outcome {
-    let emission = || Emission { relation: "Success".to_owned(), message: Some(NewMessage::with_json(json)) };
-    Outcome::Steps(Steps { effects: vec![], emissions: (0..count).map(|_| emission()).collect() })
+    let emission = || Emission {
+        relation: "Success".to_owned(),
+        message: Some(NewMessage::with_json(json)),
+    };
+    Outcome::Steps(Steps {
+        effects: vec![],
+        emissions: (0..count).map(|_| emission()).collect(),
+    })
 }
 
 #[allow(unconditional_recursion, reason = "that is what it is for")]
@@ -66,12 +72,12 @@ evil!(/// Never returns.
 evil!(/// Never opens.
     LoopInOpen, "loop-in-open", "test.evil.loop-in-open", open: |_| spin(), process: |_, _| Ok(Outcome::Forward(0)));
 evil!(/// Takes memory without end.
-    MemoryBomb, "memory-bomb", "test.evil.memory-bomb", open: fine, process: |_, _| {
-        let mut hoard: Vec<Vec<u8>> = Vec::new();
-        loop {
-            hoard.push(std::hint::black_box(vec![1; 1 << 20]));
-        }
-    });
+MemoryBomb, "memory-bomb", "test.evil.memory-bomb", open: fine, process: |_, _| {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        hoard.push(std::hint::black_box(vec![1; 1 << 20]));
+    }
+});
 evil!(/// Panics.
     Trap, "trap", "test.evil.trap", open: fine, process: |_, _| panic!("on purpose"));
 evil!(/// Panics while opening.
@@ -79,49 +85,55 @@ evil!(/// Panics while opening.
 evil!(/// Calls itself without end.
     StackBomb, "stack-bomb", "test.evil.stack-bomb", open: fine, process: |_, _| Err(recurse(0).to_string()));
 evil!(/// Answers with megabytes.
-    HugeOutput, "huge-output", "test.evil.huge-output", open: fine, process: |_, _| {
-        let mut json = String::with_capacity(3 << 20);
-        json.push('"');
-        while json.len() < 3 << 20 {
-            json.push_str("xxxxxxxxxxxxxxxx");
-        }
-        json.push('"');
-        Ok(Outcome::emit("Success", NewMessage::with_json(json)))
-    });
+HugeOutput, "huge-output", "test.evil.huge-output", open: fine, process: |_, _| {
+    let mut json = String::with_capacity(3 << 20);
+    json.push('"');
+    while json.len() < 3 << 20 {
+        json.push_str("xxxxxxxxxxxxxxxx");
+    }
+    json.push('"');
+    Ok(Outcome::emit("Success", NewMessage::with_json(json)))
+});
 evil!(/// Answers with a hundred thousand messages.
     ManyEmissions, "many-emissions", "test.evil.many-emissions", open: fine, process: |_, _| Ok(emissions(20_000, "1")));
 evil!(/// Writes ten thousand log lines for a message.
-    LogFlood, "log-flood", "test.evil.log-flood", open: fine, process: |_, _| {
-        for _ in 0..10_000 {
-            log(Level::Error, "flood flood flood flood");
-        }
-        Ok(Outcome::Forward(0))
-    });
+LogFlood, "log-flood", "test.evil.log-flood", open: fine, process: |_, _| {
+    for _ in 0..10_000 {
+        log(Level::Error, "flood flood flood flood");
+    }
+    Ok(Outcome::Forward(0))
+});
 evil!(/// Names a relation it did not declare.
     UnknownRelation, "unknown-relation", "test.evil.unknown-relation", open: fine, process: |_, _| Ok(Outcome::along("Elsewhere")));
 evil!(/// Names a relation by an index beyond its list.
     BadIndex, "bad-index", "test.evil.bad-index", open: fine, process: |_, _| Ok(Outcome::Forward(99)));
 evil!(/// Asks for an effect it did not declare.
-    UndeclaredEffect, "undeclared-effect", "test.evil.undeclared-effect", open: fine, process: |_, _| {
-        Ok(Outcome::Effect(Effect::ClearAlarm(ClearAlarm { entity: None, alarm_type: "x".to_owned(), details: None })))
-    });
+UndeclaredEffect, "undeclared-effect", "test.evil.undeclared-effect", open: fine, process: |_, _| {
+    Ok(Outcome::Effect(Effect::ClearAlarm(ClearAlarm { entity: None, alarm_type: "x".to_owned(), details: None })))
+});
 evil!(/// Writes to an entity with an id that is none.
-    BadEntity, "bad-entity", "test.evil.bad-entity", open: fine, process: |_, _| {
-        let entity = EntityId { entity_type: "DEVICE".to_owned(), id: "../../etc".to_owned() };
-        let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::whole() };
-        Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
-    });
+BadEntity, "bad-entity", "test.evil.bad-entity", open: fine, process: |_, _| {
+    let entity = EntityId { entity_type: "DEVICE".to_owned(), id: "../../etc".to_owned() };
+    let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::whole() };
+    Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
+});
 evil!(/// Emits text that is no JSON.
     BadJson, "bad-json", "test.evil.bad-json", open: fine, process: |_, _| Ok(emissions(1, "{not json")));
 evil!(/// Is busy for the milliseconds in its configuration.
-    Slow, "slow", "test.evil.slow", open: fine, process: |configuration, _| {
-        let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        let until = pacificsoft_sdk::now_ms() + json["ms"].as_i64().unwrap_or(1);
-        while pacificsoft_sdk::now_ms() < until {
-            std::hint::black_box(());
-        }
-        Ok(Outcome::Forward(0))
-    });
+Slow, "slow", "test.evil.slow", open: fine, process: |configuration, _| {
+    let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+    let until = pacificsoft_sdk::now_ms() + json["ms"].as_i64().unwrap_or(1);
+    while pacificsoft_sdk::now_ms() < until {
+        std::hint::black_box(());
+    }
+    Ok(Outcome::Forward(0))
+});
+evil!(/// Behaves: makes a new message, for measurements.
+Transform, "transform", "test.evil.transform", open: fine, process: |_, message| {
+    let celsius = message.number("temperature").ok_or("no temperature")?;
+    let json = format!("{{\"fahrenheit\":{}}}", celsius * 1.8 + 32.0);
+    Ok(Outcome::emit("Success", NewMessage::with_json(json)))
+});
 
 pacificsoft_sdk::export_nodes!(
     Pass,
@@ -139,5 +151,6 @@ pacificsoft_sdk::export_nodes!(
     UndeclaredEffect,
     BadEntity,
     BadJson,
-    Slow
+    Slow,
+    Transform
 );

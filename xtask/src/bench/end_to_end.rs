@@ -25,7 +25,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { devices: 200, seconds: 20, window: 64 }
+        Options {
+            devices: 200,
+            seconds: 20,
+            window: 64,
+        }
     }
 }
 
@@ -71,11 +75,26 @@ impl Server {
         std::fs::create_dir_all(&folder.0)?;
         let (mqtt, http) = (free_port()?, free_port()?);
         let mut command = Command::new(binary);
-        command.args(["serve", "--demo", "--log", "warn", "--mqtt", &format!("127.0.0.1:{mqtt}"), "--http", &format!("127.0.0.1:{http}")]);
+        command.args([
+            "serve",
+            "--demo",
+            "--log",
+            "warn",
+            "--mqtt",
+            &format!("127.0.0.1:{mqtt}"),
+            "--http",
+            &format!("127.0.0.1:{http}"),
+        ]);
         command.arg("--data-dir").arg(folder.0.join("data"));
         let mut process = Process::start("pacificsoft", &mut command, &folder.0.join("log"))?;
         process.wait_for_port(mqtt)?;
-        Ok(Server { process, mqtt, http, _folder: folder, generator })
+        Ok(Server {
+            process,
+            mqtt,
+            http,
+            _folder: folder,
+            generator,
+        })
     }
 
     /// Puts a load on it; `rate` 0: as much as the windows allow.
@@ -141,10 +160,16 @@ pub fn load(generator: &Path, mqtt: u16, options: &Options, rate: u64, more: &[S
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let server = Server::start(root)?;
     let (idle_mb, _) = server.process.memory_mb()?;
-    println!("# end to end: {} devices, {} s each; server idle {idle_mb:.0} MB", options.devices, options.seconds);
+    println!(
+        "# end to end: {} devices, {} s each; server idle {idle_mb:.0} MB",
+        options.devices, options.seconds
+    );
     println!("| load | msg/s | p50 ms | p99 ms | max ms | sent | acknowledged | stored | server CPU s | msg per CPU-s |");
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    let small = Options { seconds: options.seconds.min(5), ..options.clone() };
+    let small = Options {
+        seconds: options.seconds.min(5),
+        ..options.clone()
+    };
     server.load(&small, 0, false)?;
     let most = server.load(options, 0, true)?;
     show("as much as possible", &most);

@@ -35,7 +35,11 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let folder = build::target(root).join("bench");
     std::fs::create_dir_all(&folder)?;
     let generator = super::binaries(root)?.1;
-    let load = end_to_end::Options { devices: options.devices, seconds: options.seconds, window: 64 };
+    let load = end_to_end::Options {
+        devices: options.devices,
+        seconds: options.seconds,
+        window: 64,
+    };
     let mut results: [Vec<Load>; 3] = Default::default();
     for round in 1..=options.rounds {
         eprintln!("peers: round {round} of {}", options.rounds);
@@ -51,15 +55,31 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         let paced = sustained(&generator, port, &load, &mosquitto, &pipeline)?;
         results[2].push(paced);
     }
-    println!("# peers: {} rounds, {} s each, {} devices; medians", options.rounds, options.seconds, options.devices);
+    println!(
+        "# peers: {} rounds, {} s each, {} devices; medians",
+        options.rounds, options.seconds, options.devices
+    );
     println!("| who | msg/s | msg per CPU-s of the servers | p50 ms | p99 ms |\n|---|---|---|---|---|");
-    let names = ["Pacificsoft (adapter, 3 nodes, durable)", "Mosquitto (accepts, keeps nothing)", "Mosquitto + Node-RED (3 nodes, keeps nothing)"];
+    let names = [
+        "Pacificsoft (adapter, 3 nodes, durable)",
+        "Mosquitto (accepts, keeps nothing)",
+        "Mosquitto + Node-RED (3 nodes, keeps nothing)",
+    ];
     for (name, loads) in names.iter().zip(&results) {
         let of = |figure: fn(&Load) -> f64| median(loads.iter().map(figure).collect());
-        println!("| {name} | {:.0} | {:.0} | {:.2} | {:.2} |", of(|l| l.rate), of(|l| l.per_cpu_s), of(|l| l.p50_ms), of(|l| l.p99_ms));
+        println!(
+            "| {name} | {:.0} | {:.0} | {:.2} | {:.2} |",
+            of(|l| l.rate),
+            of(|l| l.per_cpu_s),
+            of(|l| l.p50_ms),
+            of(|l| l.p99_ms)
+        );
     }
     let ratio = |loads: &[Load]| median(loads.iter().map(|load| load.per_cpu_s).collect());
-    println!("Pacificsoft / Node-RED, messages per CPU-second: {:.1}", ratio(&results[0]) / ratio(&results[2]));
+    println!(
+        "Pacificsoft / Node-RED, messages per CPU-second: {:.1}",
+        ratio(&results[0]) / ratio(&results[2])
+    );
     Ok(())
 }
 
@@ -67,10 +87,19 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 fn mosquitto(folder: &Path) -> Result<(Process, u16)> {
     let port = free_port()?;
     let configuration = folder.join("mosquitto.conf");
-    let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 0\n");
+    let text =
+        format!("listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\nmax_inflight_messages 0\n");
     std::fs::write(&configuration, text)?;
-    let program = if Path::new("/usr/sbin/mosquitto").exists() { "/usr/sbin/mosquitto" } else { "mosquitto" };
-    let mut process = Process::start("mosquitto", Command::new(program).arg("-c").arg(&configuration), &folder.join("mosquitto.log"))?;
+    let program = if Path::new("/usr/sbin/mosquitto").exists() {
+        "/usr/sbin/mosquitto"
+    } else {
+        "mosquitto"
+    };
+    let mut process = Process::start(
+        "mosquitto",
+        Command::new(program).arg("-c").arg(&configuration),
+        &folder.join("mosquitto.log"),
+    )?;
     process.wait_for_port(port)?;
     Ok((process, port))
 }
@@ -82,8 +111,13 @@ fn node_red(root: &Path) -> Result<PathBuf> {
     if !program.exists() {
         eprintln!("peers: installing node-red from npm");
         std::fs::create_dir_all(&folder)?;
-        shell::quietly(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg("node-red@4"))
-            .context("missing: Node.js with npm")?;
+        shell::quietly(
+            Command::new("npm")
+                .args(["install", "--no-audit", "--no-fund", "--prefix"])
+                .arg(&folder)
+                .arg("node-red@4"),
+        )
+        .context("missing: Node.js with npm")?;
     }
     Ok(program)
 }
@@ -93,7 +127,9 @@ fn start_node_red(program: &Path, folder: &Path, mqtt: u16) -> Result<Process> {
     let _ = std::fs::remove_dir_all(&home);
     std::fs::create_dir_all(&home)?;
     let port = free_port()?;
-    let settings = format!("module.exports = {{ uiPort: {port}, uiHost: '127.0.0.1', flowFile: 'flows.json', logging: {{ console: {{ level: 'warn' }} }} }};\n");
+    let settings = format!(
+        "module.exports = {{ uiPort: {port}, uiHost: '127.0.0.1', flowFile: 'flows.json', logging: {{ console: {{ level: 'warn' }} }} }};\n"
+    );
     std::fs::write(home.join("settings.js"), settings)?;
     let flows = serde_json::json!([
         {"id": "tab", "type": "tab", "label": "bench"},
@@ -139,6 +175,17 @@ fn sustained(generator: &Path, port: u16, options: &end_to_end::Options, mosquit
 /// What the pipeline has counted, in steps of 1 000.
 fn count(port: u16) -> Result<u64> {
     let mut command = Command::new("mosquitto_sub");
-    command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-t", "bench/count", "-C", "1", "-W", "5"]);
+    command.args([
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port.to_string(),
+        "-t",
+        "bench/count",
+        "-C",
+        "1",
+        "-W",
+        "5",
+    ]);
     Ok(shell::quietly(&mut command)?.trim().parse()?)
 }

@@ -66,7 +66,11 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            line.split_whitespace().next().and_then(|number| number.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+            line.split_whitespace()
+                .next()
+                .and_then(|number| number.parse::<f64>().ok())
+                .unwrap_or(0.0)
+                / 1024.0
         };
         Ok((field("VmRSS:"), field("VmHWM:")))
     }

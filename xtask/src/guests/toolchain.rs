@@ -44,7 +44,10 @@ impl Toolchain {
         if allowed("active") && active_has_target(root) {
             return Ok(Toolchain::Active);
         }
-        if allowed("rustup") && succeeds(Command::new("rustup").args(["target", "add", TARGET]).current_dir(root)) && active_has_target(root) {
+        if allowed("rustup")
+            && succeeds(Command::new("rustup").args(["target", "add", TARGET]).current_dir(root))
+            && active_has_target(root)
+        {
             return Ok(Toolchain::Rustup);
         }
         if allowed("debian") && (debian_is_complete() || install_debian()) {
@@ -61,7 +64,11 @@ impl Toolchain {
     /// # Errors
     /// When one does not build.
     pub fn build(self, root: &Path, packages: &[&str]) -> Result<Vec<PathBuf>> {
-        let target_dir = root.join(if self == Toolchain::Debian { "target/guests-debian" } else { "target/guests" });
+        let target_dir = root.join(if self == Toolchain::Debian {
+            "target/guests-debian"
+        } else {
+            "target/guests"
+        });
         let mut command = match self {
             Toolchain::Active | Toolchain::Rustup => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
             Toolchain::Debian => {
@@ -74,12 +81,23 @@ impl Toolchain {
                 command
             }
         };
-        command.current_dir(root).arg("build").args(["--quiet", "--profile", "guest", "--target", TARGET]).arg("--target-dir").arg(&target_dir);
+        command
+            .current_dir(root)
+            .arg("build")
+            .args(["--quiet", "--profile", "guest", "--target", TARGET])
+            .arg("--target-dir")
+            .arg(&target_dir);
         for package in packages {
             command.args(["--package", package]);
         }
         // Settings for the host's build must not reach the guests.
-        for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR", "RUSTUP_TOOLCHAIN"] {
+        for variable in [
+            "RUSTFLAGS",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_BUILD_TARGET",
+            "CARGO_TARGET_DIR",
+            "RUSTUP_TOOLCHAIN",
+        ] {
             if self == Toolchain::Debian || variable != "RUSTUP_TOOLCHAIN" {
                 command.env_remove(variable);
             }
@@ -89,38 +107,62 @@ impl Toolchain {
             bail!("the guests do not build ({status})");
         }
         let folder = target_dir.join(TARGET).join("guest");
-        Ok(packages.iter().map(|package| folder.join(package.replace('-', "_")).with_extension("wasm")).collect())
+        Ok(packages
+            .iter()
+            .map(|package| folder.join(package.replace('-', "_")).with_extension("wasm"))
+            .collect())
     }
 }
 
 fn active_has_target(root: &Path) -> bool {
-    let Ok(output) = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).current_dir(root).output() else {
+    let Ok(output) = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(root)
+        .output()
+    else {
         return false;
     };
     let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
     output.status.success()
         && std::fs::read_dir(folder).is_ok_and(|entries| {
-            entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
+            entries
+                .flatten()
+                .any(|entry| entry.file_name().to_string_lossy().starts_with("libstd-"))
         })
 }
 
 fn debian_is_complete() -> bool {
-    ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/bin/wasm-ld-22"].iter().all(|path| Path::new(path).exists())
+    ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/bin/wasm-ld-22"]
+        .iter()
+        .all(|path| Path::new(path).exists())
         && Path::new("/usr/src").exists()
-        && DEBIAN_PACKAGES.iter().all(|package| succeeds(Command::new("dpkg").args(["-s", package])))
+        && DEBIAN_PACKAGES
+            .iter()
+            .all(|package| succeeds(Command::new("dpkg").args(["-s", package])))
 }
 
 fn install_debian() -> bool {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
+    let root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|output| output.stdout.starts_with(b"0"));
     if !root || !Path::new("/usr/bin/apt-get").exists() {
         return false;
     }
     eprintln!("guests: installing Debian's {}", DEBIAN_PACKAGES.join(" "));
     succeeds(Command::new("apt-get").args(["-qq", "update"]))
-        && succeeds(Command::new("apt-get").args(["-qq", "-y", "--no-install-recommends", "install"]).args(DEBIAN_PACKAGES))
+        && succeeds(
+            Command::new("apt-get")
+                .args(["-qq", "-y", "--no-install-recommends", "install"])
+                .args(DEBIAN_PACKAGES),
+        )
         && debian_is_complete()
 }
 
 fn succeeds(command: &mut Command) -> bool {
-    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).status().is_ok_and(|status| status.success())
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }

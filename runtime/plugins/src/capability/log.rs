@@ -17,7 +17,12 @@ impl Host for Guest {
         };
         let dropped = std::mem::take(&mut self.log_budget.dropped);
         if dropped > 0 {
-            sink.line(self.tenant, &self.name, LogLevel::Warn, &format!("{dropped} log lines beyond the limit were dropped"));
+            sink.line(
+                self.tenant,
+                &self.name,
+                LogLevel::Warn,
+                &format!("{dropped} log lines beyond the limit were dropped"),
+            );
         }
         sink.line(self.tenant, &self.name, level, cut(&text, self.log_budget.line_bytes_max));
         Ok(())

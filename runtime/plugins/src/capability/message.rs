@@ -31,7 +31,10 @@ impl HostMessage for Guest {
 
     fn originator(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<EntityId> {
         let originator = self.message()?.originator;
-        Ok(EntityId { entity_type: originator.kind.as_str().to_owned(), id: originator.id.to_string() })
+        Ok(EntityId {
+            entity_type: originator.kind.as_str().to_owned(),
+            id: originator.id.to_string(),
+        })
     }
 
     fn timestamp(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<i64> {
@@ -43,7 +46,12 @@ impl HostMessage for Guest {
     }
 
     fn metadata_entries(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self.message()?.metadata.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect())
+        Ok(self
+            .message()?
+            .metadata
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect())
     }
 
     fn shape(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Shape> {
@@ -67,7 +75,11 @@ impl HostMessage for Guest {
     }
 
     fn keys(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Vec<String>> {
-        Ok(self.at(&path)?.and_then(Json::as_object).map(|members| members.keys().cloned().collect()).unwrap_or_default())
+        Ok(self
+            .at(&path)?
+            .and_then(Json::as_object)
+            .map(|members| members.keys().cloned().collect())
+            .unwrap_or_default())
     }
 
     fn length(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<u32> {

@@ -16,7 +16,10 @@ impl Guest {
 
 /// The entity of a tenant that a guest names.
 pub(crate) fn entity_id(tenant: model::TenantId, named: &entity::EntityId) -> Result<EntityId, String> {
-    let kind: EntityKind = named.entity_type.parse().map_err(|_| format!("there is no entity type {:?}", short(&named.entity_type)))?;
+    let kind: EntityKind = named
+        .entity_type
+        .parse()
+        .map_err(|_| format!("there is no entity type {:?}", short(&named.entity_type)))?;
     let id = Uuid::try_parse(&named.id).map_err(|_| format!("{:?} is not the id of an entity", short(&named.id)))?;
     Ok(EntityId::new(tenant, kind, id))
 }
@@ -29,7 +32,9 @@ pub(crate) fn short(text: &str) -> String {
 impl Host for Guest {
     fn attribute(&mut self, named: entity::EntityId, scope: String, key: String) -> wasmtime::Result<Option<String>> {
         let entity = self.own_entity(&named)?;
-        let scope: AttributeScope = scope.parse().map_err(|_| wasmtime::Error::msg(format!("there is no scope {:?}", short(&scope))))?;
+        let scope: AttributeScope = scope
+            .parse()
+            .map_err(|_| wasmtime::Error::msg(format!("there is no scope {:?}", short(&scope))))?;
         let Some(readings) = &self.readings else { return Ok(None) };
         let found = readings.attribute(entity, scope, &key).map_err(wasmtime::Error::msg)?;
         Ok(found.map(|reading| reading.value.to_json().to_string()))

@@ -34,7 +34,12 @@ impl HostInbound for Guest {
     }
 
     fn query(&mut self, _: Resource<GuestInbound>, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.inbound()?.query.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()))
+        Ok(self
+            .inbound()?
+            .query
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value.clone()))
     }
 
     fn payload(&mut self, _: Resource<GuestInbound>) -> wasmtime::Result<Vec<u8>> {

@@ -3,8 +3,8 @@
 
 use bytes::{Bytes, BytesMut};
 use rumqttd::protocol::{
-    self, ConnAck, ConnAckProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, PingResp, Protocol, PubAck, PubAckReason,
-    QoS, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
+    self, ConnAck, ConnAckProperties, ConnectReturnCode, Disconnect, DisconnectReasonCode, Packet, PingResp, Protocol, PubAck,
+    PubAckReason, QoS, SubAck, SubscribeReasonCode, UnsubAck, UnsubAckReason,
 };
 
 use super::packet::{AckCode, Connect, ConnectCode, Goodbye, Incoming, Outgoing, Publish, Version};
@@ -69,7 +69,10 @@ struct Header {
 impl RumqttCodec {
     /// For a new connection: its first packet decides about the version.
     pub fn new(packet_bytes_max: usize) -> Self {
-        RumqttCodec { version: None, packet_bytes_max }
+        RumqttCodec {
+            version: None,
+            packet_bytes_max,
+        }
     }
 
     fn read(&self, buffer: &mut BytesMut) -> Result<Packet, protocol::Error> {
@@ -84,7 +87,10 @@ impl FrameCodec for RumqttCodec {
     fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Incoming>, FrameError> {
         let Some(header) = header(buffer)? else { return Ok(None) };
         if header.total_len > self.packet_bytes_max {
-            return Err(FrameError::TooLarge { len: header.total_len, max: self.packet_bytes_max });
+            return Err(FrameError::TooLarge {
+                len: header.total_len,
+                max: self.packet_bytes_max,
+            });
         }
         match (header.packet_type, self.version) {
             (1, None) | (3 | 4 | 8 | 10 | 12 | 14, Some(_)) => {}
@@ -114,7 +120,9 @@ impl FrameCodec for RumqttCodec {
 
     fn encode(&self, packet: Outgoing, buffer: &mut BytesMut) {
         let version = self.version();
-        let Some(packet) = written(packet, version, self.packet_bytes_max) else { return };
+        let Some(packet) = written(packet, version, self.packet_bytes_max) else {
+            return;
+        };
         let written = match version {
             Version::V311 => protocol::v4::V4.write(packet, buffer),
             Version::V5 => protocol::v5::V5.write(packet, buffer),
@@ -135,7 +143,11 @@ impl RumqttCodec {
             // Whatever it says, the device goes.
             return Ok(Incoming::Disconnect);
         }
-        let (qos, pkid) = if header.packet_type == 3 { publish_header(&header, &frame)? } else { (0, 0) };
+        let (qos, pkid) = if header.packet_type == 3 {
+            publish_header(&header, &frame)?
+        } else {
+            (0, 0)
+        };
         let packet = self.read(&mut frame).map_err(|error| match error {
             protocol::Error::InvalidProtocolLevel(level) => FrameError::UnsupportedVersion(level),
             other => FrameError::Malformed(other.to_string()),
@@ -156,11 +168,20 @@ impl RumqttCodec {
                     return Err(FrameError::Protocol("a topic alias, though none are allowed"));
                 }
                 let topic = topic(publish.topic)?;
-                Ok(Incoming::Publish(Publish { qos, pkid, topic, payload: publish.payload }))
+                Ok(Incoming::Publish(Publish {
+                    qos,
+                    pkid,
+                    topic,
+                    payload: publish.payload,
+                }))
             }
             Packet::PubAck(ack, _) => Ok(Incoming::PubAck(ack.pkid)),
             Packet::Subscribe(subscribe, _) => {
-                let filters: Vec<_> = subscribe.filters.into_iter().map(|filter| (filter.path, filter.qos as u8)).collect();
+                let filters: Vec<_> = subscribe
+                    .filters
+                    .into_iter()
+                    .map(|filter| (filter.path, filter.qos as u8))
+                    .collect();
                 if filters.is_empty() || subscribe.pkid == 0 {
                     return Err(FrameError::Protocol("a subscription without filter or packet identifier"));
                 }
@@ -181,10 +202,19 @@ fn header(buffer: &[u8]) -> Result<Option<Header>, FrameError> {
         remaining |= usize::from(byte & 0x7f) << (7 * position);
         if byte & 0x80 == 0 {
             let header_len = position + 2;
-            return Ok(Some(Header { packet_type: first >> 4, flags: first & 0x0f, header_len, total_len: header_len + remaining }));
+            return Ok(Some(Header {
+                packet_type: first >> 4,
+                flags: first & 0x0f,
+                header_len,
+                total_len: header_len + remaining,
+            }));
         }
     }
-    if buffer.len() >= 5 { Err(FrameError::Malformed("the length has more than four bytes".to_owned())) } else { Ok(None) }
+    if buffer.len() >= 5 {
+        Err(FrameError::Malformed("the length has more than four bytes".to_owned()))
+    } else {
+        Ok(None)
+    }
 }
 
 /// The version that a CONNECT asks for: name and level stand at its beginning.
@@ -209,7 +239,10 @@ fn publish_header(header: &Header, frame: &[u8]) -> Result<(u8, u16), FrameError
         1 => {
             let body = frame.get(header.header_len..).unwrap_or_default();
             let topic_len = body.first_chunk::<2>().map(|len| usize::from(u16::from_be_bytes(*len)));
-            let pkid = topic_len.and_then(|len| body.get(2 + len..)).and_then(|rest| rest.first_chunk::<2>()).map(|id| u16::from_be_bytes(*id));
+            let pkid = topic_len
+                .and_then(|len| body.get(2 + len..))
+                .and_then(|rest| rest.first_chunk::<2>())
+                .map(|id| u16::from_be_bytes(*id));
             match pkid {
                 Some(0) => Err(FrameError::Malformed("packet identifier 0".to_owned())),
                 Some(pkid) => Ok((1, pkid)),
@@ -243,7 +276,13 @@ fn written(packet: Outgoing, version: Version, packet_bytes_max: usize) -> Optio
                 shared_subscription_available: Some(0),
                 ..ConnAckProperties::default()
             });
-            Packet::ConnAck(ConnAck { session_present: false, code: connect_code(code, version) }, properties)
+            Packet::ConnAck(
+                ConnAck {
+                    session_present: false,
+                    code: connect_code(code, version),
+                },
+                properties,
+            )
         }
         Outgoing::PubAck(pkid, code) => {
             let reason = match (version, code) {
@@ -260,19 +299,38 @@ fn written(packet: Outgoing, version: Version, packet_bytes_max: usize) -> Optio
                 (None, Version::V311) => SubscribeReasonCode::Failure,
                 (None, Version::V5) => SubscribeReasonCode::TopicFilterInvalid,
             });
-            Packet::SubAck(SubAck { pkid, return_codes: return_codes.collect() }, None)
+            Packet::SubAck(
+                SubAck {
+                    pkid,
+                    return_codes: return_codes.collect(),
+                },
+                None,
+            )
         }
-        Outgoing::UnsubAck(pkid, count) => Packet::UnsubAck(UnsubAck { pkid, reasons: vec![UnsubAckReason::Success; count] }, None),
+        Outgoing::UnsubAck(pkid, count) => Packet::UnsubAck(
+            UnsubAck {
+                pkid,
+                reasons: vec![UnsubAckReason::Success; count],
+            },
+            None,
+        ),
         Outgoing::PingResp => Packet::PingResp(PingResp),
         Outgoing::Publish(topic, payload, pkid) => Packet::Publish(publish(&topic, &payload, pkid), None),
         Outgoing::Disconnect(_) if version == Version::V311 => return None,
-        Outgoing::Disconnect(reason) => Packet::Disconnect(Disconnect { reason_code: goodbye_code(reason) }, None),
+        Outgoing::Disconnect(reason) => Packet::Disconnect(
+            Disconnect {
+                reason_code: goodbye_code(reason),
+            },
+            None,
+        ),
     })
 }
 
 /// The library lets others make a PUBLISH with a packet identifier only from its own serialised form.
 fn publish(topic: &str, payload: &[u8], pkid: Option<u16>) -> protocol::Publish {
-    let Some(pkid) = pkid else { return protocol::Publish::new(Bytes::copy_from_slice(topic.as_bytes()), Bytes::copy_from_slice(payload), false) };
+    let Some(pkid) = pkid else {
+        return protocol::Publish::new(Bytes::copy_from_slice(topic.as_bytes()), Bytes::copy_from_slice(payload), false);
+    };
     let mut serialised = Vec::with_capacity(5 + topic.len() + payload.len());
     serialised.push(0b0011_0010);
     serialised.extend_from_slice(&pkid.to_be_bytes());

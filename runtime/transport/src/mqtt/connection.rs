@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use session::{Inbound, Transport};
 use session::{AuthError, CloseReason, Credentials, Event, OpenError, PublishError, Session, Sessions};
+use session::{Inbound, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -43,7 +43,12 @@ pub(super) enum Ended {
 pub(super) async fn serve(stream: TcpStream, sessions: &Sessions, packet_bytes_max: usize) -> Ended {
     // Acknowledgements are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
-    let mut wire = Wire { stream, input: BytesMut::new(), output: BytesMut::new(), codec: RumqttCodec::new(packet_bytes_max) };
+    let mut wire = Wire {
+        stream,
+        input: BytesMut::new(),
+        output: BytesMut::new(),
+        codec: RumqttCodec::new(packet_bytes_max),
+    };
     let connect = match timeout(CONNECT_TIMEOUT, wire.connect()).await {
         Ok(Ok(connect)) => connect,
         Ok(Err(ended)) => return wire.end(ended).await,
@@ -59,7 +64,14 @@ pub(super) async fn serve(stream: TcpStream, sessions: &Sessions, packet_bytes_m
         0 => IDLE_TIMEOUT,
         seconds => Duration::from_millis(u64::from(seconds) * 1500),
     };
-    let mut connection = Connection { wire, session, state, grace, heard: Instant::now(), stopping: None };
+    let mut connection = Connection {
+        wire,
+        session,
+        state,
+        grace,
+        heard: Instant::now(),
+        stopping: None,
+    };
     let ended = connection.run().await;
     let Connection { wire, session, .. } = connection;
     session.close().await;
@@ -75,10 +87,13 @@ async fn accept(sessions: &Sessions, connect: &Connect) -> Result<Session, Conne
             ConnectCode::IdentifierRejected
         });
     };
-    let device = sessions.authenticate(Credentials::AccessToken(token)).await.map_err(|error| match error {
-        AuthError::Missing | AuthError::Unknown => ConnectCode::BadUserNameOrPassword,
-        AuthError::Unavailable => ConnectCode::Unavailable,
-    })?;
+    let device = sessions
+        .authenticate(Credentials::AccessToken(token))
+        .await
+        .map_err(|error| match error {
+            AuthError::Missing | AuthError::Unknown => ConnectCode::BadUserNameOrPassword,
+            AuthError::Unavailable => ConnectCode::Unavailable,
+        })?;
     sessions.connect(device, Transport::Mqtt).await.map_err(|error| match error {
         OpenError::NoDevice => ConnectCode::BadUserNameOrPassword,
         OpenError::Unavailable(reason) => {
@@ -173,11 +188,10 @@ impl Connection {
                 return self.wire.flush().await;
             }
             self.wire.flush().await?;
-            if let Some(until) = self.stopping {
-                if self.session.in_flight() == 0 || Instant::now() >= until {
+            if let Some(until) = self.stopping
+                && (self.session.in_flight() == 0 || Instant::now() >= until) {
                     return Err(Ended::ByServer(Goodbye::ShuttingDown));
                 }
-            }
             let reading = self.stopping.is_none() && self.session.has_room();
             if reading && self.wire.input.is_empty() && self.session.in_flight() == 0 {
                 // An idle connection keeps no buffer.
@@ -255,7 +269,11 @@ impl Connection {
 
     async fn publish(&mut self, Publish { qos, pkid, topic, payload }: Publish) -> Result<(), Ended> {
         let pkid = (qos > 0).then_some(pkid);
-        match self.session.publish(Inbound::new(Transport::Mqtt, topic, Vec::new(), payload)).await {
+        match self
+            .session
+            .publish(Inbound::new(Transport::Mqtt, topic, Vec::new(), payload))
+            .await
+        {
             Ok(sequence) => self.state.published(pkid, sequence),
             Err(error) => {
                 tracing::debug!(device = %self.session.device(), %error, "a publish was refused");

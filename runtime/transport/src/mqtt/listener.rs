@@ -24,7 +24,11 @@ pub struct MqttConfig {
 impl MqttConfig {
     /// The usual limits.
     pub fn new(address: SocketAddr) -> Self {
-        MqttConfig { address, packet_bytes_max: 64 << 10, connections_max: 100_000 }
+        MqttConfig {
+            address,
+            packet_bytes_max: 64 << 10,
+            connections_max: 100_000,
+        }
     }
 }
 
@@ -40,7 +44,10 @@ impl MqttListener {
     /// # Errors
     /// When the address cannot be used.
     pub async fn bind(config: MqttConfig) -> std::io::Result<Self> {
-        Ok(MqttListener { socket: TcpListener::bind(config.address).await?, config })
+        Ok(MqttListener {
+            socket: TcpListener::bind(config.address).await?,
+            config,
+        })
     }
 
     /// Where it listens; says which port 0 became.
@@ -55,7 +62,9 @@ impl MqttListener {
     pub async fn run(self, sessions: Sessions, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.config.connections_max));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
                 _ = stop.wait_for(|stopping| *stopping) => return,

@@ -1,0 +1,36 @@
+//! The resources, one file each. Handlers are thin: they extract, call what does the work, and answer.
+
+mod alarm;
+mod auth;
+mod component;
+mod credentials;
+mod customer;
+mod device;
+mod device_list;
+mod rule_chain;
+mod rule_chain_check;
+mod telemetry;
+mod telemetry_read;
+mod tenant;
+mod user;
+
+use axum::Router;
+
+use crate::state::ApiState;
+
+/// All of them.
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .merge(auth::routes())
+        .merge(device::routes())
+        .merge(device_list::routes())
+        .merge(credentials::routes())
+        .merge(telemetry::routes())
+        .merge(telemetry_read::routes())
+        .merge(alarm::routes())
+        .merge(rule_chain::routes())
+        .merge(component::routes())
+        .merge(tenant::routes())
+        .merge(customer::routes())
+        .merge(user::routes())
+}

@@ -1,0 +1,191 @@
+//! One device: created, changed, read, assigned, deleted.
+
+use axum::extract::State;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use model::entity::{CredentialsType, Customer, Device, DeviceProfile, IdRef};
+use model::{DeviceId, EntityKind, TenantId};
+use serde::Deserialize;
+use session::CloseReason;
+use storage::StorageError;
+use uuid::Uuid;
+
+use super::credentials::{check_token, replace_token};
+use crate::extract::{Body, Member, Params, PathOf, TenantAdmin};
+use crate::record::{self, check_name, given_customer, shown_customer};
+use crate::state::ApiState;
+use crate::{ApiError, seed};
+
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/device", post(save))
+        .route("/api/device-with-credentials", post(save_with_credentials))
+        .route("/api/device/{id}", get(read).delete(remove))
+        .route("/api/customer/{customer}/device/{id}", post(assign))
+        .route("/api/customer/device/{id}", delete(unassign))
+}
+
+/// A device as answers show it.
+pub(super) fn shown(mut device: Device) -> Device {
+    device.customer_id = shown_customer(device.customer_id);
+    device
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Saving {
+    access_token: Option<String>,
+}
+
+async fn save(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    Params(asked): Params<Saving>,
+    Body(device): Body<Device>,
+) -> Result<Json<Device>, ApiError> {
+    let token = asked.access_token.filter(|token| !token.is_empty());
+    api.clone()
+        .to_the_end("save device", async move { save_device(&api, tenant, device, token).await })
+        .await
+        .map(shown)
+        .map(Json)
+}
+
+#[derive(Deserialize)]
+struct WithCredentials {
+    device: Device,
+    credentials: GivenCredentials,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GivenCredentials {
+    credentials_type: CredentialsType,
+    credentials_id: Option<String>,
+}
+
+async fn save_with_credentials(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    Body(WithCredentials { device, credentials }): Body<WithCredentials>,
+) -> Result<Json<Device>, ApiError> {
+    super::credentials::check_type(credentials.credentials_type)?;
+    let token = credentials.credentials_id.filter(|token| !token.is_empty());
+    api.clone()
+        .to_the_end("save device", async move { save_device(&api, tenant, device, token).await })
+        .await
+        .map(shown)
+        .map(Json)
+}
+
+async fn read(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<Uuid>) -> Result<Json<Device>, ApiError> {
+    member.device(&api, id).await.map(shown).map(Json)
+}
+
+async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin, PathOf(id): PathOf<Uuid>) -> Result<(), ApiError> {
+    let device = DeviceId::new(tenant, id);
+    api.clone()
+        .to_the_end("delete device", async move {
+            if !api.store.delete_entity(device.entity()).await? {
+                return Err(ApiError::no_entity("Device", id));
+            }
+            api.sessions.close_device(device, CloseReason::Administrative).await;
+            Ok(())
+        })
+        .await
+}
+
+async fn assign(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    PathOf((customer, id)): PathOf<(Uuid, Uuid)>,
+) -> Result<Json<Device>, ApiError> {
+    record::get::<Customer>(&*api.store, tenant, customer).await?;
+    let device = record::get(&*api.store, tenant, id).await?;
+    give_to(api, tenant, device, Some(IdRef::new(EntityKind::Customer, customer))).await
+}
+
+async fn unassign(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    PathOf(id): PathOf<Uuid>,
+) -> Result<Json<Device>, ApiError> {
+    let device: Device = record::get(&*api.store, tenant, id).await?;
+    if device.customer_id.is_none() {
+        return Err(ApiError::invalid("Device isn't assigned to any customer!"));
+    }
+    give_to(api, tenant, device, None).await
+}
+
+async fn give_to(api: ApiState, tenant: TenantId, mut device: Device, customer: Option<IdRef>) -> Result<Json<Device>, ApiError> {
+    device.customer_id = customer;
+    api.clone()
+        .to_the_end("assign device", async move { change_device(&api, tenant, device).await })
+        .await
+        .map(shown)
+        .map(Json)
+}
+
+/// Creates or changes a device. A new one without a token gets one that nobody guesses.
+async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, token: Option<String>) -> Result<Device, ApiError> {
+    check_name("Device", "name", &device.name)?;
+    if let Some(token) = &token {
+        check_token(token)?;
+    }
+    device.customer_id = given_customer(device.customer_id);
+    if let Some(customer) = device.customer_id {
+        let found: Option<Customer> = record::find(&*api.store, tenant, customer.id).await?;
+        found.ok_or_else(|| ApiError::invalid("Can't assign device to non-existent customer!"))?;
+    }
+    give_profile(api, tenant, &mut device).await?;
+    match record::given_id::<Device>(device.id)? {
+        None => {
+            let token = token.unwrap_or_else(seed::random_token);
+            let saved = seed::save_new_device(&*api.store, &*api.clock, tenant, &mut device, &token).await;
+            saved.map_err(|error| ApiError::saving("Device", error))?;
+            Ok(device)
+        }
+        Some(id) => {
+            let stored: Device = record::get(&*api.store, tenant, id).await?;
+            device.created_time = stored.created_time;
+            device.tenant_id = stored.tenant_id;
+            device.version = device.version.or(stored.version);
+            let device = change_device(api, tenant, device).await?;
+            if let Some(token) = token {
+                replace_token(api, DeviceId::new(tenant, id), &token, None).await?;
+            }
+            Ok(device)
+        }
+    }
+}
+
+/// Saves a device that is there, and tells its actor.
+async fn change_device(api: &ApiState, tenant: TenantId, mut device: Device) -> Result<Device, ApiError> {
+    let id = device.id.ok_or_else(|| ApiError::internal("a stored device has no id"))?.id;
+    let base = device.version.unwrap_or(0);
+    // Version 0 means a new entity to the store, and this one is not.
+    if base == 0 {
+        return Err(StorageError::VersionConflict { given: 0, stored: 1 }.into());
+    }
+    let saved = record::save(&*api.store, tenant, id, base, &mut device).await;
+    saved.map_err(|error| ApiError::saving("Device", error))?;
+    api.app.device_changed(DeviceId::new(tenant, id)).await;
+    Ok(device)
+}
+
+/// By id, by type, or the default one. A type that is no profile yet becomes one, as with ThingsBoard.
+async fn give_profile(api: &ApiState, tenant: TenantId, device: &mut Device) -> Result<(), ApiError> {
+    let profile: DeviceProfile = match (device.device_profile_id, device.device_type.as_str()) {
+        (Some(id), _) => record::find(&*api.store, tenant, id.id)
+            .await?
+            .ok_or_else(|| ApiError::invalid("Device is referencing to non-existent device profile!"))?,
+        (None, name) => {
+            let name = if name.is_empty() { seed::DEFAULT_PROFILE } else { name };
+            check_name("Device profile", "name", name)?;
+            seed::profile(&*api.store, &*api.clock, tenant, name).await?
+        }
+    };
+    device.device_profile_id = profile.id;
+    device.device_type = profile.name;
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! Attributes and time series of an entity: writing and removing. Devices hear of changed shared attributes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{delete, post};
+use model::{AttributeScope, DeviceId, Downlink, EntityId, Payload, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+use storage::Mutation;
+use uuid::Uuid;
+
+use crate::ApiError;
+use crate::extract::{Body, Member, Params, PathOf, csv};
+use crate::state::ApiState;
+
+/// Bytes of a key at most.
+const KEY_BYTES_MAX: usize = 255;
+/// Keys in one request at most.
+pub(super) const KEYS_MAX: usize = 1_000;
+
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/plugins/telemetry/{a}/{b}", post(save_of_device).delete(delete_of_device))
+        .route(
+            "/api/plugins/telemetry/{a}/{b}/{c}",
+            post(save_attributes).delete(delete_attributes),
+        )
+        .route("/api/plugins/telemetry/{a}/{b}/attributes/{c}", post(save_attributes))
+        .route("/api/plugins/telemetry/{a}/{b}/timeseries/delete", delete(delete_series))
+}
+
+type Attributes = Map<String, Json>;
+
+async fn save_of_device(
+    State(api): State<ApiState>,
+    member: Member,
+    PathOf((id, scope)): PathOf<(Uuid, String)>,
+    Body(values): Body<Attributes>,
+) -> Result<(), ApiError> {
+    let entity = member.device_id(&api, id).await?.entity();
+    save(api, entity, &scope, values).await
+}
+
+async fn save_attributes(
+    State(api): State<ApiState>,
+    member: Member,
+    PathOf((kind, id, scope)): PathOf<(String, Uuid, String)>,
+    Body(values): Body<Attributes>,
+) -> Result<(), ApiError> {
+    let entity = member.entity_named(&api, &kind, id).await?;
+    save(api, entity, &scope, values).await
+}
+
+async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) -> Result<(), ApiError> {
+    let scope = written_scope(scope)?;
+    let values = attribute_values(values)?;
+    let news = shared_device(entity, scope).map(|device| {
+        (
+            device,
+            Downlink::AttributesChanged(Payload::new(
+                values.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect(),
+            )),
+        )
+    });
+    let mutation = Mutation::Attributes {
+        entity,
+        scope,
+        ts_ms: api.clock.now_ms(),
+        values,
+    };
+    write(api, mutation, news).await
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    keys: Option<String>,
+}
+
+async fn delete_of_device(
+    State(api): State<ApiState>,
+    member: Member,
+    PathOf((id, scope)): PathOf<(Uuid, String)>,
+    Params(asked): Params<Keys>,
+) -> Result<(), ApiError> {
+    let entity = member.device_id(&api, id).await?.entity();
+    remove(api, entity, &scope, asked).await
+}
+
+async fn delete_attributes(
+    State(api): State<ApiState>,
+    member: Member,
+    PathOf((kind, id, scope)): PathOf<(String, Uuid, String)>,
+    Params(asked): Params<Keys>,
+) -> Result<(), ApiError> {
+    let entity = member.entity_named(&api, &kind, id).await?;
+    remove(api, entity, &scope, asked).await
+}
+
+async fn remove(api: ApiState, entity: EntityId, scope: &str, asked: Keys) -> Result<(), ApiError> {
+    let scope = parse_scope(scope)?;
+    let keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
+    let news = shared_device(entity, scope).map(|device| (device, Downlink::AttributesRemoved(keys.clone())));
+    write(api, Mutation::DeleteAttributes { entity, scope, keys }, news).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Deleting {
+    keys: Option<String>,
+    #[serde(default)]
+    delete_all_data_for_keys: bool,
+    start_ts: Option<i64>,
+    end_ts: Option<i64>,
+}
+
+async fn delete_series(
+    State(api): State<ApiState>,
+    member: Member,
+    PathOf((kind, id)): PathOf<(String, Uuid)>,
+    Params(asked): Params<Deleting>,
+) -> Result<(), ApiError> {
+    let entity = member.entity_named(&api, &kind, id).await?;
+    let keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
+    let (from_ms, to_ms) = match (asked.delete_all_data_for_keys, asked.start_ts, asked.end_ts) {
+        (true, _, _) => (i64::MIN, i64::MAX),
+        (false, Some(from), Some(to)) => (from, to),
+        _ => {
+            return Err(ApiError::invalid(
+                "When deleteAllDataForKeys is false, start and end timestamp values shouldn't be empty",
+            ));
+        }
+    };
+    let batch = keys
+        .into_iter()
+        .map(|key| Mutation::DeletePoints {
+            entity,
+            key,
+            from_ms,
+            to_ms,
+        })
+        .collect();
+    api.store.submit(batch).await?.await.map_err(ApiError::from)
+}
+
+/// Writes, and tells the device when it is durable.
+async fn write(api: ApiState, mutation: Mutation, news: Option<(DeviceId, Downlink)>) -> Result<(), ApiError> {
+    api.clone()
+        .to_the_end("write attributes", async move {
+            api.store.submit(vec![mutation]).await?.await?;
+            if let Some((device, news)) = news {
+                api.app.push(device, news).await;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The device that has to hear of a change, if one has.
+fn shared_device(entity: EntityId, scope: AttributeScope) -> Option<DeviceId> {
+    if scope == AttributeScope::SharedScope {
+        DeviceId::try_from(entity).ok()
+    } else {
+        None
+    }
+}
+
+pub(super) fn parse_scope(scope: &str) -> Result<AttributeScope, ApiError> {
+    scope
+        .parse()
+        .map_err(|_| ApiError::Invalid(format!("Invalid attribute scope: {scope}")))
+}
+
+/// Client attributes are the device's own to write.
+fn written_scope(scope: &str) -> Result<AttributeScope, ApiError> {
+    match parse_scope(scope)? {
+        AttributeScope::ClientScope => Err(ApiError::Invalid(format!("Invalid scope: {scope}"))),
+        written => Ok(written),
+    }
+}
+
+fn attribute_values(values: Attributes) -> Result<Vec<(Arc<str>, Value)>, ApiError> {
+    check_count(values.len())?;
+    let mut checked = Vec::with_capacity(values.len());
+    for (key, json) in values {
+        check_key(&key)?;
+        // Null is no value, as everywhere.
+        if let Some(value) = Value::from_json(&json) {
+            checked.push((Arc::from(key), value));
+        }
+    }
+    if checked.is_empty() {
+        Err(ApiError::invalid("No attributes data found in request body!"))
+    } else {
+        Ok(checked)
+    }
+}
+
+/// The keys of a comma-separated list; none: it names none.
+pub(super) fn given_keys(list: Option<&str>) -> Result<Option<Vec<Arc<str>>>, ApiError> {
+    let keys: Vec<Arc<str>> = csv(list.unwrap_or_default()).map(Arc::from).collect();
+    check_count(keys.len())?;
+    keys.iter().try_for_each(|key| check_key(key))?;
+    Ok(Some(keys).filter(|keys| !keys.is_empty()))
+}
+
+pub(super) fn no_keys() -> ApiError {
+    ApiError::invalid("Required request parameter 'keys' is not present")
+}
+
+fn check_count(count: usize) -> Result<(), ApiError> {
+    if count <= KEYS_MAX {
+        Ok(())
+    } else {
+        Err(ApiError::Invalid(format!("{count} keys are more than the {KEYS_MAX} allowed")))
+    }
+}
+
+fn check_key(key: &str) -> Result<(), ApiError> {
+    if (1..=KEY_BYTES_MAX).contains(&key.len()) {
+        Ok(())
+    } else {
+        Err(ApiError::Invalid(format!(
+            "A key has {} bytes, not between 1 and {KEY_BYTES_MAX}",
+            key.len()
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn takes_values_and_leaves_out_nulls() {
+        let Json::Object(values) = json!({"a": 1, "b": null, "c": {"d": 2}}) else {
+            panic!("an object")
+        };
+        let values = attribute_values(values).expect("values");
+        assert_eq!(
+            values,
+            [("a".into(), Value::Long(1)), ("c".into(), Value::Json(r#"{"d":2}"#.into()))]
+        );
+        for refused in [json!({}), json!({"a": null}), json!({"": 1}), json!({"x".repeat(256): 1})] {
+            let Json::Object(values) = refused else { panic!("an object") };
+            assert!(attribute_values(values).is_err());
+        }
+    }
+
+    #[test]
+    fn only_two_scopes_are_written() {
+        for (scope, written) in [
+            ("SERVER_SCOPE", true),
+            ("SHARED_SCOPE", true),
+            ("CLIENT_SCOPE", false),
+            ("ANY", false),
+        ] {
+            assert_eq!(written_scope(scope).is_ok(), written, "{scope}");
+        }
+    }
+
+    #[test]
+    fn lists_of_keys_have_limits() {
+        assert_eq!(given_keys(Some("a, b,,")), Ok(Some(vec!["a".into(), "b".into()])));
+        assert_eq!(given_keys(None), Ok(None));
+        assert!(given_keys(Some(&"k,".repeat(KEYS_MAX + 1))).is_err());
+    }
+}

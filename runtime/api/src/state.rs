@@ -1,0 +1,131 @@
+//! What all handlers share, and the two ways in which they leave the request's own task.
+//!
+//! Knows no resource.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use model::Clock;
+use plugins::Catalog;
+use session::Sessions;
+use storage::Store;
+use tenant::App;
+use tokio::sync::Semaphore;
+
+use crate::ApiError;
+use crate::auth::attempts::Attempts;
+use crate::auth::password::Passwords;
+use crate::auth::token::Tokens;
+use crate::limited::Limited;
+use crate::turns::Turns;
+
+/// Rule chains checked at one time: a check instantiates components.
+const CHECKS_AT_ONCE: usize = 2;
+/// Rule chains that are checked or wait for it at most.
+const CHECKS_WAITING_MAX: usize = 32;
+/// Changes that run to their end at one time, whether their clients wait or not.
+const CHANGES_AT_ONCE: usize = 256;
+
+/// What the API is made from.
+pub struct ApiConfig {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Node types.
+    pub catalog: Arc<Catalog>,
+    /// Told when chains and devices change.
+    pub app: App,
+    /// Told when a device must connect again.
+    pub sessions: Sessions,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Signs tokens; 32 bytes or more, kept from start to start.
+    pub signing_key: Vec<u8>,
+    /// Writes all metrics as Prometheus text.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Whether requests should be sent here.
+    pub ready: Arc<AtomicBool>,
+}
+
+/// Shared by all handlers.
+#[derive(Clone)]
+pub struct ApiState(Arc<Shared>);
+
+/// See [`ApiConfig`].
+pub struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) app: App,
+    pub(crate) sessions: Sessions,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tokens: Tokens,
+    pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
+    pub(crate) turns: Turns,
+    pub(crate) checks: Limited,
+    changes: Arc<Semaphore>,
+    pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
+    pub(crate) ready: Arc<AtomicBool>,
+}
+
+impl ApiState {
+    pub(crate) fn new(config: ApiConfig) -> Self {
+        let ApiConfig {
+            store,
+            catalog,
+            app,
+            sessions,
+            clock,
+            signing_key,
+            metrics,
+            ready,
+        } = config;
+        ApiState(Arc::new(Shared {
+            store,
+            catalog,
+            app,
+            sessions,
+            clock,
+            tokens: Tokens::new(&signing_key),
+            passwords: Passwords::new(),
+            attempts: Attempts::default(),
+            turns: Turns::default(),
+            checks: Limited::new(CHECKS_AT_ONCE, CHECKS_WAITING_MAX),
+            changes: Arc::new(Semaphore::new(CHANGES_AT_ONCE)),
+            metrics,
+            ready,
+        }))
+    }
+
+    /// Runs a change of several steps to its end, even when the client leaves: it must not stop half-way. Waits while too many run.
+    pub(crate) async fn to_the_end<T, F>(self, name: &'static str, change: F) -> Result<T, ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ApiError>> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.changes).acquire_owned().await.map_err(|_| ApiError::Unavailable)?;
+        let changed = actor::spawn(name, async move {
+            let _permit = permit;
+            change.await
+        });
+        changed.await.unwrap_or_else(|error| Err(ApiError::internal(error)))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// Runs what takes long without waiting on the blocking pool. The caller limits how much of it there is.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "hashing passwords and checking components take a core for long"
+)]
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(work).await.map_err(ApiError::internal)
+}

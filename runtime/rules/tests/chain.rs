@@ -1,0 +1,14 @@
+//! A real chain: its actor, the shipped components, misbehaving ones, and the embedded store. Needs what `cargo xtask guests` builds.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "chain/evil.rs"]
+mod evil;
+#[path = "chain/ordered.rs"]
+mod ordered;
+#[path = "chain/replaced.rs"]
+mod replaced;
+#[path = "chain/settled.rs"]
+mod settled;
+#[path = "chain/world.rs"]
+mod world;

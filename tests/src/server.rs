@@ -1,0 +1,207 @@
+//! A Pacificsoft of one's own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::rest::Rest;
+
+/// How a server is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub demo: bool,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+}
+
+impl Options {
+    /// With demo data.
+    pub fn demo() -> Self {
+        Options {
+            demo: true,
+            ..Options::default()
+        }
+    }
+
+    /// With further arguments.
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+}
+
+/// A server. Killed when dropped; its folder goes with it.
+pub struct Server {
+    child: Child,
+    pub http: String,
+    pub mqtt_port: u16,
+    /// What it printed until it was ready.
+    pub greeting: String,
+    folder: TempDir,
+    options: Options,
+}
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    let path = crate::target().join("debug/pacificsoft");
+    assert!(path.exists(), "{} is not built: run `cargo xtask test`", path.display());
+    path
+}
+
+impl Server {
+    /// Starts one in a new folder and waits until it serves.
+    pub fn start(options: Options) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), options)
+    }
+
+    fn start_in(folder: TempDir, options: Options) -> Self {
+        let mut command = Command::new(binary());
+        command.args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--log", "info"]);
+        command.args(options.demo.then_some("--demo")).args(&options.arguments);
+        command
+            .arg("--data-dir")
+            .arg(folder.path().join("data"))
+            .envs(options.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(
+            std::fs::File::options()
+                .append(true)
+                .create(true)
+                .open(folder.path().join("log"))
+                .unwrap(),
+        );
+        let mut child = command.spawn().unwrap();
+        let (lines, received) = mpsc::sync_channel(100);
+        let output = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| lines.send(line)));
+        let mut greeting = String::new();
+        let first = received.recv_timeout(Duration::from_secs(60));
+        let Ok(first) = first else {
+            // It may be slow or dead: say which.
+            let _ = child.kill();
+            panic!(
+                "the server did not start: {}",
+                std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+            );
+        };
+        greeting.push_str(&first);
+        while let Ok(line) = received.recv_timeout(Duration::from_millis(100)) {
+            greeting.push('\n');
+            greeting.push_str(&line);
+        }
+        let after = |mark: &str| {
+            first
+                .split(mark)
+                .nth(1)
+                .and_then(|rest| rest.split([',', ' ']).next())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let http = after("on http://");
+        let mqtt = after("MQTT devices on ");
+        let mqtt_port = mqtt
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok())
+            .unwrap_or_else(|| panic!("no port in {first:?}"));
+        Server {
+            child,
+            http: format!("http://{http}"),
+            mqtt_port,
+            greeting,
+            folder,
+            options,
+        }
+    }
+
+    /// Kills it without a chance to say anything, and starts another on the same folder.
+    pub fn kill_and_restart(self) -> Self {
+        let (folder, options) = self.kill();
+        Self::start_in(folder, options)
+    }
+
+    /// `kill -9`
+    pub fn kill(mut self) -> (TempDir, Options) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        (folder, self.options.clone())
+    }
+
+    /// Starts another on a folder.
+    pub fn restart((folder, options): (TempDir, Options)) -> Self {
+        Self::start_in(folder, options)
+    }
+
+    /// Sends SIGTERM; answers whether it ended well.
+    pub fn terminate(&mut self) -> bool {
+        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+        let mut ended = None;
+        crate::until("the server ends", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        ended.is_some_and(|status| status.success())
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Logs in.
+    pub fn login(&self, username: &str, password: &str) -> Rest {
+        Rest::login(&self.http, username, password)
+    }
+
+    /// Logs in as the demo's tenant administrator.
+    pub fn tenant(&self) -> Rest {
+        self.login("tenant@pacificsoft.org", "tenant")
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Its temporary folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The sum of a metric over all labels.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = crate::rest::curl(&["-s", &format!("{}/metrics", self.http)]);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Memory in use, in MB.
+    pub fn memory_mb(&self) -> f64 {
+        let mut status = String::new();
+        std::fs::File::open(format!("/proc/{}/status", self.child.id()))
+            .unwrap()
+            .read_to_string(&mut status)
+            .unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}

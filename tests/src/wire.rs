@@ -1,0 +1,119 @@
+//! MQTT byte by byte, for what no honest client sends.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A connection that sends what it likes.
+pub struct Wire(TcpStream);
+
+impl Wire {
+    /// Opens a socket.
+    pub fn open(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Wire(stream)
+    }
+
+    /// Opens a socket and says CONNECT; the server must accept.
+    pub fn connect(port: u16, token: &str, version: u8) -> Self {
+        let mut wire = Wire::open(port);
+        wire.send(&connect(token, version));
+        let answer = wire.packet().expect("CONNACK");
+        assert_eq!((answer[0], answer[3]), (0x20, 0), "{answer:?}");
+        wire
+    }
+
+    /// Sends bytes; false when the server has closed.
+    pub fn send(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+
+    /// Tells the server that no more follows.
+    pub fn finish(&self) {
+        // The server may have closed already.
+        let _ = self.0.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The next packet; none when the server closed.
+    pub fn packet(&mut self) -> Option<Vec<u8>> {
+        let mut packet = vec![0; 2];
+        self.0.read_exact(&mut packet).ok()?;
+        let mut len = usize::from(packet[1] & 0x7f);
+        let mut shift = 7;
+        while packet[packet.len() - 1] & 0x80 != 0 {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).ok()?;
+            packet.push(byte[0]);
+            len |= usize::from(byte[0] & 0x7f) << shift;
+            shift += 7;
+        }
+        let start = packet.len();
+        packet.resize(start + len, 0);
+        self.0.read_exact(&mut packet[start..]).ok()?;
+        Some(packet)
+    }
+
+    /// Everything until the server closes; none if it does not close in time.
+    pub fn rest(&mut self) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        match self.0.read_to_end(&mut all) {
+            Ok(_) => Some(all),
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Some(all),
+            Err(_) => None,
+        }
+    }
+}
+
+/// A CONNECT with an access token; level 4 or 5.
+pub fn connect(token: &str, level: u8) -> Vec<u8> {
+    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 0b1000_0010, 0, 60];
+    if level == 5 {
+        body.push(0);
+    }
+    body.extend([0, 0]);
+    text(&mut body, token);
+    frame(0x10, &body)
+}
+
+/// A PUBLISH with quality 1.
+pub fn publish(pkid: u16, topic: &str, payload: &[u8], level: u8) -> Vec<u8> {
+    let mut body = Vec::new();
+    text(&mut body, topic);
+    body.extend(pkid.to_be_bytes());
+    if level == 5 {
+        body.push(0);
+    }
+    body.extend(payload);
+    frame(0x32, &body)
+}
+
+/// A SUBSCRIBE to one filter.
+pub fn subscribe(pkid: u16, filter: &str) -> Vec<u8> {
+    let mut body = pkid.to_be_bytes().to_vec();
+    text(&mut body, filter);
+    body.push(1);
+    frame(0x82, &body)
+}
+
+/// A packet of a type with a body.
+pub fn frame(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![first];
+    let mut len = body.len();
+    loop {
+        let byte = (len % 128) as u8;
+        len /= 128;
+        packet.push(if len > 0 { byte | 0x80 } else { byte });
+        if len == 0 {
+            break;
+        }
+    }
+    packet.extend(body);
+    packet
+}
+
+fn text(body: &mut Vec<u8>, text: &str) {
+    body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+    body.extend(text.as_bytes());
+}
