@@ -120,14 +120,15 @@ fn bad_json_is_answered_as_the_protocol_can() {
     // MQTT 5, quality 1: PUBACK with reason 0x99, and the connection stays.
     let mut new = Wire::connect(server.mqtt_port, TOKEN, 5);
     new.send(&publish(1, TOPIC, b"{oops", 5));
-    assert_eq!(new.packet().unwrap()[..5], [0x40, 3, 0, 1, 0x99]);
+    assert_eq!(new.packet().unwrap(), [0x40, 4, 0, 1, 0x99, 0]);
     // An unknown topic: reason 0x90, and the connection stays.
     new.send(&publish(2, "v1/devices/me/nonsense", b"{}", 5));
-    assert_eq!(new.packet().unwrap()[..5], [0x40, 3, 0, 2, 0x90]);
+    assert_eq!(new.packet().unwrap(), [0x40, 4, 0, 2, 0x90, 0]);
     new.send(&publish(3, TOPIC, b"{}", 5));
     assert_eq!(new.packet().unwrap()[2..4], [0, 3]);
     // A subscription that brings nothing: 0x8F.
-    new.send(&[&[0x82, 6, 0, 4, 0][..], &[0, 1][..], b"#"].concat());
+    new.send(&[0x82, 7, 0, 4, 0, 0, 1, b'#', 1]);
+    assert_eq!(new.packet().unwrap(), [0x90, 4, 0, 4, 0, 0x8F]);
     drop(new);
     // MQTT 3.1.1 has no word for it: the connection is closed.
     let mut old = Wire::connect(server.mqtt_port, TOKEN, 4);

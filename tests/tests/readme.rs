@@ -30,7 +30,15 @@ fn five_minutes_go_as_described() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     // What each step is for, in the order of the steps.
     let mut rest = said.as_str();
-    for expected in ["\"temperature\"", "30", "firmware", "ACTIVE_UNACK", "CLEARED_UNACK", "\"root\"", "TbMsgTypeSwitchNode"] {
+    for expected in [
+        "\"temperature\"",
+        "30",
+        "firmware",
+        "ACTIVE_UNACK",
+        "CLEARED_UNACK",
+        "\"root\"",
+        "TbMsgTypeSwitchNode",
+    ] {
         let at = rest.find(expected).unwrap_or_else(|| panic!("{expected} is missing in {said}"));
         rest = &rest[at..];
     }

@@ -73,7 +73,7 @@ pub struct RestOptions {
     #[arg(long, value_name = "URL")]
     pub http: Option<String>,
     /// Tenant administrator
-    #[arg(long, default_value = "tenant@thingsboard.org")]
+    #[arg(long, default_value = "tenant@pacificsoft.org")]
     pub username: String,
     /// Password of the tenant administrator
     #[arg(

@@ -99,7 +99,7 @@ impl ApiState {
     }
 
     /// Runs a change of several steps to its end, even when the client leaves: it must not stop half-way. Waits while too many run.
-    pub(crate) async fn to_the_end<T, F>(self, name: &'static str, change: F) -> Result<T, ApiError>
+    pub(crate) async fn finish<T, F>(self, name: &'static str, change: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ApiError>> + Send + 'static,

@@ -97,7 +97,14 @@ impl Handler<Observe> for DeviceActor {
 impl DeviceActor {
     /// An actor that has just woken up.
     pub fn new(device: DeviceId, facts: DeviceFacts, around: Surroundings) -> Self {
-        DeviceActor { device, facts, around, state: State::default(), uplinks: 0, entrance: None }
+        DeviceActor {
+            device,
+            facts,
+            around,
+            state: State::default(),
+            uplinks: 0,
+            entrance: None,
+        }
     }
 
     /// Lives until it has been idle for the idle timeout. What was in the lane by then is done.
@@ -159,7 +166,12 @@ impl DeviceActor {
                 // A device that is away asks for its attributes when it returns.
                 let _ = self.state.tell(news);
             }
-            Delivery::Uplink { session, uplink, received_ms, receipt } => {
+            Delivery::Uplink {
+                session,
+                uplink,
+                received_ms,
+                receipt,
+            } => {
                 self.uplinks += 1;
                 self.state.last_activity_ms = received_ms;
                 self.uplink(session, uplink, received_ms, receipt).await;
@@ -173,19 +185,21 @@ impl DeviceActor {
                 let ts_ms = ts_ms.unwrap_or(received_ms);
                 let mut metadata = self.metadata(1);
                 metadata.insert("ts", ts_ms.to_string());
-                self.to_chain(MessageKind::PostTelemetry, metadata, values, ts_ms, receipt).await;
+                self.enter_chain(MessageKind::PostTelemetry, metadata, values, ts_ms, receipt).await;
             }
             Uplink::Attributes(values) => {
                 let mut metadata = self.metadata(1);
                 metadata.insert("notifyDevice", "false");
-                self.to_chain(MessageKind::PostAttributes, metadata, values, received_ms, receipt).await;
+                self.enter_chain(MessageKind::PostAttributes, metadata, values, received_ms, receipt)
+                    .await;
             }
             Uplink::RpcCall { id, method, params } => {
                 let mut metadata = self.metadata(2);
                 metadata.insert("requestId", id.to_string());
                 metadata.insert("sessionId", session.id.0.to_string());
                 let payload = Payload::new(serde_json::json!({ "method": &*method, "params": params.json() }));
-                self.to_chain(MessageKind::ToServerRpc, metadata, payload, received_ms, receipt).await;
+                self.enter_chain(MessageKind::ToServerRpc, metadata, payload, received_ms, receipt)
+                    .await;
             }
             Uplink::RpcReply { id, payload } => {
                 if let Some(reply) = self.state.replied(id) {
@@ -193,7 +207,11 @@ impl DeviceActor {
                 }
                 receipt.done();
             }
-            Uplink::AttributeRequest { id, client_keys, shared_keys } => {
+            Uplink::AttributeRequest {
+                id,
+                client_keys,
+                shared_keys,
+            } => {
                 let all = client_keys.is_none() && shared_keys.is_none();
                 let client = self.attributes(AttributeScope::ClientScope, client_keys.as_deref(), all).await;
                 let shared = self.attributes(AttributeScope::SharedScope, shared_keys.as_deref(), all).await;
@@ -214,10 +232,18 @@ impl DeviceActor {
         if keys.is_none() && !all {
             return Ok(None);
         }
-        let found: Vec<(Arc<str>, Reading)> = self.around.store.attributes(self.device.entity(), scope, keys).await.map_err(|error| {
-            tracing::warn!(device = %self.device, %error, "attributes were not read");
-        })?;
-        let object: serde_json::Map<_, _> = found.into_iter().map(|(key, reading)| (key.to_string(), reading.value.to_json())).collect();
+        let found: Vec<(Arc<str>, Reading)> = self
+            .around
+            .store
+            .attributes(self.device.entity(), scope, keys)
+            .await
+            .map_err(|error| {
+                tracing::warn!(device = %self.device, %error, "attributes were not read");
+            })?;
+        let object: serde_json::Map<_, _> = found
+            .into_iter()
+            .map(|(key, reading)| (key.to_string(), reading.value.to_json()))
+            .collect();
         Ok((!object.is_empty()).then(|| Payload::new(object.into())))
     }
 
@@ -228,7 +254,7 @@ impl DeviceActor {
         metadata
     }
 
-    async fn to_chain(&mut self, kind: MessageKind, metadata: Metadata, payload: Payload, ts_ms: i64, receipt: Receipt) {
+    async fn enter_chain(&mut self, kind: MessageKind, metadata: Metadata, payload: Payload, ts_ms: i64, receipt: Receipt) {
         let message = Message {
             id: Uuid::now_v7(),
             kind,
@@ -238,7 +264,10 @@ impl DeviceActor {
             payload,
             ts_ms,
         };
-        let mut input = ChainInput { message: Arc::new(message), receipt };
+        let mut input = ChainInput {
+            message: Arc::new(message),
+            receipt,
+        };
         // Twice: the entrance kept from before may have closed.
         for _ in 0..2 {
             if self.entrance.as_ref().is_none_or(ChainLane::is_closed) {
@@ -254,7 +283,13 @@ impl DeviceActor {
     }
 
     fn rpc(&mut self, request: RpcRequest) {
-        let RpcRequest { method, params, timeout_ms, oneway, reply } = request;
+        let RpcRequest {
+            method,
+            params,
+            timeout_ms,
+            oneway,
+            reply,
+        } = request;
         if oneway {
             let sent = self.state.request(method, params, None);
             let _ = reply.send(sent.map(|_| None).map_err(|(unsent, _)| rpc_error(unsent)));

@@ -16,9 +16,9 @@ use storage::Store;
 use tokio::sync::watch;
 use xtra::Mailbox;
 
+use crate::DeviceError;
 use crate::actor::{DeviceActor, Refresh, Surroundings};
 use crate::profile::{Chains, load_facts};
-use crate::DeviceError;
 
 /// Limits of a registry.
 #[derive(Clone, Debug)]
@@ -31,7 +31,10 @@ pub struct RegistryConfig {
 
 impl Default for RegistryConfig {
     fn default() -> Self {
-        RegistryConfig { idle_timeout: Duration::from_secs(60), actors_max: 1_000_000 }
+        RegistryConfig {
+            idle_timeout: Duration::from_secs(60),
+            actors_max: 1_000_000,
+        }
     }
 }
 
@@ -69,8 +72,18 @@ impl Life for DeviceLife {
 impl Registry {
     /// No device is awake.
     pub fn new(store: Arc<dyn Store>, chains: Arc<dyn Chains>, clock: Arc<dyn Clock>, config: RegistryConfig) -> Self {
-        let around = Surroundings { store, chains, clock, idle_timeout: config.idle_timeout };
-        Registry(Arc::new(Inner { slots: DashMap::new(), awake: AtomicUsize::new(0), around, actors_max: config.actors_max }))
+        let around = Surroundings {
+            store,
+            chains,
+            clock,
+            idle_timeout: config.idle_timeout,
+        };
+        Registry(Arc::new(Inner {
+            slots: DashMap::new(),
+            awake: AtomicUsize::new(0),
+            around,
+            actors_max: config.actors_max,
+        }))
     }
 
     /// The lane of a device's actor, which is started if it sleeps.
@@ -116,16 +129,30 @@ impl Registry {
         if self.awake() >= self.0.actors_max {
             return Err(DeviceError::TooMany);
         }
-        let Entry::Vacant(place) = self.0.slots.entry(device) else { return Ok(()) };
+        let Entry::Vacant(place) = self.0.slots.entry(device) else {
+            return Ok(());
+        };
         let (sender, receiver) = lane(DEVICE_LANE_CAPACITY);
         let (control, mailbox) = Control::mailbox();
         let (leaving, gone) = watch::channel(());
-        place.insert(Slot { lane: sender, control, gone });
+        place.insert(Slot {
+            lane: sender,
+            control,
+            gone,
+        });
         self.0.awake.fetch_add(1, Ordering::Relaxed);
         let inner = Arc::clone(&self.0);
         let actor = DeviceActor::new(device, facts, inner.around.clone());
         ::actor::spawn("device", async move {
-            ::actor::supervise("device", &mut DeviceLife { actor, lane: receiver, mailbox }).await;
+            ::actor::supervise(
+                "device",
+                &mut DeviceLife {
+                    actor,
+                    lane: receiver,
+                    mailbox,
+                },
+            )
+            .await;
             inner.slots.remove(&device);
             inner.awake.fetch_sub(1, Ordering::Relaxed);
             drop(leaving);

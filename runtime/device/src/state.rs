@@ -41,7 +41,12 @@ pub enum Unsent {
 
 impl<R> Default for State<R> {
     fn default() -> Self {
-        State { sessions: Vec::new(), pending: BTreeMap::new(), next_request: 0, last_activity_ms: 0 }
+        State {
+            sessions: Vec::new(),
+            pending: BTreeMap::new(),
+            next_request: 0,
+            last_activity_ms: 0,
+        }
     }
 }
 
@@ -79,7 +84,9 @@ impl<R> State<R> {
     /// Tells the newest session something.
     pub fn tell(&mut self, downlink: Downlink) -> Result<(), Unsent> {
         self.sessions.retain(|known| !known.downlinks.is_closed());
-        let Some(session) = self.sessions.last() else { return Err(Unsent::NotConnected) };
+        let Some(session) = self.sessions.last() else {
+            return Err(Unsent::NotConnected);
+        };
         session.downlinks.try_send(downlink).map_err(|_| Unsent::NotConnected)
     }
 
@@ -110,7 +117,12 @@ impl<R> State<R> {
 
     /// Requests given up by now.
     pub fn expired(&mut self, now_ms: i64) -> Vec<R> {
-        let late: Vec<u32> = self.pending.iter().filter(|(_, pending)| pending.deadline_ms <= now_ms).map(|(id, _)| *id).collect();
+        let late: Vec<u32> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.deadline_ms <= now_ms)
+            .map(|(id, _)| *id)
+            .collect();
         late.into_iter().filter_map(|id| self.replied(id)).collect()
     }
 
@@ -128,11 +140,19 @@ mod tests {
 
     fn session() -> (SessionLink, LaneReceiver<Downlink>) {
         let (downlinks, receiver) = lane(2);
-        (SessionLink { id: SessionId::generate(), downlinks }, receiver)
+        (
+            SessionLink {
+                id: SessionId::generate(),
+                downlinks,
+            },
+            receiver,
+        )
     }
 
     fn ask(state: &mut State<&'static str>, deadline_ms: i64, reply: &'static str) -> Result<u32, Unsent> {
-        state.request("m".into(), Payload::new(json!({})), Some(Pending { deadline_ms, reply })).map_err(|(unsent, _)| unsent)
+        state
+            .request("m".into(), Payload::new(json!({})), Some(Pending { deadline_ms, reply }))
+            .map_err(|(unsent, _)| unsent)
     }
 
     #[test]
@@ -165,7 +185,9 @@ mod tests {
         state.tell(Downlink::AttributesRemoved(vec![])).expect("told");
         assert!(old_downlinks.try_recv().is_none());
         drop(new_downlinks);
-        state.tell(Downlink::AttributesRemoved(vec![])).expect("the older one is still there");
+        state
+            .tell(Downlink::AttributesRemoved(vec![]))
+            .expect("the older one is still there");
         assert!(old_downlinks.try_recv().is_some());
     }
 }

@@ -107,11 +107,21 @@ mod tests {
     #[test]
     fn lives_from_raised_to_cleared() {
         let first = wanted(Severity::Major, Some(json!({"t": 1})));
-        let Raised::Created(alarm) = raise(None, first.clone(), Uuid::now_v7(), 10) else { panic!("a first alarm is new") };
+        let Raised::Created(alarm) = raise(None, first.clone(), Uuid::now_v7(), 10) else {
+            panic!("a first alarm is new")
+        };
         assert_eq!((alarm.status(), alarm.start_ts, alarm.end_ts), ("ACTIVE_UNACK", 10, 10));
 
-        let again = Raise { severity: Severity::Critical, details: None, ..first };
-        let Raised::Updated { alarm: updated, severity_changed } = raise(Some(alarm.clone()), again, Uuid::now_v7(), 20) else {
+        let again = Raise {
+            severity: Severity::Critical,
+            details: None,
+            ..first
+        };
+        let Raised::Updated {
+            alarm: updated,
+            severity_changed,
+        } = raise(Some(alarm.clone()), again, Uuid::now_v7(), 20)
+        else {
             panic!("a second one updates the first")
         };
         assert!(severity_changed);

@@ -11,9 +11,9 @@ use storage::{Mutation, Store};
 use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
+use crate::EffectError;
 use crate::alarm::{self, Raise, Raised};
 use crate::plan::{Planned, key_values, plan};
-use crate::EffectError;
 
 /// Where a message goes after its effects.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,10 @@ pub struct Performed {
 
 impl Performed {
     /// Unchanged, along `Success`.
-    pub const SUCCESS: Performed = Performed { relation: "Success", message: None };
+    pub const SUCCESS: Performed = Performed {
+        relation: "Success",
+        message: None,
+    };
 }
 
 /// Alarms of different originators are changed side by side; those of one originator one after the other.
@@ -47,7 +50,13 @@ impl Effects {
     /// Performs on a store, reaching devices through a router.
     pub fn new(store: Arc<dyn Store>, router: Router, clock: Arc<dyn Clock>) -> Self {
         let alarms = Arc::new((0..ALARM_STRIPES).map(|_| Mutex::new(())).collect());
-        Effects { store, router, clock, alarms, hasher: RandomState::new() }
+        Effects {
+            store,
+            router,
+            clock,
+            alarms,
+            hasher: RandomState::new(),
+        }
     }
 
     /// The store that plain writes go to.
@@ -69,7 +78,10 @@ impl Effects {
         for effect in effects {
             let current = last.message.clone().unwrap_or_else(|| Arc::clone(&message));
             let performed = self.perform_one(effect, current).await?;
-            last = Performed { relation: performed.relation, message: performed.message.or(last.message) };
+            last = Performed {
+                relation: performed.relation,
+                message: performed.message.or(last.message),
+            };
         }
         Ok(last)
     }
@@ -78,7 +90,13 @@ impl Effects {
         match plan(effect, self.now_ms())? {
             Planned::Nothing => Ok(Performed::SUCCESS),
             Planned::Write(mutation) => self.write(mutation).await,
-            Planned::Perform(Effect::SaveAttributes { entity, scope, values, only_changed, notify_device }) => {
+            Planned::Perform(Effect::SaveAttributes {
+                entity,
+                scope,
+                values,
+                only_changed,
+                notify_device,
+            }) => {
                 let mut values = key_values(&values)?;
                 if only_changed {
                     let keys: Vec<_> = values.iter().map(|(key, _)| Arc::clone(key)).collect();
@@ -89,13 +107,26 @@ impl Effects {
                     return Ok(Performed::SUCCESS);
                 }
                 let news = (notify_device && scope == AttributeScope::SharedScope).then(|| object_of(&values));
-                let performed = self.write(Mutation::Attributes { entity, scope, ts_ms: self.now_ms(), values }).await?;
+                let performed = self
+                    .write(Mutation::Attributes {
+                        entity,
+                        scope,
+                        ts_ms: self.now_ms(),
+                        values,
+                    })
+                    .await?;
                 if let (Some(news), Ok(device)) = (news, DeviceId::try_from(entity)) {
                     self.push(device, Downlink::AttributesChanged(news)).await;
                 }
                 Ok(performed)
             }
-            Planned::Perform(Effect::RaiseAlarm { entity, alarm_type, severity, details, propagate }) => {
+            Planned::Perform(Effect::RaiseAlarm {
+                entity,
+                alarm_type,
+                severity,
+                details,
+                propagate,
+            }) => {
                 let wanted = Raise {
                     originator: entity,
                     customer: message.customer.map(IdRef::from),
@@ -106,24 +137,53 @@ impl Effects {
                 };
                 self.raise(wanted, &message).await
             }
-            Planned::Perform(Effect::ClearAlarm { entity, alarm_type, details }) => {
+            Planned::Perform(Effect::ClearAlarm {
+                entity,
+                alarm_type,
+                details,
+            }) => {
                 let _turn = self.alarm_turn(entity.id).await;
                 let active = self.store.active_alarm(entity, &alarm_type).await?;
                 let details = details.as_ref().and_then(Content::json).cloned();
                 match alarm::clear(active, details, self.now_ms()) {
-                    None => Ok(Performed { relation: "False", message: None }),
+                    None => Ok(Performed {
+                        relation: "False",
+                        message: None,
+                    }),
                     Some(alarm) => {
                         let next = alarm_message(&message, &alarm, "isClearedAlarm");
                         self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
-                        Ok(Performed { relation: "Cleared", message: Some(next) })
+                        Ok(Performed {
+                            relation: "Cleared",
+                            message: Some(next),
+                        })
                     }
                 }
             }
-            Planned::Perform(Effect::SendRpc { device, method, params, timeout_ms, oneway }) => {
+            Planned::Perform(Effect::SendRpc {
+                device,
+                method,
+                params,
+                timeout_ms,
+                oneway,
+            }) => {
                 let device = DeviceId::try_from(device)
                     .map_err(|other| EffectError::Invalid(format!("{other:?} is not a device, only devices take requests")))?;
-                let params = params.json().cloned().map_or_else(|| Payload::new(serde_json::Value::Null), Payload::new);
-                self.rpc(device, RpcCall { method: method.into(), params, timeout_ms, oneway }, &message).await
+                let params = params
+                    .json()
+                    .cloned()
+                    .map_or_else(|| Payload::new(serde_json::Value::Null), Payload::new);
+                self.rpc(
+                    device,
+                    RpcCall {
+                        method: method.into(),
+                        params,
+                        timeout_ms,
+                        oneway,
+                    },
+                    &message,
+                )
+                .await
             }
             Planned::Perform(Effect::SaveTimeSeries { .. }) => Err(EffectError::Invalid("time series are plain writes".to_owned())),
         }
@@ -139,22 +199,52 @@ impl Effects {
         let active = self.store.active_alarm(wanted.originator, &wanted.alarm_type).await?;
         let (alarm, relation, mark) = match alarm::raise(active, wanted, Uuid::now_v7(), self.now_ms()) {
             Raised::Created(alarm) => (alarm, "Created", "isNewAlarm"),
-            Raised::Updated { alarm, severity_changed: false } => (alarm, "Updated", "isExistingAlarm"),
-            Raised::Updated { alarm, severity_changed: true } => (alarm, "Updated", "isSeverityUpdated"),
+            Raised::Updated {
+                alarm,
+                severity_changed: false,
+            } => (alarm, "Updated", "isExistingAlarm"),
+            Raised::Updated {
+                alarm,
+                severity_changed: true,
+            } => (alarm, "Updated", "isSeverityUpdated"),
         };
         let next = alarm_message(message, &alarm, mark);
         self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
-        Ok(Performed { relation, message: Some(next) })
+        Ok(Performed {
+            relation,
+            message: Some(next),
+        })
     }
 
     async fn rpc(&self, device: DeviceId, call: RpcCall, message: &Arc<Message>) -> Result<Performed, EffectError> {
         let lane = self.router.lane(device).await.map_err(|_| RpcError::NotConnected)?;
         let (reply, answer) = oneshot::channel();
-        let RpcCall { method, params, timeout_ms, oneway } = call;
-        lane.send(Delivery::Rpc(RpcRequest { method, params, timeout_ms, oneway, reply })).await.map_err(|_| RpcError::Moved)?;
+        let RpcCall {
+            method,
+            params,
+            timeout_ms,
+            oneway,
+        } = call;
+        lane.send(Delivery::Rpc(RpcRequest {
+            method,
+            params,
+            timeout_ms,
+            oneway,
+            reply,
+        }))
+        .await
+        .map_err(|_| RpcError::Moved)?;
         let answered = answer.await.unwrap_or(Err(RpcError::Moved))?;
-        let next = answered.map(|payload| Arc::new(Message { payload, ..Message::clone(message) }));
-        Ok(Performed { relation: "Success", message: next })
+        let next = answered.map(|payload| {
+            Arc::new(Message {
+                payload,
+                ..Message::clone(message)
+            })
+        });
+        Ok(Performed {
+            relation: "Success",
+            message: next,
+        })
     }
 
     /// Tells a device's sessions something. What is durable already needs no answer: a device that is away asks when it returns.

@@ -9,6 +9,9 @@ use storage::Mutation;
 
 use crate::EffectError;
 
+#[cfg(test)]
+mod tests;
+
 /// Keys of one effect at most.
 pub const KEYS_MAX: usize = 10_000;
 /// Bytes of a key at most.
@@ -31,16 +34,41 @@ pub enum Planned {
 /// [`EffectError::Invalid`] when the values are no object, or exceed a limit.
 pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
     match effect {
-        Effect::SaveTimeSeries { entity, ts_ms, ttl_s, values } => {
-            let values = key_values(&values)?;
-            Ok(if values.is_empty() { Planned::Nothing } else { Planned::Write(Mutation::Points { entity, ts_ms, values, ttl_s }) })
-        }
-        Effect::SaveAttributes { entity, scope, values, only_changed: false, notify_device: false } => {
+        Effect::SaveTimeSeries {
+            entity,
+            ts_ms,
+            ttl_s,
+            values,
+        } => {
             let values = key_values(&values)?;
             Ok(if values.is_empty() {
                 Planned::Nothing
             } else {
-                Planned::Write(Mutation::Attributes { entity, scope, ts_ms: now_ms, values })
+                Planned::Write(Mutation::Points {
+                    entity,
+                    ts_ms,
+                    values,
+                    ttl_s,
+                })
+            })
+        }
+        Effect::SaveAttributes {
+            entity,
+            scope,
+            values,
+            only_changed: false,
+            notify_device: false,
+        } => {
+            let values = key_values(&values)?;
+            Ok(if values.is_empty() {
+                Planned::Nothing
+            } else {
+                Planned::Write(Mutation::Attributes {
+                    entity,
+                    scope,
+                    ts_ms: now_ms,
+                    values,
+                })
             })
         }
         other => Ok(Planned::Perform(other)),
@@ -53,12 +81,18 @@ pub(crate) fn key_values(content: &Content) -> Result<Vec<(Arc<str>, Value)>, Ef
         return Err(EffectError::Invalid("the values are not a JSON object".to_owned()));
     };
     if members.len() > KEYS_MAX {
-        return Err(EffectError::Invalid(format!("{} keys are more than the {KEYS_MAX} allowed", members.len())));
+        return Err(EffectError::Invalid(format!(
+            "{} keys are more than the {KEYS_MAX} allowed",
+            members.len()
+        )));
     }
     let mut values = Vec::with_capacity(members.len());
     for (key, json) in members {
         if key.is_empty() || key.len() > KEY_LEN_MAX {
-            return Err(EffectError::Invalid(format!("a key of {} bytes is not between 1 and {KEY_LEN_MAX}", key.len())));
+            return Err(EffectError::Invalid(format!(
+                "a key of {} bytes is not between 1 and {KEY_LEN_MAX}",
+                key.len()
+            )));
         }
         if let Some(value) = Value::from_json(json) {
             values.push((Arc::from(key.as_str()), value));

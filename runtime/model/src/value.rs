@@ -49,11 +49,13 @@ impl Value {
             }
             let fraction = text.contains(['.', 'e', 'E']);
             // More digits than a double keeps (16) stay text.
-            if fraction && text.split('.').nth(1).is_none_or(|decimals| decimals.len() <= 16)
+            if fraction
+                && text.split('.').nth(1).is_none_or(|decimals| decimals.len() <= 16)
                 && let Ok(double) = text.parse::<f64>()
-                    && double.is_finite() {
-                        return Value::Double(double);
-                    }
+                && double.is_finite()
+            {
+                return Value::Double(double);
+            }
         }
         Value::Text(text.into())
     }

@@ -138,8 +138,14 @@ fn main() {
         best(|| drop(black_box(run(&mut save, &parsed)))),
     );
     let mut pass = node(&host, "test/evil-guests.wasm", "pass", &json!({}));
-    println!("\nA node that only forwards: {:.0} ns", best(|| drop(black_box(run(&mut pass, &parsed)))));
-    println!("Parsing alone: {:.0} ns", best(|| drop(black_box(Payload::parse(black_box(TELEMETRY).as_bytes()).unwrap()))));
+    println!(
+        "\nA node that only forwards: {:.0} ns",
+        best(|| drop(black_box(run(&mut pass, &parsed))))
+    );
+    println!(
+        "Parsing alone: {:.0} ns",
+        best(|| drop(black_box(Payload::parse(black_box(TELEMETRY).as_bytes()).unwrap())))
+    );
     println!(
         "Parsing and wrapping one payload of {} bytes: {:.0} ns",
         TELEMETRY.len(),

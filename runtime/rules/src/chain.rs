@@ -109,7 +109,13 @@ pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around
         not_durable: 0,
     };
     actor.start_nodes();
-    let mut life = ChainLife { actor, inputs, decided, mailbox, lived: false };
+    let mut life = ChainLife {
+        actor,
+        inputs,
+        decided,
+        mailbox,
+        lived: false,
+    };
     actor::spawn("rule chain", async move { actor::supervise("rule chain", &mut life).await });
     ChainHandle { lane: input, control }
 }
@@ -158,7 +164,13 @@ struct ChainLife {
 
 impl Life for ChainLife {
     async fn live(&mut self) {
-        let ChainLife { actor, inputs, decided, mailbox, lived } = self;
+        let ChainLife {
+            actor,
+            inputs,
+            decided,
+            mailbox,
+            lived,
+        } = self;
         if std::mem::replace(lived, true) {
             *decided = actor.start_over();
         }
@@ -223,12 +235,12 @@ impl ChainActor {
     }
 
     fn take_over_when_empty(&mut self) {
-        if self.steps.branches() == 0 {
-            if let Some(graph) = self.next.take() {
-                tracing::info!(chain = %graph.chain, name = %graph.name, nodes = graph.nodes.len(), "rule chain replaced");
-                self.steps.replace(graph);
-                self.start_nodes();
-            }
+        if self.steps.branches() == 0
+            && let Some(graph) = self.next.take()
+        {
+            tracing::info!(chain = %graph.chain, name = %graph.name, nodes = graph.nodes.len(), "rule chain replaced");
+            self.steps.replace(graph);
+            self.start_nodes();
         }
     }
 
@@ -270,7 +282,11 @@ impl ChainActor {
                             self.steps.decided(branch, Err(reason), &mut self.commands);
                         }
                     }
-                    Command::Perform { branch, effects, emissions } => {
+                    Command::Perform {
+                        branch,
+                        effects,
+                        emissions,
+                    } => {
                         if let Err((branch, reason)) = self.at_work.perform(branch, effects, emissions) {
                             self.steps.decided(branch, Err(reason), &mut self.commands);
                         }

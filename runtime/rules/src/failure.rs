@@ -11,6 +11,9 @@ use uuid::Uuid;
 
 use crate::graph::NodeSpec;
 
+#[cfg(test)]
+mod tests;
+
 /// Failures of a chain that are recorded with their message in an hour; the rest is counted.
 pub const RECORDED_PER_HOUR: u32 = 50_000;
 /// Characters of data and of a reason that are kept.
@@ -48,8 +51,11 @@ impl Failures {
 }
 
 fn event(node: &NodeSpec, message: &Message, reason: &str, now_ms: i64) -> Event {
-    let metadata: serde_json::Map<_, _> =
-        message.metadata.iter().map(|(key, value)| (key.to_string(), serde_json::Value::from(&**value))).collect();
+    let metadata: serde_json::Map<_, _> = message
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.to_string(), serde_json::Value::from(&**value)))
+        .collect();
     Event {
         id: Uuid::now_v7(),
         entity: node.id.entity(),

@@ -53,7 +53,10 @@ pub struct NodeSpec {
 impl NodeSpec {
     /// Where a relation leads; empty: nowhere.
     pub fn targets(&self, relation: &str) -> &[usize] {
-        self.out.iter().find(|(name, _)| **name == *relation).map_or(&[], |(_, targets)| targets)
+        self.out
+            .iter()
+            .find(|(name, _)| **name == *relation)
+            .map_or(&[], |(_, targets)| targets)
     }
 }
 
@@ -74,7 +77,11 @@ impl Graph {
         let mut nodes = Vec::with_capacity(count);
         for (index, node) in metadata.nodes.iter().enumerate() {
             let Some(node_type) = catalog.resolve(&node.node_type) else {
-                errors.push(ChainError::UnknownType { index, name: node.name.clone(), class_id: node.node_type.clone() });
+                errors.push(ChainError::UnknownType {
+                    index,
+                    name: node.name.clone(),
+                    class_id: node.node_type.clone(),
+                });
                 continue;
             };
             nodes.push(NodeSpec {
@@ -94,7 +101,12 @@ impl Graph {
         for (position, connection) in connections.iter().enumerate() {
             errors.extend(connect(&mut nodes, position, connection));
         }
-        let graph = Graph { chain, name: name.into(), first: metadata.first_node_index, nodes };
+        let graph = Graph {
+            chain,
+            name: name.into(),
+            first: metadata.first_node_index,
+            nodes,
+        };
         errors.extend(graph.cycles_without_exit());
         if errors.is_empty() { Ok(graph) } else { Err(errors) }
     }
@@ -102,8 +114,16 @@ impl Graph {
     /// Tries every node's configuration on its type, in an instance of its own each. Blocks for as long as that takes.
     pub fn check_configurations(&self) -> Vec<ChainError> {
         let check = |(index, node): (usize, &NodeSpec)| {
-            let checked = NodeInstance::check(node.node_type.component(), &node.node_type.descriptor().type_name, &node.configuration);
-            checked.err().map(|error| ChainError::Configuration { index, name: node.name.to_string(), reason: error.to_string() })
+            let checked = NodeInstance::check(
+                node.node_type.component(),
+                &node.node_type.descriptor().type_name,
+                &node.configuration,
+            );
+            checked.err().map(|error| ChainError::Configuration {
+                index,
+                name: node.name.to_string(),
+                reason: error.to_string(),
+            })
         };
         self.nodes.iter().enumerate().filter_map(check).collect()
     }
@@ -116,7 +136,10 @@ impl Graph {
             .filter(|members| members.len() > 1 || self.nodes[members[0]].out.iter().any(|(_, targets)| targets.contains(&members[0])))
             .filter(|members| members.iter().all(|index| !self.has_exit(*index, members)))
             .map(|members| {
-                let names: Vec<_> = members.iter().map(|index| format!("node {index} ({:?})", self.nodes[*index].name)).collect();
+                let names: Vec<_> = members
+                    .iter()
+                    .map(|index| format!("node {index} ({:?})", self.nodes[*index].name))
+                    .collect();
                 ChainError::Cycle(names.join(", "))
             })
             .collect()
@@ -126,10 +149,14 @@ impl Graph {
         let node = &self.nodes[index];
         let descriptor = node.node_type.descriptor();
         descriptor.custom_relations
-            || descriptor.relations.iter().filter(|relation| &***relation != "Failure").any(|relation| {
-                let targets = node.targets(relation);
-                targets.is_empty() || targets.iter().any(|target| !members.contains(target))
-            })
+            || descriptor
+                .relations
+                .iter()
+                .filter(|relation| &***relation != "Failure")
+                .any(|relation| {
+                    let targets = node.targets(relation);
+                    targets.is_empty() || targets.iter().any(|target| !members.contains(target))
+                })
     }
 }
 
@@ -137,7 +164,12 @@ fn connect(nodes: &mut [NodeSpec], position: usize, connection: &model::entity::
     let (from, to, relation) = (connection.from_index, connection.to_index, &connection.relation);
     let count = nodes.len();
     if let Some(index) = [from, to].into_iter().find(|index| *index >= count) {
-        return Some(ChainError::NoSuchNode { connection: position, relation: relation.clone(), index, count });
+        return Some(ChainError::NoSuchNode {
+            connection: position,
+            relation: relation.clone(),
+            index,
+            count,
+        });
     }
     let node = &mut nodes[from];
     let descriptor = node.node_type.descriptor();
@@ -161,7 +193,10 @@ fn connect(nodes: &mut [NodeSpec], position: usize, connection: &model::entity::
 
 /// Strongly connected components, by two passes of depth-first search (Kosaraju), without recursion.
 fn components(nodes: &[NodeSpec]) -> Vec<Vec<usize>> {
-    let forward: Vec<Vec<usize>> = nodes.iter().map(|node| node.out.iter().flat_map(|(_, targets)| targets.iter().copied()).collect()).collect();
+    let forward: Vec<Vec<usize>> = nodes
+        .iter()
+        .map(|node| node.out.iter().flat_map(|(_, targets)| targets.iter().copied()).collect())
+        .collect();
     let mut backward = vec![Vec::new(); nodes.len()];
     for (from, targets) in forward.iter().enumerate() {
         for to in targets {

@@ -90,7 +90,10 @@ impl Actor for NodeActor {
 impl Handler<Observe> for NodeActor {
     type Return = NodeState;
     async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> NodeState {
-        NodeState { running: self.instance.is_some(), ..self.state.clone() }
+        NodeState {
+            running: self.instance.is_some(),
+            ..self.state.clone()
+        }
     }
 }
 
@@ -124,7 +127,14 @@ pub fn start_node(
         backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
         state: NodeState::default(),
     };
-    let mut life = NodeLife { actor, work: receiver, mailbox, done, queue: VecDeque::new(), in_hand: None };
+    let mut life = NodeLife {
+        actor,
+        work: receiver,
+        mailbox,
+        done,
+        queue: VecDeque::new(),
+        in_hand: None,
+    };
     actor::spawn("rule node", async move { actor::supervise("rule node", &mut life).await });
     NodeHandle { work, control }
 }
@@ -142,7 +152,14 @@ struct NodeLife {
 
 impl Life for NodeLife {
     async fn live(&mut self) {
-        let NodeLife { actor, work, mailbox, done, queue, in_hand } = self;
+        let NodeLife {
+            actor,
+            work,
+            mailbox,
+            done,
+            queue,
+            in_hand,
+        } = self;
         if let Some(branch) = in_hand.take() {
             let outcome = Err("the rule node's actor failed".to_owned());
             let _ = done.send(Decided { branch, outcome }).await;
@@ -213,7 +230,12 @@ impl NodeActor {
         let (graph, index, context) = (Arc::clone(&self.graph), self.index, self.context.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let spec = &graph.nodes[index];
-            NodeInstance::open(spec.node_type.component(), &spec.node_type.descriptor().type_name, &spec.configuration, context)
+            NodeInstance::open(
+                spec.node_type.component(),
+                &spec.node_type.descriptor().type_name,
+                &spec.configuration,
+                context,
+            )
         });
         match opened.await {
             Ok(result) => result.map_err(|error| error.to_string()),

@@ -82,7 +82,12 @@ struct Open<R> {
 impl<R> Steps<R> {
     /// An empty chain.
     pub fn new(graph: Arc<Graph>) -> Self {
-        Steps { graph, accounts: Vec::new(), free: Vec::new(), branches: 0 }
+        Steps {
+            graph,
+            accounts: Vec::new(),
+            free: Vec::new(),
+            branches: 0,
+        }
     }
 
     /// Branches on their way.
@@ -107,7 +112,12 @@ impl<R> Steps<R> {
             commands.push(Command::Settle { receipt, durable: true });
             return;
         };
-        let open = Open { receipt, branches: 1, visits: 1, durable: true };
+        let open = Open {
+            receipt,
+            branches: 1,
+            visits: 1,
+            durable: true,
+        };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.accounts[slot] = Some(open);
@@ -119,7 +129,11 @@ impl<R> Steps<R> {
             }
         };
         self.branches += 1;
-        commands.push(Command::Run(Branch { account: Account(slot), node: first, message }));
+        commands.push(Command::Run(Branch {
+            account: Account(slot),
+            node: first,
+            message,
+        }));
     }
 
     /// A node has decided about a message.
@@ -127,7 +141,11 @@ impl<R> Steps<R> {
         match outcome {
             Err(reason) => self.fail(branch, reason, commands),
             Ok(Outcome { emissions, effects }) if effects.is_empty() => self.leave(branch, emissions, commands),
-            Ok(Outcome { emissions, effects }) => commands.push(Command::Perform { branch, effects, emissions }),
+            Ok(Outcome { emissions, effects }) => commands.push(Command::Perform {
+                branch,
+                effects,
+                emissions,
+            }),
         }
     }
 
@@ -179,7 +197,14 @@ impl<R> Steps<R> {
         }
         let mut message = Message::clone(&branch.message);
         message.metadata.insert("error", reason);
-        self.forward(Branch { message: Arc::new(message), ..branch }, "Failure", commands);
+        self.forward(
+            Branch {
+                message: Arc::new(message),
+                ..branch
+            },
+            "Failure",
+            commands,
+        );
     }
 
     /// Starts a branch at every node a relation leads to.
@@ -190,17 +215,31 @@ impl<R> Steps<R> {
             if let Some(open) = self.accounts[from.account.0].as_mut() {
                 open.branches += 1;
                 self.branches += 1;
-                let reason = from.message.metadata.get("error").unwrap_or("the node sent the message along Failure").to_owned();
-                commands.push(Command::Record { branch: from.clone(), reason });
+                let reason = from
+                    .message
+                    .metadata
+                    .get("error")
+                    .unwrap_or("the node sent the message along Failure")
+                    .to_owned();
+                commands.push(Command::Record {
+                    branch: from.clone(),
+                    reason,
+                });
             }
             return;
         }
         for target in targets {
-            let Some(open) = self.accounts[from.account.0].as_mut() else { continue };
+            let Some(open) = self.accounts[from.account.0].as_mut() else {
+                continue;
+            };
             open.visits += 1;
             open.branches += 1;
             self.branches += 1;
-            let branch = Branch { account: from.account, node: *target, message: Arc::clone(&from.message) };
+            let branch = Branch {
+                account: from.account,
+                node: *target,
+                message: Arc::clone(&from.message),
+            };
             if open.visits > VISITS_MAX {
                 let reason = format!("the message was processed by more than {VISITS_MAX} rule nodes");
                 commands.push(Command::Record { branch, reason });

@@ -29,8 +29,16 @@ pub(crate) fn catalog() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
     CATALOG.get_or_init(|| {
         // Patient: a machine that is busy with other tests must not make a good node late.
-        let limits = Limits { open_ms: OPEN_MS, ..Limits::default() };
-        let host = Host::new(HostConfig { limits, instances_max: 64, ..HostConfig::default() }).expect("the machine runs components");
+        let limits = Limits {
+            open_ms: OPEN_MS,
+            ..Limits::default()
+        };
+        let host = Host::new(HostConfig {
+            limits,
+            instances_max: 64,
+            ..HostConfig::default()
+        })
+        .expect("the machine runs components");
         let mut catalog = Catalog::new();
         for name in ["filter.wasm", "action.wasm", "test/evil-guests.wasm"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
@@ -51,7 +59,9 @@ pub(crate) fn node_type(class_id: &str) -> NodeType {
 /// Nodes without a configuration of their own (class id and default configuration), connected by `(from, relation, to)`.
 pub(crate) fn metadata(first: Option<usize>, nodes: &[&str], connections: &[(usize, &str, usize)]) -> RuleChainMetadata {
     let node = |(index, class_id): (usize, &&str)| {
-        let default = catalog().resolve(class_id).map_or(json!({}), |known| known.descriptor().default_configuration.clone());
+        let default = catalog()
+            .resolve(class_id)
+            .map_or(json!({}), |known| known.descriptor().default_configuration.clone());
         json!({"type": class_id, "name": format!("n{index}"), "configuration": default})
     };
     let connection = |(from, relation, to): &(usize, &str, usize)| json!({"fromIndex": from, "toIndex": to, "type": relation});
@@ -85,7 +95,12 @@ pub(crate) fn routes(first: Option<usize>, count: usize, connections: &[(usize, 
             None => nodes[*from].out.push(((*relation).into(), Targets::from_slice(&[*to]))),
         }
     }
-    Arc::new(Graph { chain: RuleChainId::generate(tenant), name: "routes".into(), first, nodes })
+    Arc::new(Graph {
+        chain: RuleChainId::generate(tenant),
+        name: "routes".into(),
+        first,
+        nodes,
+    })
 }
 
 pub(crate) fn message(payload: Json) -> Arc<Message> {

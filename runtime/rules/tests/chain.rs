@@ -6,6 +6,8 @@
 mod evil;
 #[path = "chain/ordered.rs"]
 mod ordered;
+#[path = "chain/panics.rs"]
+mod panics;
 #[path = "chain/replaced.rs"]
 mod replaced;
 #[path = "chain/settled.rs"]

@@ -9,6 +9,7 @@ mod ports;
 mod shipped;
 mod wire;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -20,6 +21,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use cli::{Cli, Command};
 use config::Config;
 use wire::Server;
+
+/// Messages are made on one thread and dropped on another, many small parts at a time: the system's allocator is a good part of the
+/// cost of a message then (see BENCHMARKS.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Native stack of worker threads: a guest may use 512 KiB of it.
 const STACK_BYTES: usize = 4 << 20;
@@ -38,8 +44,12 @@ fn main() -> ExitCode {
 
 fn serve(options: cli::ServeOptions) -> Result<()> {
     let config = Config::load(options)?;
+    // The store's own libraries tell of each of their files; what a person may have to act on is a warning there.
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,{}", config.log))
+        .context("the log filter is not understood")?;
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_new(&config.log).context("the log filter is not understood")?)
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     raise_open_files();

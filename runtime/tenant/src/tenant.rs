@@ -157,10 +157,11 @@ impl TenantActor {
 
     async fn run(&mut self, id: Uuid, version: u64, graph: Arc<Graph>) {
         if let Some(running) = self.running.get_mut(&id)
-            && running.handle.control.tell(Replace(Arc::clone(&graph))).await.is_ok() {
-                running.version = version;
-                return;
-            }
+            && running.handle.control.tell(Replace(Arc::clone(&graph))).await.is_ok()
+        {
+            running.version = version;
+            return;
+        }
         let handle = start_chain(graph, self.tenant, self.around.effects.clone(), self.around.nodes.clone());
         self.running.insert(id, Running { handle, version });
     }

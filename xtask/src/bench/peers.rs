@@ -44,7 +44,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     for round in 1..=options.rounds {
         eprintln!("peers: round {round} of {}", options.rounds);
         let server = Server::start(root)?;
-        results[0].push(server.load(&load, 0, false)?);
+        results[0].push(server.load(&load, 0, "peer-", false)?);
         drop(server);
         let (mosquitto, port) = mosquitto(&folder)?;
         results[1].push(end_to_end::load(&generator, port, &load, 0, &[], &[&mosquitto])?);

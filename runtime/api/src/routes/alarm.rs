@@ -160,7 +160,7 @@ async fn change(
     change: impl FnOnce(&mut Alarm, i64) -> Result<(), ApiError> + Send + 'static,
 ) -> Result<Json<AlarmInfo>, ApiError> {
     api.clone()
-        .to_the_end("change alarm", async move {
+        .finish("change alarm", async move {
             let _turn = api.turns.take(("alarm", id)).await;
             let mut alarm = find(&api, member, id).await?;
             change(&mut alarm, api.clock.now_ms())?;
@@ -188,16 +188,18 @@ async fn alarm_info(
     names: &mut HashMap<EntityId, (Option<String>, Option<String>)>,
 ) -> Result<AlarmInfo, ApiError> {
     let originator = alarm.originator.of(tenant);
-    if !names.contains_key(&originator) {
-        let record = api.store.entity(originator).await?;
-        let name = record.as_ref().map(|record| record.name.clone());
-        let label = match record {
-            Some(record) if originator.kind == EntityKind::Device => record::read::<Device>(record)?.label,
-            _ => None,
-        };
-        names.insert(originator, (name, label));
-    }
-    let (originator_name, originator_label) = names.get(&originator).cloned().unwrap_or_default();
+    let (originator_name, originator_label) = match names.get(&originator) {
+        Some(known) => known.clone(),
+        None => {
+            let record = api.store.entity(originator).await?;
+            let name = record.as_ref().map(|record| record.name.clone());
+            let label = match record {
+                Some(record) if originator.kind == EntityKind::Device => record::read::<Device>(record)?.label,
+                _ => None,
+            };
+            names.entry(originator).insert_entry((name, label)).get().clone()
+        }
+    };
     alarm.customer_id = shown_customer(alarm.customer_id);
     Ok(AlarmInfo {
         status: alarm.status(),

@@ -85,7 +85,7 @@ async fn refresh(State(api): State<ApiState>, Body(asked): Body<Refreshing>) -> 
 /// Voids all tokens of the user: nothing is kept of a single login.
 async fn logout(State(api): State<ApiState>, principal: Principal) -> Result<(), ApiError> {
     api.clone()
-        .to_the_end("log out", async move {
+        .finish("log out", async move {
             change_login(&api, &principal.email, |login, now_ms| {
                 login.tokens_valid_from_ms = next_moment(login, now_ms);
                 Ok(())
@@ -127,7 +127,7 @@ async fn change_password(
     }
     api.attempts.succeeded(&principal.email);
     let hash = api.passwords.turn().await?.hash(asked.new_password).await?;
-    let changed = api.clone().to_the_end("change password", async move {
+    let changed = api.clone().finish("change password", async move {
         let login = change_login(&api, &principal.email, |login, now_ms| {
             if login.password_hash != stored.password_hash {
                 return Err(ApiError::Conflict("The password was changed by somebody else".to_owned()));
@@ -160,7 +160,7 @@ async fn activate(State(api): State<ApiState>, Body(asked): Body<Activation>) ->
     }
     check_not_active(&login)?;
     let hash = api.passwords.turn().await?.hash(asked.password).await?;
-    let activated = api.clone().to_the_end("activate user", async move {
+    let activated = api.clone().finish("activate user", async move {
         let login = change_login(&api, &claims.sub, |login, _| {
             check_not_active(login)?;
             login.password_hash = Some(hash);

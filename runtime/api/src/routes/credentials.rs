@@ -42,7 +42,7 @@ async fn save(
         return Err(ApiError::no_entity("Device", device.id));
     }
     api.clone()
-        .to_the_end("save credentials", async move {
+        .finish("save credentials", async move {
             replace_token(&api, device, &given.credentials_id, given.version).await
         })
         .await

@@ -45,7 +45,7 @@ async fn save(
 ) -> Result<Json<Device>, ApiError> {
     let token = asked.access_token.filter(|token| !token.is_empty());
     api.clone()
-        .to_the_end("save device", async move { save_device(&api, tenant, device, token).await })
+        .finish("save device", async move { save_device(&api, tenant, device, token).await })
         .await
         .map(shown)
         .map(Json)
@@ -72,7 +72,7 @@ async fn save_with_credentials(
     super::credentials::check_type(credentials.credentials_type)?;
     let token = credentials.credentials_id.filter(|token| !token.is_empty());
     api.clone()
-        .to_the_end("save device", async move { save_device(&api, tenant, device, token).await })
+        .finish("save device", async move { save_device(&api, tenant, device, token).await })
         .await
         .map(shown)
         .map(Json)
@@ -85,7 +85,7 @@ async fn read(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<Uu
 async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin, PathOf(id): PathOf<Uuid>) -> Result<(), ApiError> {
     let device = DeviceId::new(tenant, id);
     api.clone()
-        .to_the_end("delete device", async move {
+        .finish("delete device", async move {
             if !api.store.delete_entity(device.entity()).await? {
                 return Err(ApiError::no_entity("Device", id));
             }
@@ -120,7 +120,7 @@ async fn unassign(
 async fn give_to(api: ApiState, tenant: TenantId, mut device: Device, customer: Option<IdRef>) -> Result<Json<Device>, ApiError> {
     device.customer_id = customer;
     api.clone()
-        .to_the_end("assign device", async move { change_device(&api, tenant, device).await })
+        .finish("assign device", async move { change_device(&api, tenant, device).await })
         .await
         .map(shown)
         .map(Json)
@@ -132,31 +132,31 @@ async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, token
     if let Some(token) = &token {
         check_token(token)?;
     }
+    // First of all: a request for what is not there must not leave a new profile behind.
+    let stored = match record::given_id::<Device>(device.id)? {
+        None => None,
+        Some(id) => Some((DeviceId::new(tenant, id), record::get::<Device>(&*api.store, tenant, id).await?)),
+    };
     device.customer_id = given_customer(device.customer_id);
     if let Some(customer) = device.customer_id {
         let found: Option<Customer> = record::find(&*api.store, tenant, customer.id).await?;
         found.ok_or_else(|| ApiError::invalid("Can't assign device to non-existent customer!"))?;
     }
     give_profile(api, tenant, &mut device).await?;
-    match record::given_id::<Device>(device.id)? {
-        None => {
-            let token = token.unwrap_or_else(seed::random_token);
-            let saved = seed::save_new_device(&*api.store, &*api.clock, tenant, &mut device, &token).await;
-            saved.map_err(|error| ApiError::saving("Device", error))?;
-            Ok(device)
-        }
-        Some(id) => {
-            let stored: Device = record::get(&*api.store, tenant, id).await?;
-            device.created_time = stored.created_time;
-            device.tenant_id = stored.tenant_id;
-            device.version = device.version.or(stored.version);
-            let device = change_device(api, tenant, device).await?;
-            if let Some(token) = token {
-                replace_token(api, DeviceId::new(tenant, id), &token, None).await?;
-            }
-            Ok(device)
-        }
+    let Some((id, stored)) = stored else {
+        let token = token.unwrap_or_else(seed::random_token);
+        let saved = seed::save_new_device(&*api.store, &*api.clock, tenant, &mut device, &token).await;
+        saved.map_err(|error| ApiError::saving("Device", error))?;
+        return Ok(device);
+    };
+    device.created_time = stored.created_time;
+    device.tenant_id = stored.tenant_id;
+    device.version = device.version.or(stored.version);
+    let device = change_device(api, tenant, device).await?;
+    if let Some(token) = token {
+        replace_token(api, id, &token, None).await?;
     }
+    Ok(device)
 }
 
 /// Saves a device that is there, and tells its actor.

@@ -97,7 +97,7 @@ async fn save(
         )));
     }
     api.clone()
-        .to_the_end("save rule chain", async move {
+        .finish("save rule chain", async move {
             let stored = match record::given_id::<StoredChain>(chain.id)? {
                 None => create(&api, tenant, chain).await?,
                 Some(id) => {
@@ -172,7 +172,7 @@ async fn save_metadata(
     let base = metadata.version.or(stored.chain.version).unwrap_or(0);
     let mut metadata = rule_chain_check::check(&api, RuleChainId::new(tenant, id), &stored.chain.name, metadata).await?;
     api.clone()
-        .to_the_end("save rule chain", async move {
+        .finish("save rule chain", async move {
             identify(RuleChainId::new(tenant, id), &mut metadata, api.clock.now_ms());
             metadata.connections.get_or_insert_default();
             let chain = RuleChain {
@@ -192,7 +192,7 @@ async fn make_root(
     PathOf(id): PathOf<Uuid>,
 ) -> Result<Json<RuleChain>, ApiError> {
     api.clone()
-        .to_the_end("set root rule chain", async move {
+        .finish("set root rule chain", async move {
             let _turn = api.turns.take(("root chain", tenant)).await;
             let mut new: StoredChain = record::get(&*api.store, tenant, id).await?;
             if !new.chain.root {
@@ -224,7 +224,7 @@ async fn make_root(
 
 async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin, PathOf(id): PathOf<Uuid>) -> Result<(), ApiError> {
     api.clone()
-        .to_the_end("delete rule chain", async move {
+        .finish("delete rule chain", async move {
             let _turn = api.turns.take(("root chain", tenant)).await;
             let stored: StoredChain = record::get(&*api.store, tenant, id).await?;
             if stored.chain.root {

@@ -147,7 +147,7 @@ async fn delete_series(
 /// Writes, and tells the device when it is durable.
 async fn write(api: ApiState, mutation: Mutation, news: Option<(DeviceId, Downlink)>) -> Result<(), ApiError> {
     api.clone()
-        .to_the_end("write attributes", async move {
+        .finish("write attributes", async move {
             api.store.submit(vec![mutation]).await?.await?;
             if let Some((device, news)) = news {
                 api.app.push(device, news).await;

@@ -27,7 +27,7 @@ pub(super) fn routes() -> Router<ApiState> {
 async fn save(State(api): State<ApiState>, _: SysAdmin, Body(mut tenant): Body<Tenant>) -> Result<Json<Tenant>, ApiError> {
     check_name("Tenant", "title", &tenant.title)?;
     api.clone()
-        .to_the_end("save tenant", async move {
+        .finish("save tenant", async move {
             match record::given_id::<Tenant>(tenant.id)? {
                 None => {
                     let saved = seed::save_new_tenant(&*api.store, &api.catalog, &*api.clock, &mut tenant, default_root_chain(ROOT)).await;

@@ -36,7 +36,7 @@ pub(super) fn shown(mut user: User) -> User {
 async fn save(State(api): State<ApiState>, caller: Principal, Body(user): Body<User>) -> Result<Json<User>, ApiError> {
     check_name("User", "email", &user.email)?;
     api.clone()
-        .to_the_end("save user", async move {
+        .finish("save user", async move {
             match record::given_id::<User>(user.id)? {
                 None => create(&api, &caller, user).await,
                 Some(id) => change(&api, &caller, id, user).await,

@@ -94,7 +94,11 @@ impl AtWork {
     /// The branch and the reason, when nothing was started.
     pub(super) fn perform(&mut self, branch: Branch, effects: SmallVec<[Effect; 1]>, emissions: Emissions) -> Result<(), (Branch, String)> {
         if effects.len() != 1 {
-            return self.start(Job { branch, effects, emissions });
+            return self.start(Job {
+                branch,
+                effects,
+                emissions,
+            });
         }
         let Some(effect) = effects.into_iter().next() else { return Ok(()) };
         match plan(effect, self.now_ms) {
@@ -109,7 +113,11 @@ impl AtWork {
                 self.batch.written.push((branch, emissions));
                 Ok(())
             }
-            Ok(Planned::Perform(effect)) => self.start(Job { branch, effects: SmallVec::from_iter([effect]), emissions }),
+            Ok(Planned::Perform(effect)) => self.start(Job {
+                branch,
+                effects: SmallVec::from_iter([effect]),
+                emissions,
+            }),
         }
     }
 
@@ -125,7 +133,11 @@ impl AtWork {
         if self.batch.written.is_empty() && self.batch.recorded.is_empty() {
             return;
         }
-        let Batch { mutations, written, recorded } = std::mem::take(&mut self.batch);
+        let Batch {
+            mutations,
+            written,
+            recorded,
+        } = std::mem::take(&mut self.batch);
         let submitted = self.effects.store().submit(mutations).await;
         self.commits.push_back(Box::pin(async move {
             let result = match submitted {
@@ -187,7 +199,11 @@ impl AtWork {
 
 fn perform(effects: Effects, job: Job, originator: Option<EntityId>) -> BoxFuture<'static, (Option<EntityId>, Result3)> {
     Box::pin(async move {
-        let Job { branch, effects: wanted, emissions } = job;
+        let Job {
+            branch,
+            effects: wanted,
+            emissions,
+        } = job;
         let message: Arc<Message> = Arc::clone(&branch.message);
         let result = effects.perform(wanted, message).await;
         (originator, (branch, result, emissions))

@@ -56,7 +56,11 @@ async fn attributes_that_are_read_first_stay_in_order_too() {
         let save = json!({"scope": "SERVER_SCOPE", "updateAttributesOnlyOnValueChange": only_changed});
         let mut chain = world.chain("root", &[(SAVE_ATTRIBUTES, save, &[])]);
         for device in say(&world, &mut chain).await {
-            assert_eq!(world.attribute(device, SERVER, "number").await, Some(Value::Long(MESSAGES - 1)), "only changed: {only_changed}");
+            assert_eq!(
+                world.attribute(device, SERVER, "number").await,
+                Some(Value::Long(MESSAGES - 1)),
+                "only changed: {only_changed}"
+            );
         }
     }
 }
@@ -64,13 +68,31 @@ async fn attributes_that_are_read_first_stay_in_order_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_without_values_do_not_overtake() {
     let world = World::new();
-    let mut chain = world.chain("root", &[(SAVE, json!({}), &[("Success", 1)]), (SAVE_ATTRIBUTES, json!({"scope": "SERVER_SCOPE"}), &[])]);
+    let mut chain = world.chain(
+        "root",
+        &[
+            (SAVE, json!({}), &[("Success", 1)]),
+            (SAVE_ATTRIBUTES, json!({"scope": "SERVER_SCOPE"}), &[]),
+        ],
+    );
     let device = world.device();
     // Every other message has nothing to store; it is settled in its turn all the same.
     for sequence in 0..400 {
-        let payload = if sequence % 2 == 0 { json!({"number": sequence}) } else { json!({"number": null}) };
+        let payload = if sequence % 2 == 0 {
+            json!({"number": sequence})
+        } else {
+            json!({"number": null})
+        };
         let message = telemetry(device, 7, payload);
-        chain.send(sequence, model::Message { kind: MessageKind::PostTelemetry, ..message }).await;
+        chain
+            .send(
+                sequence,
+                model::Message {
+                    kind: MessageKind::PostTelemetry,
+                    ..message
+                },
+            )
+            .await;
     }
     let settled: Vec<_> = chain.settled(400).await.into_iter().map(|(sequence, _)| sequence).collect();
     assert_eq!(settled, (0..400).collect::<Vec<_>>());

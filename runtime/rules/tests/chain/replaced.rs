@@ -11,7 +11,14 @@ use serde_json::json;
 const SERVER: AttributeScope = AttributeScope::ServerScope;
 
 fn saving_readings(world: &World) -> Arc<Graph> {
-    graph(world.tenant, "readings", &[("test.evil.pass", json!({}), &[("Success", 1)]), (SAVE, json!({"useServerTs": true}), &[])])
+    graph(
+        world.tenant,
+        "readings",
+        &[
+            ("test.evil.pass", json!({}), &[("Success", 1)]),
+            (SAVE, json!({"useServerTs": true}), &[]),
+        ],
+    )
 }
 
 /// Saves readings as well, and in addition something else, from nodes in another order.
@@ -26,14 +33,20 @@ fn saving_both(world: &World) -> Arc<Graph> {
 }
 
 async fn replace(chain: &Chain, graph: Arc<Graph>) {
-    soon("taking the new version", chain.handle.control.ask(Replace(graph))).await.unwrap();
+    soon("taking the new version", chain.handle.control.ask(Replace(graph)))
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_on_their_way_finish_in_the_old_version() {
     let world = World::new();
     let (slow, attributes) = (json!({"ms": 5}), json!({"scope": "SERVER_SCOPE"}));
-    let old = graph(world.tenant, "old", &[("test.evil.slow", slow, &[("Success", 1)]), (SAVE, json!({}), &[])]);
+    let old = graph(
+        world.tenant,
+        "old",
+        &[("test.evil.slow", slow, &[("Success", 1)]), (SAVE, json!({}), &[])],
+    );
     let mut chain = world.start(&old);
     let devices: Vec<_> = (0..20).map(|_| world.device()).collect();
     for (sequence, device) in devices.iter().enumerate().take(10) {
@@ -63,12 +76,22 @@ async fn changing_under_traffic_loses_nothing_and_keeps_the_order() {
     let mut in_flight = 0;
     for number in 0..MESSAGES {
         for (index, device) in devices.iter().enumerate() {
-            chain.send((number * DEVICES + index) as u64, telemetry(*device, 7, json!({"number": number}))).await;
+            chain
+                .send((number * DEVICES + index) as u64, telemetry(*device, 7, json!({"number": number})))
+                .await;
         }
         // The next version while messages are at nodes, at the store and at the entrance.
         if number % 40 == 20 {
             in_flight += usize::from(chain.observe().await.open_branches > 0);
-            replace(&chain, if number % 80 == 20 { saving_both(&world) } else { saving_readings(&world) }).await;
+            replace(
+                &chain,
+                if number % 80 == 20 {
+                    saving_both(&world)
+                } else {
+                    saving_readings(&world)
+                },
+            )
+            .await;
         }
     }
     assert!(in_flight > 0, "the chain changed under traffic");
@@ -80,7 +103,10 @@ async fn changing_under_traffic_loses_nothing_and_keeps_the_order() {
     }
     assert_eq!(chain.observe().await.name, "both");
     for device in devices {
-        assert!(world.attribute(device, SERVER, "number").await.is_some(), "what the other version saves");
+        assert!(
+            world.attribute(device, SERVER, "number").await.is_some(),
+            "what the other version saves"
+        );
         let numbers: Vec<_> = world.series(device, "number").await.into_iter().map(|(_, value)| value).collect();
         assert_eq!(numbers, (0..MESSAGES as i64).map(Value::Long).collect::<Vec<_>>());
     }
@@ -105,7 +131,11 @@ async fn of_several_versions_the_last_one_stays() {
     let world = World::new();
     let mut chain = world.start(&saving_readings(&world));
     for name in ["first", "second", "third"] {
-        replace(&chain, graph(world.tenant, name, &[(SAVE_ATTRIBUTES, json!({"scope": "SERVER_SCOPE"}), &[])])).await;
+        replace(
+            &chain,
+            graph(world.tenant, name, &[(SAVE_ATTRIBUTES, json!({"scope": "SERVER_SCOPE"}), &[])]),
+        )
+        .await;
     }
     let device = world.device();
     chain.settle_all([telemetry(device, 7, json!({"t": 1}))]).await;

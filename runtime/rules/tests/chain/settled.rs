@@ -20,25 +20,53 @@ async fn messages_are_stored_before_they_are_settled() {
         ],
     );
     let device = world.device();
-    let attributes = Message { kind: MessageKind::PostAttributes, ..telemetry(device, 8, json!({"fw": "1.2.0"})) };
-    chain.send(0, telemetry(device, 7, json!({"t": 21.5, "on": true, "nothing": null}))).await;
+    let attributes = Message {
+        kind: MessageKind::PostAttributes,
+        ..telemetry(device, 8, json!({"fw": "1.2.0"}))
+    };
+    chain
+        .send(0, telemetry(device, 7, json!({"t": 21.5, "on": true, "nothing": null})))
+        .await;
     assert_eq!(chain.settled(1).await, [(0, Ok(()))]);
     assert_eq!(world.series(device, "t").await, [(7, Value::Double(21.5))]);
     assert_eq!(world.series(device, "on").await, [(7, Value::Bool(true))]);
     assert_eq!(world.series(device, "nothing").await, []);
     chain.send(1, attributes).await;
     assert_eq!(chain.settled(1).await, [(1, Ok(()))]);
-    assert_eq!(world.attribute(device, AttributeScope::ClientScope, "fw").await, Some(Value::Text("1.2.0".into())));
+    assert_eq!(
+        world.attribute(device, AttributeScope::ClientScope, "fw").await,
+        Some(Value::Text("1.2.0".into()))
+    );
     assert_eq!(world.series(device, "fw").await, [], "attributes went their own way");
 
     // A type that leads nowhere, and values without any value: settled all the same.
-    chain.send(2, Message { kind: MessageKind::Connect, ..telemetry(device, 9, json!({"x": 1})) }).await;
+    chain
+        .send(
+            2,
+            Message {
+                kind: MessageKind::Connect,
+                ..telemetry(device, 9, json!({"x": 1}))
+            },
+        )
+        .await;
     chain.send(3, telemetry(device, 9, json!({"x": null}))).await;
     assert_eq!(chain.settled(2).await.into_iter().filter(|(_, result)| result.is_ok()).count(), 2);
     assert_eq!(world.series(device, "x").await, []);
     let state = chain.observe().await;
-    assert_eq!((state.name.as_str(), state.entered, state.settled, state.not_durable, state.open_branches), ("root", 4, 4, 0, 0));
-    assert_eq!((state.nodes[0].1.processed, state.nodes[1].1.processed, state.nodes[1].1.failed), (4, 2, 0));
+    assert_eq!(
+        (
+            state.name.as_str(),
+            state.entered,
+            state.settled,
+            state.not_durable,
+            state.open_branches
+        ),
+        ("root", 4, 4, 0, 0)
+    );
+    assert_eq!(
+        (state.nodes[0].1.processed, state.nodes[1].1.processed, state.nodes[1].1.failed),
+        (4, 2, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +87,10 @@ async fn a_message_that_cannot_be_saved_is_recorded() {
     assert_eq!(event.body["error"], "the values are not a JSON object");
     assert_eq!(event.body["data"], "[1,2]");
     assert_eq!(event.body["entityId"], device.id.to_string());
-    assert_eq!((&event.body["msgType"], &event.body["relationType"]), (&json!("POST_TELEMETRY_REQUEST"), &json!("Failure")));
+    assert_eq!(
+        (&event.body["msgType"], &event.body["relationType"]),
+        (&json!("POST_TELEMETRY_REQUEST"), &json!("Failure"))
+    );
     let metadata: serde_json::Value = serde_json::from_str(event.body["metadata"].as_str().unwrap()).unwrap();
     assert_eq!(metadata, json!({"deviceName": "D", "ts": "7"}));
 }
@@ -78,7 +109,11 @@ async fn a_failure_that_is_taken_is_not_recorded() {
     let mut chain = world.start(&root);
     let device = world.device();
     chain.settle_all([telemetry(device, 7, json!("text"))]).await;
-    let raised = world.store.active_alarm(device, "unsaved: the values are not a JSON object").await.unwrap();
+    let raised = world
+        .store
+        .active_alarm(device, "unsaved: the values are not a JSON object")
+        .await
+        .unwrap();
     assert!(raised.is_some(), "the reason travels in the metadata");
     assert_eq!(world.failures(&root, 0).await, []);
 }
@@ -94,7 +129,10 @@ async fn a_store_that_takes_nothing_leaves_messages_unsettled() {
         chain.send(sequence, telemetry(device, 8, json!({"t": 2}))).await;
     }
     let settled = chain.settled(3).await;
-    assert!(settled.iter().all(|(_, result)| *result == Err(SettleError::NotDurable)), "{settled:?}");
+    assert!(
+        settled.iter().all(|(_, result)| *result == Err(SettleError::NotDurable)),
+        "{settled:?}"
+    );
     assert_eq!(chain.observe().await.not_durable, 3);
 }
 
@@ -107,7 +145,11 @@ async fn all_branches_are_stored_before_a_message_is_settled() {
         &[
             ("test.evil.pass", json!({}), &[("Success", 1), ("Success", 2), ("Success", 3)]),
             (SAVE, json!({}), &[]),
-            (SAVE_ATTRIBUTES, json!({"scope": "SERVER_SCOPE", "updateAttributesOnlyOnValueChange": true}), &[]),
+            (
+                SAVE_ATTRIBUTES,
+                json!({"scope": "SERVER_SCOPE", "updateAttributesOnlyOnValueChange": true}),
+                &[],
+            ),
             (CREATE_ALARM, alarm, &[]),
         ],
     );
@@ -126,14 +168,23 @@ async fn a_message_that_circles_is_recorded_at_the_limit() {
     let world = World::new();
     // Valid: what is not hot leaves. What is hot circles.
     let filter = json!({"key": "t", "operator": "GREATER", "value": 20});
-    let root = graph(world.tenant, "root", &[(FIELD_FILTER, filter, &[("True", 0), ("False", 1)]), (SAVE, json!({}), &[])]);
+    let root = graph(
+        world.tenant,
+        "root",
+        &[(FIELD_FILTER, filter, &[("True", 0), ("False", 1)]), (SAVE, json!({}), &[])],
+    );
     let mut chain = world.start(&root);
     let device = world.device();
-    chain.settle_all([telemetry(device, 7, json!({"t": 30})), telemetry(device, 8, json!({"t": 10}))]).await;
+    chain
+        .settle_all([telemetry(device, 7, json!({"t": 30})), telemetry(device, 8, json!({"t": 10}))])
+        .await;
     assert_eq!(world.series(device, "t").await, [(8, Value::Long(10))]);
     let events = world.failures(&root, 0).await;
     let [event] = &events[..] else { panic!("{events:?}") };
-    assert!(event.body["error"].as_str().unwrap().contains("more than 10000 rule nodes"), "{event:?}");
+    assert!(
+        event.body["error"].as_str().unwrap().contains("more than 10000 rule nodes"),
+        "{event:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +194,9 @@ async fn more_messages_than_fit_wait_at_the_entrance() {
     let (sender, device, count) = (chain.sender(), world.device(), 8_000u64);
     let sending = actor::spawn("test", async move {
         for sequence in 0..count {
-            sender.send(sequence, telemetry(device, sequence as i64, json!({"t": sequence}))).await;
+            sender
+                .send(sequence, telemetry(device, sequence as i64, json!({"t": sequence})))
+                .await;
         }
     });
     let settled = chain.settled(count as usize).await;
@@ -155,11 +208,17 @@ async fn more_messages_than_fit_wait_at_the_entrance() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_that_nobody_holds_finishes_its_work_and_ends() {
     let world = World::new();
-    let root = graph(world.tenant, "root", &[("test.evil.slow", json!({"ms": 2}), &[("Success", 1)]), (SAVE, json!({}), &[])]);
+    let root = graph(
+        world.tenant,
+        "root",
+        &[("test.evil.slow", json!({"ms": 2}), &[("Success", 1)]), (SAVE, json!({}), &[])],
+    );
     let chain = world.start(&root);
     let device = world.device();
     for sequence in 0..50 {
-        chain.send(sequence, telemetry(device, sequence as i64, json!({"t": sequence}))).await;
+        chain
+            .send(sequence, telemetry(device, sequence as i64, json!({"t": sequence})))
+            .await;
     }
     let left = Arc::downgrade(&root);
     drop(root);
@@ -172,11 +231,16 @@ async fn a_chain_that_nobody_holds_finishes_its_work_and_ends() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_whose_control_is_dropped_takes_no_more_but_finishes() {
     let world = World::new();
-    let chain = world.chain("root", &[("test.evil.slow", json!({"ms": 2}), &[("Success", 1)]), (SAVE, json!({}), &[])]);
+    let chain = world.chain(
+        "root",
+        &[("test.evil.slow", json!({"ms": 2}), &[("Success", 1)]), (SAVE, json!({}), &[])],
+    );
     let device = world.device();
     let entrance = chain.handle.lane.clone();
     for sequence in 0..50 {
-        chain.send(sequence, telemetry(device, sequence as i64, json!({"t": sequence}))).await;
+        chain
+            .send(sequence, telemetry(device, sequence as i64, json!({"t": sequence})))
+            .await;
     }
     let mut settlements = chain.let_go();
     assert!(settlements.all(50).await.iter().all(|(_, result)| result.is_ok()));

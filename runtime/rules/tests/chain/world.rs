@@ -1,6 +1,7 @@
 //! What the chain tests stand on: a store in a temporary folder, components compiled once, devices that nobody serves.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -21,16 +22,21 @@ pub const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode
 pub const FIELD_FILTER: &str = "org.pacificsoft.filter.FieldFilter";
 pub const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
 pub const SAVE_ATTRIBUTES: &str = "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode";
+pub const LOG: &str = "org.thingsboard.rule.engine.action.TbLogNode";
 pub const CREATE_ALARM: &str = "org.thingsboard.rule.engine.action.TbCreateAlarmNode";
 
 /// How a failure that nobody takes is found again: by its node, under this kind.
 pub const FAILURE_EVENT: EventKind = EventKind::DebugRuleNode;
+/// A log line with this word makes the log panic.
+pub const WORD_OF_PANIC: &str = "panic on purpose";
 /// Longer than anything here takes; a state that does not come by then is missing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits for something that must happen.
 pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not happen"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
 /// Waits until a state is there.
@@ -44,19 +50,30 @@ pub async fn until(what: &str, mut is_there: impl FnMut() -> bool) {
 }
 
 /// Node types for chains that must not fail: a machine that is busy with other tests must not make a good node late.
-fn patient() -> &'static Catalog {
+pub fn patient() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    CATALOG.get_or_init(|| catalog(Limits { process_ms: 10_000, open_ms: 10_000, ..Limits::default() }))
+    CATALOG.get_or_init(|| {
+        catalog(Limits {
+            process_ms: 10_000,
+            open_ms: 10_000,
+            ..Limits::default()
+        })
+    })
 }
 
-/// Node types with the limits that are the default, for chains that are to meet them.
-fn strict() -> &'static Catalog {
+/// Node types with the limits that are the default, for nodes that are to use up their time.
+pub fn strict() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
     CATALOG.get_or_init(|| catalog(Limits::default()))
 }
 
 fn catalog(limits: Limits) -> Catalog {
-    let host = Host::new(HostConfig { limits, instances_max: 256, ..HostConfig::default() }).unwrap();
+    let host = Host::new(HostConfig {
+        limits,
+        instances_max: 256,
+        ..HostConfig::default()
+    })
+    .unwrap();
     let mut catalog = Catalog::new();
     for name in ["filter.wasm", "action.wasm", "test/evil-guests.wasm"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
@@ -81,7 +98,10 @@ impl Readings for Silent {
 }
 
 impl LogSink for Silent {
-    fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
+    /// A defect of the platform, to be survived: some words make it panic.
+    fn line(&self, _: TenantId, _: &str, _: LogLevel, text: &str) {
+        assert!(!text.contains(WORD_OF_PANIC), "{WORD_OF_PANIC}");
+    }
 }
 
 /// Nobody is awake.
@@ -96,11 +116,37 @@ impl Devices for NoDevices {
 
 /// Never tells the same time twice.
 #[derive(Default)]
-pub struct Ticking(std::sync::atomic::AtomicI64);
+struct Ticking(AtomicI64);
 
 impl Clock for Ticking {
     fn now_ms(&self) -> i64 {
-        1_700_000_000_000 + self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+        1_700_000_000_000 + self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The clock of a chain: panics once when told to.
+#[derive(Default)]
+pub struct Fragile {
+    ticking: Ticking,
+    broken: AtomicBool,
+}
+
+impl Fragile {
+    /// The next look at the clock panics.
+    pub fn break_once(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+
+    /// Whether the panic happened.
+    pub fn has_panicked(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
+    }
+}
+
+impl Clock for Fragile {
+    fn now_ms(&self) -> i64 {
+        assert!(!self.broken.swap(false, Ordering::AcqRel), "{WORD_OF_PANIC}");
+        self.ticking.now_ms()
     }
 }
 
@@ -109,25 +155,23 @@ pub type Node<'a> = (&'a str, Json, &'a [(&'a str, usize)]);
 
 /// A chain whose first node is the first one.
 pub fn graph(tenant: TenantId, name: &str, nodes: &[Node]) -> Arc<Graph> {
-    let graph = build(tenant, name, nodes, patient());
+    let graph = doomed_graph(tenant, name, nodes, patient());
     assert_eq!(graph.check_configurations(), []);
     graph
 }
 
-/// A chain of nodes that are going to meet their limits; they may even break while they open.
-pub fn doomed_graph(tenant: TenantId, name: &str, nodes: &[Node]) -> Arc<Graph> {
-    build(tenant, name, nodes, strict())
-}
-
-fn build(tenant: TenantId, name: &str, nodes: &[Node], catalog: &Catalog) -> Arc<Graph> {
+/// A chain of nodes that may break, even while they open.
+pub fn doomed_graph(tenant: TenantId, name: &str, nodes: &[Node], catalog: &Catalog) -> Arc<Graph> {
     let mut wires = Vec::new();
     let mut list = Vec::new();
     for (from, (class_id, configuration, out)) in nodes.iter().enumerate() {
         list.push(json!({"type": class_id, "name": format!("n{from}"), "configuration": configuration}));
-        wires.extend(out.iter().map(|(relation, to)| json!({"fromIndex": from, "toIndex": to, "type": relation})));
+        wires.extend(
+            out.iter()
+                .map(|(relation, to)| json!({"fromIndex": from, "toIndex": to, "type": relation})),
+        );
     }
-    let metadata: RuleChainMetadata =
-        serde_json::from_value(json!({"firstNodeIndex": 0, "nodes": list, "connections": wires})).unwrap();
+    let metadata: RuleChainMetadata = serde_json::from_value(json!({"firstNodeIndex": 0, "nodes": list, "connections": wires})).unwrap();
     Arc::new(Graph::validate(RuleChainId::generate(tenant), name, &metadata, catalog).unwrap())
 }
 
@@ -135,6 +179,7 @@ fn build(tenant: TenantId, name: &str, nodes: &[Node], catalog: &Catalog) -> Arc
 pub struct World {
     pub tenant: TenantId,
     pub store: EmbeddedStore,
+    pub chain_clock: Arc<Fragile>,
     effects: Effects,
     around: NodeSurroundings,
     _dir: tempfile::TempDir,
@@ -144,17 +189,32 @@ impl World {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(Ticking::default());
+        let chain_clock = Arc::new(Fragile::default());
         let router = Router::new(Arc::new(SinglePeer), Arc::new(NoDevices));
-        let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&clock));
-        let around = NodeSurroundings { readings: Arc::new(Silent), log: Arc::new(Silent), clock };
-        World { tenant: TenantId::generate(), store, effects, around, _dir: dir }
+        let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _);
+        let around = NodeSurroundings {
+            readings: Arc::new(Silent),
+            log: Arc::new(Silent),
+            clock: Arc::new(Ticking::default()),
+        };
+        World {
+            tenant: TenantId::generate(),
+            store,
+            chain_clock,
+            effects,
+            around,
+            _dir: dir,
+        }
     }
 
     pub fn start(&self, graph: &Arc<Graph>) -> Chain {
         let (settle, settlements) = lane(10_000);
         let handle = start_chain(Arc::clone(graph), self.tenant, self.effects.clone(), self.around.clone());
-        Chain { handle, settle, settlements: Settlements(settlements) }
+        Chain {
+            handle,
+            settle,
+            settlements: Settlements(settlements),
+        }
     }
 
     pub fn chain(&self, name: &str, nodes: &[Node]) -> Chain {
@@ -167,7 +227,12 @@ impl World {
 
     /// All readings of a key, oldest first.
     pub async fn series(&self, device: EntityId, key: &str) -> Vec<(i64, Value)> {
-        let query = SeriesQuery { from_ms: 0, to_ms: i64::MAX, limit: 100_000, descending: false };
+        let query = SeriesQuery {
+            from_ms: 0,
+            to_ms: i64::MAX,
+            limit: 100_000,
+            descending: false,
+        };
         let readings = self.store.series(device, key, &query).await.unwrap();
         readings.into_iter().map(|reading| (reading.ts_ms, reading.value)).collect()
     }
@@ -180,8 +245,16 @@ impl World {
 
     /// Failures recorded at a node, oldest first.
     pub async fn failures(&self, graph: &Graph, node: usize) -> Vec<Event> {
-        let filter = EventFilter { kind: FAILURE_EVENT, from_ms: None, to_ms: None };
-        let page = self.store.events(graph.nodes[node].id.entity(), &filter, &PageRequest::first(10_000)).await.unwrap();
+        let filter = EventFilter {
+            kind: FAILURE_EVENT,
+            from_ms: None,
+            to_ms: None,
+        };
+        let page = self
+            .store
+            .events(graph.nodes[node].id.entity(), &filter, &PageRequest::first(10_000))
+            .await
+            .unwrap();
         page.data.into_iter().rev().collect()
     }
 }
@@ -220,7 +293,10 @@ impl Chain {
 
     /// Sends from other tasks. Settlements arrive here.
     pub fn sender(&self) -> Sender {
-        Sender { lane: self.handle.lane.clone(), settle: self.settle.clone() }
+        Sender {
+            lane: self.handle.lane.clone(),
+            settle: self.settle.clone(),
+        }
     }
 
     /// Drops the way to the chain.
@@ -259,7 +335,10 @@ pub struct Sender {
 
 impl Sender {
     pub async fn send(&self, sequence: u64, message: Message) {
-        let input = ChainInput { message: Arc::new(message), receipt: Receipt::new(self.settle.clone(), sequence) };
+        let input = ChainInput {
+            message: Arc::new(message),
+            receipt: Receipt::new(self.settle.clone(), sequence),
+        };
         soon("entering", self.lane.send(input)).await.unwrap();
     }
 }
@@ -271,7 +350,9 @@ pub fn telemetry(device: EntityId, ts_ms: i64, payload: Json) -> Message {
         kind: MessageKind::PostTelemetry,
         originator: device,
         customer: None,
-        metadata: [("deviceName", "D".to_owned()), ("ts", ts_ms.to_string())].into_iter().collect::<Metadata>(),
+        metadata: [("deviceName", "D".to_owned()), ("ts", ts_ms.to_string())]
+            .into_iter()
+            .collect::<Metadata>(),
         payload: Payload::new(payload),
         ts_ms,
     }

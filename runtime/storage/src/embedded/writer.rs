@@ -2,7 +2,7 @@
 //! order. While it syncs, the next group gathers.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, error::TryRecvError};
 use tokio::sync::{oneshot, watch};
@@ -16,6 +16,9 @@ use crate::{Mutation, StorageError};
 const GROUP_JOBS_MAX: usize = 64;
 /// Values of a group at most; the batch that goes beyond still belongs to it.
 const GROUP_VALUES_MAX: usize = 10_000;
+/// Groups begin at least this far apart. A lone batch waits for nothing; under load more batches share a sync, which costs far more
+/// than they do.
+const GROUP_INTERVAL: Duration = Duration::from_micros(500);
 /// Groups after which removed readings are swept although there is other work.
 const GROUPS_PER_SWEEP: u32 = 64;
 
@@ -102,7 +105,12 @@ impl Writer {
 
     /// Works until the store is closed, dropped or broken.
     pub(super) fn run(mut self) {
+        let mut last: Option<Instant> = None;
         while let Some(first) = self.next() {
+            if let Some(early) = last.and_then(|last| GROUP_INTERVAL.checked_sub(last.elapsed())) {
+                std::thread::sleep(early);
+            }
+            last = Some(Instant::now());
             let group = self.gather(first);
             if let Err(error) = self.commit(group) {
                 tracing::error!(%error, "the store takes no more changes");

@@ -189,9 +189,10 @@ impl Connection {
             }
             self.wire.flush().await?;
             if let Some(until) = self.stopping
-                && (self.session.in_flight() == 0 || Instant::now() >= until) {
-                    return Err(Ended::ByServer(Goodbye::ShuttingDown));
-                }
+                && (self.session.in_flight() == 0 || Instant::now() >= until)
+            {
+                return Err(Ended::ByServer(Goodbye::ShuttingDown));
+            }
             let reading = self.stopping.is_none() && self.session.has_room();
             if reading && self.wire.input.is_empty() && self.session.in_flight() == 0 {
                 // An idle connection keeps no buffer.

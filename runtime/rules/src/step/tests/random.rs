@@ -1,6 +1,6 @@
 //! Any chain, any decisions, in any order of answers: every receipt is settled exactly once, after its last branch.
 
-use super::{Do, Shell};
+use super::shell::{Do, Shell};
 use crate::testing::routes;
 use proptest::prelude::*;
 
@@ -31,7 +31,11 @@ fn answer(shell: &Shell, which: usize, how: usize) -> Option<Do> {
     }
     let which = which - shell.running.len();
     if let Some((branch, _)) = shell.performing.get(which) {
-        return Some(if how.is_multiple_of(4) { Do::Failed(branch.node, "no") } else { Do::Done(branch.node, "Success") });
+        return Some(if how.is_multiple_of(4) {
+            Do::Failed(branch.node, "no")
+        } else {
+            Do::Done(branch.node, "Success")
+        });
     }
     // Failures that could not be recorded spoil exactly their own message; see `spoilt`.
     (!shell.recording.is_empty()).then_some(Do::Recorded(!how.is_multiple_of(5)))

@@ -1,0 +1,22 @@
+//! The gateway over an embedded store, asked as clients ask. Needs what `cargo xtask guests` builds.
+
+#![allow(missing_docs)]
+
+#[path = "gateway/alarms.rs"]
+mod alarms;
+#[path = "gateway/devices.rs"]
+mod devices;
+#[path = "gateway/form.rs"]
+mod form;
+#[path = "gateway/isolation.rs"]
+mod isolation;
+#[path = "gateway/logins.rs"]
+mod logins;
+#[path = "gateway/people.rs"]
+mod people;
+#[path = "gateway/rule_chains.rs"]
+mod rule_chains;
+#[path = "gateway/support.rs"]
+mod support;
+#[path = "gateway/telemetry.rs"]
+mod telemetry;

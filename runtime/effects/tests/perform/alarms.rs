@@ -1,0 +1,303 @@
+//! Alarms: created, updated, cleared; at most one of a type is active for an originator.
+
+use std::sync::Arc;
+
+use crate::world::{World, leaving, mark, message, soon};
+use effects::{EffectError, Performed};
+use model::entity::{IdRef, Severity};
+use model::{DeviceId, EntityId, Payload};
+use plugins::{Content, Effect};
+use serde_json::{Value as Json, json};
+use storage::{AlarmFilter, AlarmStore, AttributeStore, Journal, StorageError};
+
+fn raise(entity: EntityId, severity: Severity, details: Option<Json>) -> Effect {
+    Effect::RaiseAlarm {
+        entity,
+        alarm_type: "hot".to_owned(),
+        severity,
+        details: details.map(Content::Own),
+        propagate: true,
+    }
+}
+
+fn clear(entity: EntityId, details: Option<Json>) -> Effect {
+    Effect::ClearAlarm {
+        entity,
+        alarm_type: "hot".to_owned(),
+        details: details.map(Content::Own),
+    }
+}
+
+/// The three marks an alarm's message can carry.
+fn marks(performed: &Performed) -> Vec<&'static str> {
+    let known = ["isNewAlarm", "isExistingAlarm", "isSeverityUpdated", "isClearedAlarm"];
+    known.into_iter().filter(|key| mark(performed, key) == Some("true")).collect()
+}
+
+async fn count(world: &World) -> u64 {
+    world
+        .store
+        .alarms(world.tenant, &AlarmFilter::default(), &model::PageRequest::first(100))
+        .await
+        .unwrap()
+        .total_elements
+}
+
+#[tokio::test]
+async fn an_alarm_is_created_then_updated() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let message = message(entity);
+
+    let nothing = world.perform(5, vec![clear(entity, None)], &message).await.unwrap();
+    assert_eq!(
+        nothing,
+        Performed {
+            relation: "False",
+            message: None
+        },
+        "there is nothing to clear yet"
+    );
+
+    let created = world
+        .perform(10, vec![raise(entity, Severity::Major, Some(json!({"t": 41})))], &message)
+        .await
+        .unwrap();
+    assert_eq!((created.relation, marks(&created)), ("Created", vec!["isNewAlarm"]));
+    let stored = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
+    assert_eq!(
+        (stored.start_ts, stored.end_ts, stored.severity, stored.propagate),
+        (10, 10, Severity::Major, true)
+    );
+    assert_eq!(
+        (stored.originator, stored.customer_id),
+        (IdRef::from(entity), message.customer.map(IdRef::from))
+    );
+    assert_eq!(stored.details, Some(json!({"t": 41})));
+    let mut expected = serde_json::to_value(&stored).unwrap();
+    expected["status"] = json!("ACTIVE_UNACK");
+    assert_eq!(leaving(&created), expected, "the alarm as it is stored, with its status");
+    let left = created.message.as_ref().unwrap();
+    assert_eq!(
+        (left.originator, left.metadata.get("deviceName"), left.id),
+        (entity, Some("D"), message.id)
+    );
+    assert_eq!(message.metadata.get("isNewAlarm"), None, "messages are never changed");
+
+    let updated = world
+        .perform(20, vec![raise(entity, Severity::Major, None)], &message)
+        .await
+        .unwrap();
+    assert_eq!((updated.relation, marks(&updated)), ("Updated", vec!["isExistingAlarm"]));
+    assert_eq!(
+        (&leaving(&updated)["endTs"], &leaving(&updated)["details"]),
+        (&json!(20), &json!({"t": 41}))
+    );
+
+    let worse = world
+        .perform(30, vec![raise(entity, Severity::Critical, Some(json!({"t": 50})))], &message)
+        .await
+        .unwrap();
+    assert_eq!((worse.relation, marks(&worse)), ("Updated", vec!["isSeverityUpdated"]));
+    let active = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
+    assert_eq!(
+        (active.id, active.severity, active.start_ts, active.end_ts),
+        (stored.id, Severity::Critical, 10, 30)
+    );
+}
+
+#[tokio::test]
+async fn an_alarm_is_cleared_once_and_can_be_raised_anew() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let message = message(entity);
+    let details = Some(json!({"t": 50}));
+    let created = world
+        .perform(10, vec![raise(entity, Severity::Major, details.clone())], &message)
+        .await
+        .unwrap();
+    let stored = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
+    let cleared = world.perform(40, vec![clear(entity, None)], &message).await.unwrap();
+    assert_eq!((cleared.relation, marks(&cleared)), ("Cleared", vec!["isClearedAlarm"]));
+    assert_eq!(
+        (&leaving(&cleared)["status"], &leaving(&cleared)["clearTs"]),
+        (&json!("CLEARED_UNACK"), &json!(40))
+    );
+    assert_eq!(world.store.active_alarm(entity, "hot").await.unwrap(), None);
+    let kept = world.store.alarm(world.tenant, stored.id.id).await.unwrap().expect("kept");
+    assert_eq!((kept.cleared, kept.clear_ts, kept.details), (true, 40, Some(json!({"t": 50}))));
+
+    let again = world.perform(50, vec![clear(entity, None)], &message).await.unwrap();
+    assert_eq!(again.relation, "False", "what is cleared cannot be cleared again");
+    let reborn = world
+        .perform(60, vec![raise(entity, Severity::Minor, None)], &message)
+        .await
+        .unwrap();
+    assert_eq!(reborn.relation, "Created");
+    assert_ne!(leaving(&reborn)["id"], leaving(&created)["id"]);
+    assert_eq!(count(&world).await, 2);
+}
+
+#[tokio::test]
+async fn clearing_can_bring_details() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let message = message(entity);
+    let both = vec![
+        raise(entity, Severity::Major, Some(json!({"t": 41}))),
+        clear(entity, Some(json!({"t": 20}))),
+    ];
+    let cleared = world.perform(10, both, &message).await.unwrap();
+    assert_eq!((cleared.relation, &leaving(&cleared)["details"]), ("Cleared", &json!({"t": 20})));
+    assert_eq!(
+        marks(&cleared),
+        ["isNewAlarm", "isClearedAlarm"],
+        "the second effect continues with the message of the first"
+    );
+}
+
+#[tokio::test]
+async fn details_can_be_a_part_of_the_message() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let payload = Payload::new(json!({"a": {"b": 1}}));
+    let details = Some(Content::Shared {
+        payload,
+        path: "/a".into(),
+    });
+    let effect = Effect::RaiseAlarm {
+        entity,
+        alarm_type: "hot".to_owned(),
+        severity: Severity::Warning,
+        details,
+        propagate: false,
+    };
+    world.perform(10, vec![effect], &message(entity)).await.unwrap();
+    let stored = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
+    assert_eq!((stored.details, stored.propagate), (Some(json!({"b": 1})), false));
+}
+
+#[tokio::test]
+async fn types_and_originators_are_apart() {
+    let world = World::new();
+    let (one, other) = (world.device().entity(), world.device().entity());
+    for entity in [one, other] {
+        let performed = world
+            .perform(10, vec![raise(entity, Severity::Major, None)], &message(entity))
+            .await
+            .unwrap();
+        assert_eq!(performed.relation, "Created");
+    }
+    let cold = Effect::RaiseAlarm {
+        entity: one,
+        alarm_type: "cold".to_owned(),
+        severity: Severity::Major,
+        details: None,
+        propagate: false,
+    };
+    assert_eq!(world.perform(10, vec![cold], &message(one)).await.unwrap().relation, "Created");
+    assert_eq!(
+        world.perform(11, vec![clear(one, None)], &message(one)).await.unwrap().relation,
+        "Cleared"
+    );
+    assert!(world.store.active_alarm(one, "cold").await.unwrap().is_some());
+    assert!(world.store.active_alarm(other, "hot").await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alarm_raised_by_many_at_once_is_created_once() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let effects = world.effects.clone();
+            actor::spawn("test", async move {
+                effects
+                    .perform([raise(entity, Severity::Major, None)], message(entity))
+                    .await
+                    .unwrap()
+                    .relation
+            })
+        })
+        .collect();
+    let mut relations = Vec::new();
+    for task in tasks {
+        relations.push(soon("raising", task).await.unwrap());
+    }
+    relations.sort_unstable();
+    let mut expected = vec!["Updated"; 39];
+    expected.insert(0, "Created");
+    assert_eq!(relations, expected);
+    assert_eq!(count(&world).await, 1);
+}
+
+#[tokio::test]
+async fn effects_after_one_that_fails_do_not_happen() {
+    let world = World::new();
+    let device: DeviceId = world.device();
+    let entity = device.entity();
+    let bad = Effect::SaveTimeSeries {
+        entity,
+        ts_ms: 1,
+        ttl_s: 0,
+        values: Content::Own(json!([1])),
+    };
+    let all = vec![raise(entity, Severity::Major, None), bad, clear(entity, None)];
+    let error = world.perform(10, all, &message(entity)).await.unwrap_err();
+    assert!(matches!(error, EffectError::Invalid(_)), "{error:?}");
+    assert_eq!(error.to_string(), "the values are not a JSON object");
+    assert!(
+        world.store.active_alarm(entity, "hot").await.unwrap().is_some(),
+        "raised before, not cleared after"
+    );
+}
+
+#[tokio::test]
+async fn plain_writes_are_durable_when_they_are_performed() {
+    let world = World::new();
+    let device = world.device();
+    let entity = device.entity();
+    let scope = model::AttributeScope::ServerScope;
+    let points = Effect::SaveTimeSeries {
+        entity,
+        ts_ms: 3,
+        ttl_s: 0,
+        values: Content::Own(json!({"t": 1})),
+    };
+    let attributes = Effect::SaveAttributes {
+        entity,
+        scope,
+        values: Content::Own(json!({"a": 1})),
+        only_changed: false,
+        notify_device: false,
+    };
+    let nothing = Effect::SaveTimeSeries {
+        entity,
+        ts_ms: 3,
+        ttl_s: 0,
+        values: Content::Own(json!({})),
+    };
+    assert_eq!(
+        world.perform(9, vec![points, attributes, nothing], &message(entity)).await.unwrap(),
+        Performed::SUCCESS
+    );
+    assert_eq!(storage::TimeSeriesStore::latest(&world.store, entity, None).await.unwrap().len(), 1);
+    assert_eq!(world.store.attributes(entity, scope, None).await.unwrap()[0].1.ts_ms, 9);
+    assert_eq!(
+        soon("performing", world.effects.perform([], message(entity))).await.unwrap(),
+        Performed::SUCCESS
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_takes_nothing_fails_the_effect() {
+    let world = World::new();
+    let entity = world.device().entity();
+    world.store.close().await.unwrap();
+    let error = world
+        .perform(10, vec![raise(entity, Severity::Major, None)], &Arc::clone(&message(entity)))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EffectError::Storage(StorageError::Unavailable(_))), "{error:?}");
+    assert!(error.to_string().starts_with("the values could not be stored: "), "{error}");
+}

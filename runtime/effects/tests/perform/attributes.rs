@@ -1,0 +1,177 @@
+//! Attributes that are written only when they change, and devices that hear of them.
+
+use crate::world::{World, message, soon};
+use cluster::Delivery;
+use effects::Performed;
+use model::{AttributeScope, Downlink, EntityId, Payload, Reading, Value};
+use plugins::{Content, Effect};
+use serde_json::{Value as Json, json};
+
+const SHARED: AttributeScope = AttributeScope::SharedScope;
+
+fn save(entity: EntityId, scope: AttributeScope, values: Json, only_changed: bool, notify_device: bool) -> Effect {
+    Effect::SaveAttributes {
+        entity,
+        scope,
+        values: Content::Own(values),
+        only_changed,
+        notify_device,
+    }
+}
+
+fn reading(ts_ms: i64, value: i64) -> Option<Reading> {
+    Some(Reading {
+        ts_ms,
+        value: Value::Long(value),
+    })
+}
+
+#[tokio::test]
+async fn only_changed_values_are_written() {
+    let world = World::new();
+    let device = world.device();
+    let (entity, message) = (device.entity(), message(device.entity()));
+    for (now_ms, values) in [
+        (10, json!({"a": 1, "b": 1})),
+        (20, json!({"a": 1, "b": 2, "c": null})),
+        (30, json!({"a": 1, "b": 2})),
+    ] {
+        let performed = world
+            .perform(now_ms, vec![save(entity, SHARED, values, true, false)], &message)
+            .await
+            .unwrap();
+        assert_eq!(performed, Performed::SUCCESS);
+    }
+    assert_eq!(
+        world.attribute(device, SHARED, "a").await,
+        reading(10, 1),
+        "the time of the last change"
+    );
+    assert_eq!(world.attribute(device, SHARED, "b").await, reading(20, 2));
+    assert_eq!(world.attribute(device, SHARED, "c").await, None);
+    // The same value in another form is another value; the same key in another scope is another attribute.
+    world
+        .perform(40, vec![save(entity, SHARED, json!({"a": 1.5}), true, false)], &message)
+        .await
+        .unwrap();
+    world
+        .perform(
+            40,
+            vec![save(entity, AttributeScope::ServerScope, json!({"b": 2}), true, false)],
+            &message,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        world.attribute(device, SHARED, "a").await,
+        Some(Reading {
+            ts_ms: 40,
+            value: Value::Double(1.5)
+        })
+    );
+    assert_eq!(world.attribute(device, AttributeScope::ServerScope, "b").await, reading(40, 2));
+    // Without the wish, the time of the write counts.
+    world
+        .perform(50, vec![save(entity, SHARED, json!({"b": 2}), false, false)], &message)
+        .await
+        .unwrap();
+    assert_eq!(world.attribute(device, SHARED, "b").await, reading(50, 2));
+}
+
+#[tokio::test]
+async fn a_device_hears_of_what_changed() {
+    let world = World::new();
+    let (device, mut lane) = world.awake_device();
+    let (entity, message) = (device.entity(), message(device.entity()));
+    let changed = |json| Downlink::AttributesChanged(Payload::new(json));
+    // Values, whether only changes count, and what the device hears.
+    let table = [
+        (
+            json!({"a": 1, "b": "x", "gone": null}),
+            true,
+            Some(changed(json!({"a": 1, "b": "x"}))),
+        ),
+        (json!({"a": 1, "b": "y"}), true, Some(changed(json!({"b": "y"})))),
+        (json!({"a": 1, "b": "y"}), true, None),
+        (json!({"a": 1, "b": "y"}), false, Some(changed(json!({"a": 1, "b": "y"})))),
+        (json!({}), false, None),
+    ];
+    for (values, only_changed, expected) in table {
+        let context = values.to_string();
+        world
+            .perform(10, vec![save(entity, SHARED, values, only_changed, true)], &message)
+            .await
+            .unwrap();
+        let heard = lane.try_recv().map(|delivery| match delivery {
+            Delivery::Push(news) => news,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(heard, expected, "{context}");
+        assert!(lane.is_empty(), "once");
+    }
+    assert_eq!(
+        world.attribute(device, SHARED, "b").await.map(|reading| reading.value),
+        Some(Value::Text("y".into()))
+    );
+}
+
+#[tokio::test]
+async fn only_shared_attributes_of_devices_are_told_and_only_when_wanted() {
+    let world = World::new();
+    let (device, lane) = world.awake_device();
+    let entity = device.entity();
+    let unheard = [
+        save(entity, AttributeScope::ServerScope, json!({"a": 1}), false, true),
+        save(entity, AttributeScope::ClientScope, json!({"a": 1}), true, true),
+        save(entity, SHARED, json!({"a": 1}), true, false),
+        // An asset with the id of the device.
+        save(
+            EntityId::new(world.tenant, model::EntityKind::Asset, device.id),
+            SHARED,
+            json!({"a": 1}),
+            false,
+            true,
+        ),
+    ];
+    for effect in unheard {
+        assert_eq!(world.perform(10, vec![effect], &message(entity)).await.unwrap(), Performed::SUCCESS);
+    }
+    assert!(lane.is_empty());
+}
+
+#[tokio::test]
+async fn a_device_that_is_away_does_not_fail_the_write() {
+    let world = World::new();
+    let sleeping = world.device();
+    let (leaving, lane) = world.awake_device();
+    drop(lane);
+    for device in [sleeping, leaving] {
+        let effect = save(device.entity(), SHARED, json!({"a": 1}), false, true);
+        assert_eq!(
+            world.perform(10, vec![effect], &message(device.entity())).await.unwrap(),
+            Performed::SUCCESS
+        );
+        assert_eq!(world.attribute(device, SHARED, "a").await, reading(10, 1));
+    }
+}
+
+#[tokio::test]
+async fn the_value_is_durable_before_the_device_hears_of_it() {
+    let world = World::new();
+    let (device, mut lane) = world.awake_device();
+    let effects = world.effects.clone();
+    let entity = device.entity();
+    let performing = actor::spawn("test", async move {
+        effects
+            .perform([save(entity, SHARED, json!({"a": 1}), false, true)], message(entity))
+            .await
+    });
+    let Some(Delivery::Push(_)) = soon("the news", lane.recv()).await else {
+        panic!("news")
+    };
+    assert_eq!(
+        world.attribute(device, SHARED, "a").await.map(|reading| reading.value),
+        Some(Value::Long(1))
+    );
+    assert_eq!(soon("performing", performing).await.unwrap().unwrap(), Performed::SUCCESS);
+}

@@ -1,0 +1,194 @@
+//! A shell for the tables: keeps what the routing asks for, and puts it into words.
+
+use std::sync::Arc;
+
+use plugins::{Content, Effect, Emission, Outcome, Relation};
+use serde_json::json;
+use smallvec::SmallVec;
+
+use super::super::{Account, Branch, Command, Steps};
+use crate::Graph;
+use crate::testing::message;
+
+/// The commands of a chain, in words, and the branches that wait for the shell.
+pub(super) struct Shell {
+    pub(super) steps: Steps<u32>,
+    /// At nodes, being performed, being recorded.
+    pub(super) running: Vec<Branch>,
+    pub(super) performing: Vec<(Branch, SmallVec<[Emission; 1]>)>,
+    pub(super) recording: Vec<Account>,
+    entered: Vec<u32>,
+    pub(super) settled: Vec<(u32, bool)>,
+}
+
+/// Something happens. Branches are taken first come, first served at the node named.
+#[derive(Clone, Debug)]
+pub(super) enum Do {
+    /// A message enters under this receipt.
+    Enter(u32),
+    /// The node lets the message leave along these relations.
+    Leave(usize, &'static [&'static str]),
+    /// The node refuses.
+    Refuse(usize, &'static str),
+    /// The node asks for so many effects, and then along these relations.
+    Ask(usize, usize, &'static [&'static str]),
+    /// Its effects are done: the last one says this relation.
+    Done(usize, &'static str),
+    /// Its effects failed.
+    Failed(usize, &'static str),
+    /// The oldest failure is recorded, or could not be.
+    Recorded(bool),
+}
+
+impl Shell {
+    pub(super) fn new(graph: Arc<Graph>) -> Self {
+        Shell {
+            steps: Steps::new(graph),
+            running: Vec::new(),
+            performing: Vec::new(),
+            recording: Vec::new(),
+            entered: Vec::new(),
+            settled: Vec::new(),
+        }
+    }
+
+    fn take_running(&mut self, node: usize) -> Branch {
+        let at = self
+            .running
+            .iter()
+            .position(|branch| branch.node == node)
+            .expect("a message is at the node");
+        self.running.remove(at)
+    }
+
+    fn take_performing(&mut self, node: usize) -> (Branch, SmallVec<[Emission; 1]>) {
+        let at = self
+            .performing
+            .iter()
+            .position(|(branch, _)| branch.node == node)
+            .expect("effects of the node are being performed");
+        self.performing.remove(at)
+    }
+
+    pub(super) fn happen(&mut self, what: Do) -> Vec<String> {
+        let commands = &mut Vec::new();
+        match what {
+            Do::Enter(receipt) => {
+                self.entered.push(receipt);
+                self.steps.enter(message(json!({"t": receipt})), receipt, commands);
+            }
+            Do::Leave(node, relations) => {
+                let branch = self.take_running(node);
+                self.steps.decided(
+                    branch,
+                    Ok(Outcome {
+                        emissions: along(relations),
+                        effects: SmallVec::new(),
+                    }),
+                    commands,
+                );
+            }
+            Do::Refuse(node, reason) => {
+                let branch = self.take_running(node);
+                self.steps.decided(branch, Err(reason.to_owned()), commands);
+            }
+            Do::Ask(node, count, relations) => {
+                let branch = self.take_running(node);
+                let effects = (0..count).map(|number| effect(&branch, number)).collect();
+                self.steps.decided(
+                    branch,
+                    Ok(Outcome {
+                        emissions: along(relations),
+                        effects,
+                    }),
+                    commands,
+                );
+            }
+            Do::Done(node, relation) => {
+                let (branch, emissions) = self.take_performing(node);
+                self.steps.performed(branch, Ok((relation, None)), emissions, commands);
+            }
+            Do::Failed(node, reason) => {
+                let (branch, emissions) = self.take_performing(node);
+                self.steps.performed(branch, Err(reason.to_owned()), emissions, commands);
+            }
+            Do::Recorded(durable) => {
+                let account = self.recording.remove(0);
+                self.steps.recorded(account, durable, commands);
+            }
+        }
+        std::mem::take(commands).into_iter().map(|command| self.take(command)).collect()
+    }
+
+    /// Keeps what a command is about, and puts it into words.
+    fn take(&mut self, command: Command<u32>) -> String {
+        match command {
+            Command::Run(branch) => {
+                let text = format!("run {}", branch.node);
+                self.running.push(branch);
+                text
+            }
+            Command::Perform {
+                branch,
+                effects,
+                emissions,
+            } => {
+                let numbers: Vec<_> = effects.iter().map(number).collect();
+                let text = format!("perform {} {numbers:?} then {}", branch.node, emissions.len());
+                self.performing.push((branch, emissions));
+                text
+            }
+            Command::Record { branch, reason } => {
+                let text = format!("record {}: {reason}", branch.node);
+                self.recording.push(branch.account);
+                text
+            }
+            Command::Settle { receipt, durable } => {
+                self.settled.push((receipt, durable));
+                format!("settle {receipt} {durable}")
+            }
+        }
+    }
+
+    /// Nothing is left, and every receipt was settled exactly once.
+    pub(super) fn assert_over(&self, context: &str) {
+        assert_eq!(
+            self.running.len() + self.performing.len() + self.recording.len(),
+            0,
+            "{context}: the table leaves nothing open"
+        );
+        assert_eq!(self.steps.branches(), 0, "{context}");
+        let mut settled: Vec<_> = self.settled.iter().map(|(receipt, _)| *receipt).collect();
+        settled.sort_unstable();
+        let mut entered = self.entered.clone();
+        entered.sort_unstable();
+        assert_eq!(settled, entered, "{context}");
+    }
+}
+
+fn along(relations: &[&str]) -> SmallVec<[Emission; 1]> {
+    relations
+        .iter()
+        .map(|relation| Emission {
+            relation: Relation::from(*relation),
+            message: None,
+        })
+        .collect()
+}
+
+/// An effect that can be told from others by its number.
+fn effect(branch: &Branch, number: usize) -> Effect {
+    Effect::SaveTimeSeries {
+        entity: branch.message.originator,
+        ts_ms: number as i64,
+        ttl_s: 0,
+        values: Content::Own(json!({})),
+    }
+}
+
+fn number(effect: &Effect) -> i64 {
+    match effect {
+        Effect::SaveTimeSeries { ts_ms, .. } => *ts_ms,
+        other => panic!("{other:?}"),
+    }
+}

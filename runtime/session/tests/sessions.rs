@@ -1,0 +1,13 @@
+//! Sessions with the shipped device API adapter, the embedded store, and device actors that the tests play. Needs what
+//! `cargo xtask guests` builds.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "sessions/connections.rs"]
+mod connections;
+#[path = "sessions/credentials.rs"]
+mod credentials;
+#[path = "sessions/publishing.rs"]
+mod publishing;
+#[path = "sessions/world.rs"]
+mod world;

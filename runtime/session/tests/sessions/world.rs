@@ -1,0 +1,171 @@
+//! What the tests stand on: a store in a temporary folder, the adapter compiled once, and lanes of devices.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actor::{LaneReceiver, lane};
+use async_trait::async_trait;
+use cluster::{Delivery, DeviceLane, Devices, RouteError, Router, SinglePeer};
+use model::{Clock, DeviceId, SystemClock, TenantId};
+use parking_lot::Mutex;
+use plugins::{AdapterComponent, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink};
+use serde_json::Value as Json;
+use session::{Adapters, Event, Inbound, Session, Sessions, SessionsConfig, Transport};
+use storage::{EmbeddedConfig, EmbeddedStore};
+
+/// The time of day, always.
+pub const NOW_MS: i64 = 1_700_000_000_000;
+/// Told to devices that ask.
+pub const PAYLOAD_BYTES_MAX: usize = 4321;
+
+/// Waits for something that must happen.
+pub async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), future)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen"))
+}
+
+fn adapter() -> AdapterComponent {
+    static ADAPTER: OnceLock<AdapterComponent> = OnceLock::new();
+    let load = || {
+        // Patient: a machine that is busy with other tests must not make a good adapter late.
+        let limits = Limits {
+            process_ms: 10_000,
+            open_ms: 10_000,
+            ..Limits::default()
+        };
+        let host = Host::new(HostConfig {
+            limits,
+            instances_max: 64,
+            ..HostConfig::default()
+        })
+        .unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components/device-api.wasm");
+        match host
+            .load(&std::fs::read(path).expect("components are built by `cargo xtask guests`"))
+            .unwrap()
+        {
+            LoadedComponent::Adapter(component) => component,
+            other => panic!("{other:?}"),
+        }
+    };
+    ADAPTER.get_or_init(load).clone()
+}
+
+struct Standing;
+
+impl Clock for Standing {
+    fn now_ms(&self) -> i64 {
+        NOW_MS
+    }
+}
+
+struct Silent;
+
+impl LogSink for Silent {
+    fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
+}
+
+/// Devices that are awake, and what is said of the others.
+#[derive(Default)]
+struct Played {
+    awake: Mutex<HashMap<DeviceId, DeviceLane>>,
+    unavailable: Mutex<Option<String>>,
+}
+
+#[async_trait]
+impl Devices for Played {
+    async fn lane(&self, device: DeviceId) -> Result<DeviceLane, RouteError> {
+        if let Some(reason) = self.unavailable.lock().clone() {
+            return Err(RouteError::Unavailable(reason));
+        }
+        self.awake.lock().get(&device).cloned().ok_or(RouteError::NoDevice)
+    }
+}
+
+pub struct World {
+    pub tenant: TenantId,
+    pub store: EmbeddedStore,
+    pub sessions: Sessions,
+    devices: Arc<Played>,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
+        let devices = Arc::new(Played::default());
+        let sessions = Sessions::start(SessionsConfig {
+            store: Arc::new(store.clone()),
+            router: Router::new(Arc::new(SinglePeer), Arc::clone(&devices) as _),
+            adapters: Adapters::new(adapter(), Arc::new(Silent), Arc::new(SystemClock)),
+            clock: Arc::new(Standing),
+            payload_bytes_max: PAYLOAD_BYTES_MAX,
+        });
+        World {
+            tenant: TenantId::generate(),
+            store,
+            sessions,
+            devices,
+            _dir: dir,
+        }
+    }
+
+    /// A device whose actor the test plays.
+    pub fn device(&self) -> (DeviceId, LaneReceiver<Delivery>) {
+        let device = DeviceId::generate(self.tenant);
+        (device, self.wake(device))
+    }
+
+    /// Another actor for a device, whose last one is gone.
+    pub fn wake(&self, device: DeviceId) -> LaneReceiver<Delivery> {
+        let (sender, receiver) = lane(10_000);
+        self.devices.awake.lock().insert(device, sender);
+        receiver
+    }
+
+    /// From now on no device can be served.
+    pub fn break_devices(&self, reason: &str) {
+        *self.devices.unavailable.lock() = Some(reason.to_owned());
+    }
+
+    /// A device with a connection, which its actor knows of.
+    pub async fn connected(&self) -> (DeviceId, LaneReceiver<Delivery>, Session) {
+        let (device, mut lane) = self.device();
+        let session = soon("connecting", self.sessions.connect(device, Transport::Mqtt)).await.unwrap();
+        assert!(matches!(next(&mut lane).await, Delivery::Connected(_)));
+        (device, lane, session)
+    }
+}
+
+pub async fn next(lane: &mut LaneReceiver<Delivery>) -> Delivery {
+    soon("a delivery", lane.recv()).await.unwrap()
+}
+
+/// What the session has to say next, and nothing more.
+pub async fn event(session: &mut Session) -> Event {
+    let mut events = events(session, 1).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
+}
+
+/// What the session has to say until so many events are there.
+pub async fn events(session: &mut Session, count: usize) -> Vec<Event> {
+    let mut events = Vec::new();
+    while events.len() < count {
+        soon("an event", session.events(&mut events)).await;
+    }
+    events
+}
+
+pub fn mqtt(topic: &str, payload: &Json) -> Inbound {
+    Inbound::new(
+        Transport::Mqtt,
+        format!("v1/devices/me/{topic}"),
+        vec![],
+        payload.to_string().into(),
+    )
+}
