@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cluster::{Delivery, Router, RpcError, RpcRequest};
 use model::entity::IdRef;
-use model::{AttributeScope, Clock, DeviceId, Downlink, Message, Payload, Reading, Value};
+use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, Payload, Reading, Value};
 use plugins::{Content, Effect};
 use storage::{Mutation, Store};
 use tokio::sync::{Mutex, oneshot};
@@ -87,46 +87,30 @@ impl Effects {
     }
 
     async fn perform_one(&self, effect: Effect, message: Arc<Message>) -> Result<Performed, EffectError> {
-        match plan(effect, self.now_ms())? {
-            Planned::Nothing => Ok(Performed::SUCCESS),
-            Planned::Write(mutation) => self.write(mutation).await,
-            Planned::Perform(Effect::SaveAttributes {
+        let effect = match plan(effect, self.now_ms())? {
+            Planned::Nothing => return Ok(Performed::SUCCESS),
+            Planned::Write(mutation) => return self.write(mutation).await,
+            Planned::Perform(effect) => effect,
+        };
+        match effect {
+            Effect::SaveTimeSeries { .. } => Err(EffectError::Invalid("time series are plain writes".to_owned())),
+            Effect::SaveAttributes {
                 entity,
                 scope,
                 values,
                 only_changed,
                 notify_device,
-            }) => {
-                let mut values = key_values(&values)?;
-                if only_changed {
-                    let keys: Vec<_> = values.iter().map(|(key, _)| Arc::clone(key)).collect();
-                    let stored = self.store.attributes(entity, scope, Some(&keys)).await?;
-                    values.retain(|(key, value)| !is_stored(&stored, key, value));
-                }
-                if values.is_empty() {
-                    return Ok(Performed::SUCCESS);
-                }
-                let news = (notify_device && scope == AttributeScope::SharedScope).then(|| object_of(&values));
-                let performed = self
-                    .write(Mutation::Attributes {
-                        entity,
-                        scope,
-                        ts_ms: self.now_ms(),
-                        values,
-                    })
-                    .await?;
-                if let (Some(news), Ok(device)) = (news, DeviceId::try_from(entity)) {
-                    self.push(device, Downlink::AttributesChanged(news)).await;
-                }
-                Ok(performed)
+            } => {
+                let values = key_values(&values)?;
+                self.save_attributes(entity, scope, values, only_changed, notify_device).await
             }
-            Planned::Perform(Effect::RaiseAlarm {
+            Effect::RaiseAlarm {
                 entity,
                 alarm_type,
                 severity,
                 details,
                 propagate,
-            }) => {
+            } => {
                 let wanted = Raise {
                     originator: entity,
                     customer: message.customer.map(IdRef::from),
@@ -137,56 +121,85 @@ impl Effects {
                 };
                 self.raise(wanted, &message).await
             }
-            Planned::Perform(Effect::ClearAlarm {
+            Effect::ClearAlarm {
                 entity,
                 alarm_type,
                 details,
-            }) => {
-                let _turn = self.alarm_turn(entity.id).await;
-                let active = self.store.active_alarm(entity, &alarm_type).await?;
-                let details = details.as_ref().and_then(Content::json).cloned();
-                match alarm::clear(active, details, self.now_ms()) {
-                    None => Ok(Performed {
-                        relation: "False",
-                        message: None,
-                    }),
-                    Some(alarm) => {
-                        let next = alarm_message(&message, &alarm, "isClearedAlarm");
-                        self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
-                        Ok(Performed {
-                            relation: "Cleared",
-                            message: Some(next),
-                        })
-                    }
-                }
-            }
-            Planned::Perform(Effect::SendRpc {
+            } => self.clear(entity, &alarm_type, details, &message).await,
+            Effect::SendRpc {
                 device,
                 method,
                 params,
                 timeout_ms,
                 oneway,
-            }) => {
+            } => {
                 let device = DeviceId::try_from(device)
                     .map_err(|other| EffectError::Invalid(format!("{other:?} is not a device, only devices take requests")))?;
-                let params = params
-                    .json()
-                    .cloned()
-                    .map_or_else(|| Payload::new(serde_json::Value::Null), Payload::new);
-                self.rpc(
-                    device,
-                    RpcCall {
-                        method: method.into(),
-                        params,
-                        timeout_ms,
-                        oneway,
-                    },
-                    &message,
-                )
-                .await
+                let call = RpcCall {
+                    method: method.into(),
+                    params: Payload::new(params.json().cloned().unwrap_or(serde_json::Value::Null)),
+                    timeout_ms,
+                    oneway,
+                };
+                self.rpc(device, call, &message).await
             }
-            Planned::Perform(Effect::SaveTimeSeries { .. }) => Err(EffectError::Invalid("time series are plain writes".to_owned())),
         }
+    }
+
+    async fn save_attributes(
+        &self,
+        entity: EntityId,
+        scope: AttributeScope,
+        mut values: Vec<(Arc<str>, Value)>,
+        only_changed: bool,
+        notify_device: bool,
+    ) -> Result<Performed, EffectError> {
+        if only_changed {
+            let keys: Vec<_> = values.iter().map(|(key, _)| Arc::clone(key)).collect();
+            let stored = self.store.attributes(entity, scope, Some(&keys)).await?;
+            values.retain(|(key, value)| !is_stored(&stored, key, value));
+        }
+        if values.is_empty() {
+            return Ok(Performed::SUCCESS);
+        }
+        let news = (notify_device && scope == AttributeScope::SharedScope).then(|| object_of(&values));
+        let ts_ms = self.now_ms();
+        let performed = self
+            .write(Mutation::Attributes {
+                entity,
+                scope,
+                ts_ms,
+                values,
+            })
+            .await?;
+        if let (Some(news), Ok(device)) = (news, DeviceId::try_from(entity)) {
+            self.push(device, Downlink::AttributesChanged(news)).await;
+        }
+        Ok(performed)
+    }
+
+    async fn clear(
+        &self,
+        entity: EntityId,
+        alarm_type: &str,
+        details: Option<Content>,
+        message: &Arc<Message>,
+    ) -> Result<Performed, EffectError> {
+        let _turn = self.alarm_turn(entity.id).await;
+        let active = self.store.active_alarm(entity, alarm_type).await?;
+        let details = details.as_ref().and_then(Content::json).cloned();
+        let Some(alarm) = alarm::clear(active, details, self.now_ms()) else {
+            return Ok(Performed {
+                relation: "False",
+                message: None,
+            });
+        };
+        let next = alarm_message(message, &alarm, "isClearedAlarm");
+        self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
+        Ok(Performed {
+            relation: "Cleared",
+            message: Some(next),
+        })
     }
 
     async fn write(&self, mutation: Mutation) -> Result<Performed, EffectError> {
@@ -254,7 +267,8 @@ impl Effects {
         }
     }
 
-    async fn alarm_turn(&self, originator: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
+    /// Waits for the turn to change alarms of an originator; nobody else changes them while the guard lives.
+    pub async fn alarm_turn(&self, originator: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
         let stripe = self.hasher.hash_one(originator) as usize % ALARM_STRIPES;
         self.alarms[stripe].lock().await
     }

@@ -89,7 +89,7 @@ pub struct ChainActor {
     not_durable: u64,
 }
 
-/// Starts the actor of a chain. It ends when the last lane to it is dropped and its work is done, or with [`actor::Stop`].
+/// Starts the actor of a chain. It ends when the last lane to it is dropped and its work is done.
 pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around: NodeSurroundings) -> ChainHandle {
     let (input, inputs) = lane(CHAIN_LANE_CAPACITY);
     let (done, decided) = lane(2 * BRANCHES_MAX);

@@ -29,8 +29,8 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// The event that records a failure; none when the budget of the hour is spent (the next hour begins with an event that says how
-    /// many there were).
+    /// The event that records a failure; none when the budget of the hour is spent (the next hour's first failure logs how many there
+    /// were).
     pub fn record(&mut self, node: &NodeSpec, message: &Message, reason: &str, now_ms: i64) -> Option<Mutation> {
         if now_ms.saturating_sub(self.window_start_ms) >= HOUR_MS {
             let suppressed = std::mem::take(&mut self.suppressed);

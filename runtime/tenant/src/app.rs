@@ -11,6 +11,7 @@ use plugins::Catalog;
 use rules::NodeSurroundings;
 use serde::Serialize;
 use storage::Store;
+use uuid::Uuid;
 use xtra::{Actor, Context, Handler};
 
 use crate::chains::ChainTable;
@@ -201,6 +202,11 @@ impl App {
     /// Tells a device's sessions something, if there are any.
     pub async fn push(&self, device: DeviceId, news: Downlink) {
         self.effects.push(device, news).await;
+    }
+
+    /// Waits for the turn to change alarms of an originator: chains and people must not change one at the same time.
+    pub async fn alarm_turn(&self, originator: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
+        self.effects.alarm_turn(originator).await
     }
 
     /// Stops all tenants.

@@ -146,13 +146,15 @@ async fn clear(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<U
             return Err(ApiError::invalid("Alarm was already cleared!"));
         }
         alarm.cleared = true;
+        // As when a rule node clears it.
         alarm.clear_ts = now_ms;
+        alarm.end_ts = alarm.end_ts.max(now_ms);
         Ok(())
     })
     .await
 }
 
-/// Changes an alarm, one request after the other.
+/// Changes an alarm, in turn with other requests and with rule nodes.
 async fn change(
     api: ApiState,
     member: Member,
@@ -161,7 +163,9 @@ async fn change(
 ) -> Result<Json<AlarmInfo>, ApiError> {
     api.clone()
         .finish("change alarm", async move {
-            let _turn = api.turns.take(("alarm", id)).await;
+            // Whose alarm it is never changes; everything else is read again when it is this request's turn.
+            let originator = find(&api, member, id).await?.originator;
+            let _turn = api.app.alarm_turn(originator.id).await;
             let mut alarm = find(&api, member, id).await?;
             change(&mut alarm, api.clock.now_ms())?;
             api.store.submit(vec![Mutation::PutAlarm(Arc::new(alarm.clone()))]).await?.await?;

@@ -81,7 +81,17 @@ async fn read_metadata(
     PathOf(id): PathOf<Uuid>,
 ) -> Result<Json<RuleChainMetadata>, ApiError> {
     let stored: StoredChain = record::get(&*api.store, tenant, id).await?;
-    Ok(Json(stored.metadata))
+    Ok(Json(shown(stored.metadata)))
+}
+
+/// Nodes as answers show them: ThingsBoard's clients take no null for the lists, nor for the first node of a chain without nodes.
+fn shown(mut metadata: RuleChainMetadata) -> RuleChainMetadata {
+    metadata.connections.get_or_insert_default();
+    metadata.rule_chain_connections = Some(serde_json::json!([]));
+    if metadata.nodes.is_empty() {
+        metadata.first_node_index = Some(0);
+    }
+    metadata
 }
 
 async fn save(
@@ -162,8 +172,11 @@ async fn create(api: &ApiState, tenant: TenantId, chain: RuleChain) -> Result<St
 async fn save_metadata(
     State(api): State<ApiState>,
     TenantAdmin { tenant }: TenantAdmin,
-    Body(metadata): Body<RuleChainMetadata>,
+    Body(mut metadata): Body<RuleChainMetadata>,
 ) -> Result<Json<RuleChainMetadata>, ApiError> {
+    if metadata.nodes.is_empty() {
+        metadata.first_node_index = None;
+    }
     let id = metadata
         .rule_chain_id
         .ok_or_else(|| ApiError::invalid("Rule chain id should be specified!"))?
@@ -180,7 +193,7 @@ async fn save_metadata(
                 ..stored.chain
             };
             let saved = store(&api, tenant, id, base, StoredChain { chain, metadata }).await?;
-            Ok(Json(saved.metadata))
+            Ok(Json(shown(saved.metadata)))
         })
         .await
 }

@@ -58,6 +58,7 @@ async fn an_alarm_is_raised_acknowledged_and_cleared() {
         (&cleared["status"], &cleared["clearTs"]),
         (&json!("CLEARED_ACK"), &json!(START_MS + 1_000))
     );
+    assert_eq!(cleared["endTs"], cleared["clearTs"]);
     gateway
         .post(&format!("{path}/clear"), &people.admin, Json::Null)
         .await

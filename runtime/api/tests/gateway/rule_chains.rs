@@ -37,12 +37,21 @@ async fn a_chain_is_saved_with_its_nodes_and_runs_when_it_is_the_root() {
         (&new["root"], &new["firstRuleNodeId"], &new["version"]),
         (&json!(false), &json!(null), &json!(1))
     );
+    // What clients of ThingsBoard take for an empty chain, and send back unchanged.
+    let empty = gateway
+        .get(&format!("/api/ruleChain/{}/metadata", id(&new)), &people.admin)
+        .await
+        .ok();
+    let lists = json!([[], [], []]);
+    assert_eq!(json!([empty["nodes"], empty["connections"], empty["ruleChainConnections"]]), lists);
+    assert_eq!(empty["firstNodeIndex"], json!(0));
+    gateway.post("/api/ruleChain/metadata", &people.admin, empty).await.ok();
     // From before configurations had versions: brought up to date.
     let old = metadata(&new, json!([node(SERIES, "save", json!({"defaultTTL": 0}))]), json!([]));
     let saved = gateway.post("/api/ruleChain/metadata", &people.admin, old.clone()).await.ok();
     assert_eq!(
         (&saved["version"], &saved["nodes"][0]["configurationVersion"]),
-        (&json!(2), &json!(1))
+        (&json!(3), &json!(1))
     );
     assert_eq!(
         saved["nodes"][0]["configuration"]["processingSettings"]["type"],
@@ -57,7 +66,7 @@ async fn a_chain_is_saved_with_its_nodes_and_runs_when_it_is_the_root() {
 
     // Ids of nodes are kept; a save based on an older version is refused.
     let again = gateway.post("/api/ruleChain/metadata", &people.admin, saved.clone()).await.ok();
-    assert_eq!((&again["version"], &again["nodes"][0]["id"]), (&json!(3), &saved["nodes"][0]["id"]));
+    assert_eq!((&again["version"], &again["nodes"][0]["id"]), (&json!(4), &saved["nodes"][0]["id"]));
     gateway.post("/api/ruleChain/metadata", &people.admin, saved).await.refused(409, 35);
 
     // The demo's root chain raises alarms; this one does not.

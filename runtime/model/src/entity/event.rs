@@ -10,7 +10,7 @@ use crate::EntityId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum EventKind {
-    /// A message at a node.
+    /// A message at a node; above all one that failed there and whose `Failure` nobody took.
     #[serde(rename = "DEBUG_RULE_NODE")]
     DebugRuleNode = 1,
     /// A message at a chain.
@@ -19,7 +19,7 @@ pub enum EventKind {
     /// Something was started, stopped, failed to start.
     #[serde(rename = "LC_EVENT")]
     LifeCycle = 3,
-    /// Something went wrong: a message failed and nobody took its `Failure`.
+    /// Something went wrong outside of a message's way.
     #[serde(rename = "ERROR")]
     Error = 4,
     /// Counts.

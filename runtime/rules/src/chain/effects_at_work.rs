@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use effects::{EffectError, Effects, Performed, Planned, plan};
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt};
 use model::{EntityId, Message};
@@ -13,6 +14,10 @@ use storage::Mutation;
 
 use crate::step::{Account, Branch};
 
+/// Batches at the store before the next one waits to grow.
+const COMMITS_MAX: usize = 2;
+/// Writes of a batch, or finished effects taken at one time.
+const BATCH_MAX: usize = 4096;
 /// Originators whose effects wait in turn, and effects that wait for one originator, at most: more fail their message.
 const WAITING_MAX: usize = 10_000;
 
@@ -133,6 +138,10 @@ impl AtWork {
         if self.batch.written.is_empty() && self.batch.recorded.is_empty() {
             return;
         }
+        // While enough is at the store, the batch grows: one large batch costs less than many small ones, and is durable as soon.
+        if self.commits.len() >= COMMITS_MAX && self.batch.mutations.len() < BATCH_MAX {
+            return;
+        }
         let Batch {
             mutations,
             written,
@@ -154,10 +163,15 @@ impl AtWork {
         tokio::select! {
             Some(batch) = self.commits.next(), if !self.commits.is_empty() => batch,
             Some((originator, result)) = self.slow.next(), if !self.slow.is_empty() => {
-                if let Some(originator) = originator {
+                let mut results = vec![result];
+                self.start_next(originator);
+                // Most are done at once, such as clearing an alarm that is not there.
+                while results.len() < BATCH_MAX {
+                    let Some(Some((originator, result))) = self.slow.next().now_or_never() else { break };
+                    results.push(result);
                     self.start_next(originator);
                 }
-                Finished::Effects(vec![result])
+                Finished::Effects(results)
             }
             else => Finished::Effects(Vec::new()),
         }
@@ -183,7 +197,9 @@ impl AtWork {
         Ok(())
     }
 
-    fn start_next(&mut self, originator: EntityId) {
+    /// An effect is done: the next of its originator has its turn.
+    fn start_next(&mut self, originator: Option<EntityId>) {
+        let Some(originator) = originator else { return };
         let next = self.waiting.get_mut(&originator).and_then(VecDeque::pop_front);
         match next {
             Some(job) => {

@@ -13,7 +13,7 @@ use super::tables::Sync;
 use crate::{Mutation, StorageError};
 
 /// Jobs of a group at most.
-const GROUP_JOBS_MAX: usize = 64;
+const GROUP_JOBS_MAX: usize = 1024;
 /// Values of a group at most; the batch that goes beyond still belongs to it.
 const GROUP_VALUES_MAX: usize = 10_000;
 /// Groups begin at least this far apart. A lone batch waits for nothing; under load more batches share a sync, which costs far more
