@@ -119,7 +119,7 @@ fn answer(request: &Request, seen: &Mutex<Seen>, devices: &Mutex<BTreeMap<String
     };
     let mut devices = devices.lock().expect("not poisoned");
     if path == "/api/auth/login" {
-        let right = request.body == json!({ "username": "tenant@thingsboard.org", "password": "tenant" });
+        let right = request.body == json!({ "username": "tenant@pacificsoft.org", "password": "tenant" });
         return if right {
             (200, json!({ "token": "jwt" }))
         } else {
