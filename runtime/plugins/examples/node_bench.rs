@@ -13,7 +13,7 @@ use plugins::{Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext,
 use serde_json::{Value as Json, json};
 
 const TELEMETRY: &str = r#"{"temperature":25.5,"humidity":41,"pressure":1013.2,"state":"on","seq":123456}"#;
-const SLICES: usize = 4000;
+const SLICES: usize = 1000;
 const CALLS: usize = 500;
 
 struct Nothing;
