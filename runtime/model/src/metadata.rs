@@ -19,7 +19,12 @@ impl Metadata {
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.position(key).ok().map(|index| &*self.0[index].1)
+        self.shared(key).map(|value| &**value)
+    }
+
+    /// The value of a key, to be kept without copying it.
+    pub fn shared(&self, key: &str) -> Option<&Arc<str>> {
+        self.position(key).ok().map(|index| &self.0[index].1)
     }
 
     /// Sets a value.

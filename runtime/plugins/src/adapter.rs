@@ -9,11 +9,11 @@ use serde_json::Value as Json;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
-use crate::bindings::outcome::Content;
+use crate::bindings::json::Content;
 use crate::bindings::payload_adapter::PayloadAdapter;
 use crate::bindings::uplink as wit;
+use crate::budget::{Budget, allow};
 use crate::component::AdapterComponent;
-use crate::engine::ticks;
 use crate::error::DecodeError;
 use crate::guest::{Current, Guest, LogBudget, LogSink, explain, store};
 use crate::limits::Limiter;
@@ -192,7 +192,7 @@ impl AdapterPool {
         };
         let limits = self.component.0.host.limits();
         instance.store.data_mut().current = current;
-        instance.store.set_epoch_deadline(ticks(limits.process_ms));
+        allow(&mut instance.store, limits.process_ms);
         let answer = call(&instance.adapter, &mut instance.store);
         instance.store.data_mut().current = Current::Nothing;
         match answer {
@@ -218,6 +218,8 @@ impl AdapterPool {
         let guest = Guest {
             limiter: Limiter::new(limits),
             current: Current::Nothing,
+            answer: None,
+            budget: Budget::default(),
             tenant: self.tenant,
             name: self.component.descriptor().name.as_str().into(),
             readings: None,
@@ -226,7 +228,7 @@ impl AdapterPool {
             log_budget: LogBudget::new(limits),
         };
         let mut store = store(&host.0.engine, guest, limits);
-        store.set_epoch_deadline(ticks(limits.open_ms));
+        allow(&mut store, limits.open_ms);
         match self.component.0.pre.instantiate(&mut store) {
             Ok(adapter) => Ok(Instance { store, adapter }),
             Err(error) => Err(explain(&error, store.data(), limits, limits.open_ms).to_string()),

@@ -6,7 +6,6 @@ pub(crate) mod rule_node {
         path: "../../wit",
         world: "rule-node",
         imports: { default: trappable },
-        with: { "pacificsoft:plugin/message.message": crate::guest::GuestMessage },
     });
 }
 
@@ -17,9 +16,7 @@ pub(crate) mod payload_adapter {
         world: "payload-adapter",
         imports: { default: trappable },
         with: {
-            "pacificsoft:plugin/entity": crate::bindings::rule_node::pacificsoft::plugin::entity,
-            "pacificsoft:plugin/message": crate::bindings::rule_node::pacificsoft::plugin::message,
-            "pacificsoft:plugin/outcome": crate::bindings::rule_node::pacificsoft::plugin::outcome,
+            "pacificsoft:plugin/json": crate::bindings::rule_node::pacificsoft::plugin::json,
             "pacificsoft:plugin/log": crate::bindings::rule_node::pacificsoft::plugin::log,
             "pacificsoft:plugin/clock": crate::bindings::rule_node::pacificsoft::plugin::clock,
             "pacificsoft:plugin/uplink.inbound": crate::guest::GuestInbound,
@@ -28,4 +25,4 @@ pub(crate) mod payload_adapter {
 }
 
 pub(crate) use payload_adapter::pacificsoft::plugin::uplink;
-pub(crate) use rule_node::pacificsoft::plugin::{clock, entity, log, message, outcome, readings};
+pub(crate) use rule_node::pacificsoft::plugin::{answer, clock, entity, json, log, outcome, readings};

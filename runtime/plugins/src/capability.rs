@@ -1,8 +1,10 @@
 //! What guests may ask the host: one file for each interface of the contract.
 
+mod answer;
 mod clock;
+mod json;
 mod log;
-mod message;
+pub(crate) mod message;
 mod readings;
 mod uplink;
 

@@ -13,7 +13,8 @@ use wasmtime::{Engine, Store};
 use crate::bindings::payload_adapter::PayloadAdapterPre;
 use crate::bindings::rule_node::exports::pacificsoft::plugin::nodes::Descriptor;
 use crate::bindings::rule_node::{RuleNode, RuleNodePre};
-use crate::engine::{COMPONENT_BYTES_MAX, Host, ticks};
+use crate::budget::{Budget, allow};
+use crate::engine::{COMPONENT_BYTES_MAX, Host};
 use crate::error::LoadError;
 use crate::guest::{Current, Guest, LogBudget, explain, store};
 use crate::limits::{Limiter, Limits};
@@ -145,7 +146,7 @@ impl Host {
         let misfit = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
         let pre = PayloadAdapterPre::new(self.0.adapter_linker.instantiate_pre(component).map_err(misfit)?).map_err(misfit)?;
         let mut store = store(&self.0.engine, self.anonymous(), self.limits());
-        store.set_epoch_deadline(ticks(self.limits().open_ms));
+        allow(&mut store, self.limits().open_ms);
         let described = pre
             .instantiate(&mut store)
             .and_then(|instance| instance.pacificsoft_plugin_adapter().call_describe(&mut store));
@@ -165,7 +166,7 @@ impl Host {
 
     pub(crate) fn instantiate_rules(&self, pre: &RuleNodePre<Guest>, guest: Guest) -> Result<(RuleNode, Store<Guest>), crate::Fault> {
         let mut store = store(&self.0.engine, guest, self.limits());
-        store.set_epoch_deadline(ticks(self.limits().open_ms));
+        allow(&mut store, self.limits().open_ms);
         match pre.instantiate(&mut store) {
             Ok(instance) => Ok((instance, store)),
             Err(error) => Err(explain(&error, store.data(), self.limits(), self.limits().open_ms)),
@@ -177,6 +178,8 @@ impl Host {
         Guest {
             limiter: Limiter::new(self.limits()),
             current: Current::Nothing,
+            answer: None,
+            budget: Budget::default(),
             tenant: TenantId::SYSTEM,
             name: "".into(),
             readings: None,

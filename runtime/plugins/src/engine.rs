@@ -8,13 +8,14 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::bindings::{payload_adapter::PayloadAdapter, rule_node::RuleNode};
+use crate::bindings::{answer, clock, log, readings, uplink};
 use crate::cache::CodeCache;
+use crate::capability;
 use crate::error::LoadError;
 use crate::guest::Guest;
 use crate::limits::{Limits, PARTS_MAX, STACK_BYTES_MAX};
 
-/// How often guests' clocks tick, milliseconds: budgets are multiples of it.
+/// How often guests' clock ticks, milliseconds.
 pub(crate) const TICK_MS: u32 = 2;
 /// Bytes of a component at most.
 pub const COMPONENT_BYTES_MAX: usize = 4 << 20;
@@ -64,9 +65,9 @@ impl Host {
         let failed = |error: wasmtime::Error| LoadError::Host(format!("{error:#}"));
         let engine = engine(&config).map_err(failed)?;
         let mut rule_linker = Linker::new(&engine);
-        RuleNode::add_to_linker::<Guest, HasSelf<Guest>>(&mut rule_linker, |guest| guest).map_err(failed)?;
+        offer_to_nodes(&mut rule_linker).map_err(failed)?;
         let mut adapter_linker = Linker::new(&engine);
-        PayloadAdapter::add_to_linker::<Guest, HasSelf<Guest>>(&mut adapter_linker, |guest| guest).map_err(failed)?;
+        offer_to_adapters(&mut adapter_linker).map_err(failed)?;
         let cache = match config.cache_dir {
             None => None,
             Some(dir) => Some(CodeCache::open(dir, &config.cache_key).map_err(|error| LoadError::Host(error.to_string()))?),
@@ -93,9 +94,20 @@ impl std::fmt::Debug for Host {
     }
 }
 
-/// Ticks of the clock that a budget lasts. One more than it divides into: the first tick may come at once.
-pub(crate) fn ticks(budget_ms: u32) -> u64 {
-    u64::from(budget_ms.div_ceil(TICK_MS)) + 1
+/// What rule nodes may import.
+fn offer_to_nodes(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    log::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    clock::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    readings::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    answer::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    capability::message::add_to_linker(linker)
+}
+
+/// What payload adapters may import.
+fn offer_to_adapters(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    log::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    clock::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    uplink::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 /// An engine with the pooling allocator; where the machine does not give that much address space, with plain allocation.

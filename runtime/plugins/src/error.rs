@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// It did not return in time.
-    #[error("the component used more than its {budget_ms} ms")]
+    #[error("the component used more than its {budget_ms} ms of processor time")]
     Time {
         /// Time it had.
         budget_ms: u32,

@@ -7,6 +7,7 @@ use model::{AttributeScope, Clock, EntityId, Message, Reading, TenantId};
 use wasmtime::{Engine, Store, Trap};
 
 use crate::adapter::Inbound;
+use crate::budget::{self, Budget};
 use crate::error::Fault;
 use crate::limits::{Limiter, Limits};
 
@@ -41,8 +42,6 @@ pub trait LogSink: Send + Sync + 'static {
     fn line(&self, tenant: TenantId, source: &str, level: LogLevel, text: &str);
 }
 
-/// Stands for the borrowed message in signatures; the message itself is [`Guest::current`].
-pub struct GuestMessage;
 /// Stands for the borrowed inbound message in signatures.
 pub struct GuestInbound;
 
@@ -54,10 +53,18 @@ pub(crate) enum Current {
     Inbound(Arc<Inbound>),
 }
 
+/// What a node handed over about the message in hand, unchecked.
+pub(crate) enum Answer {
+    Outcome(crate::bindings::outcome::Outcome),
+    Failure(String),
+}
+
 /// Data of an instance's store.
 pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     pub(crate) current: Current,
+    pub(crate) answer: Option<Answer>,
+    pub(crate) budget: Budget,
     pub(crate) tenant: TenantId,
     pub(crate) name: Arc<str>,
     pub(crate) readings: Option<Arc<dyn Readings>>,
@@ -107,6 +114,7 @@ pub(crate) fn store(engine: &Engine, guest: Guest, limits: &Limits) -> Store<Gue
     store.limiter(|guest| &mut guest.limiter);
     store.set_hostcall_fuel(limits.output_bytes_max);
     store.set_max_component_handles(100);
+    budget::watch(&mut store);
     store
 }
 

@@ -4,7 +4,7 @@
 //! `wit/` offers, and its memory, time, stack and output have limits. What it answers is checked before anybody acts on it. Reading
 //! order:
 //!
-//! 1. [`limits`] and [`engine`] – the one place that configures wasmtime; the clock thread that ends endless loops,
+//! 1. [`limits`] and [`engine`] – the one place that configures wasmtime; the guest clock, and the `budget` of processor time it guards,
 //! 2. [`component`] and [`cache`] – from bytes to a component that can be instantiated; native code is kept on disk, authenticated,
 //! 3. [`catalog`] – node types by the ids that rule chains use,
 //! 4. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked,
@@ -15,6 +15,7 @@
 
 pub mod adapter;
 mod bindings;
+mod budget;
 pub mod cache;
 mod capability;
 pub mod catalog;

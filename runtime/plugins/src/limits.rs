@@ -9,9 +9,9 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     /// Elements of a table.
     pub table_elements_max: usize,
-    /// Time for one message, milliseconds.
+    /// Processor time for one message, milliseconds.
     pub process_ms: u32,
-    /// Time for instantiating, describing and opening, milliseconds.
+    /// Processor time for instantiating, describing and opening, milliseconds.
     pub open_ms: u32,
     /// Bytes a guest may hand over in one call or answer.
     pub output_bytes_max: usize,

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use model::{Clock, Message, RuleNodeId, TenantId};
 use wasmtime::Store;
-use wasmtime::component::Resource;
 
 use crate::bindings::rule_node::RuleNode;
+use crate::budget::{Budget, allow};
 use crate::component::{NodeDescriptor, RuleComponent};
-use crate::engine::ticks;
 use crate::error::{OpenError, ProcessError};
-use crate::guest::{Current, Guest, LogBudget, LogSink, Readings, explain};
+use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, Readings, explain};
 use crate::limits::Limiter;
-use crate::outcome::{Outcome, checked};
+use crate::outcome::{Outcome, checked, forwarded};
+
+/// What `process` returns when the answer was handed over.
+const HANDED_OVER: u32 = u32::MAX;
+/// Bytes of a node's reason for a failure at most.
+const REASON_BYTES_MAX: usize = 4096;
 
 /// What an instance is given.
 #[derive(Clone)]
@@ -36,7 +40,6 @@ pub struct NodeInstance {
     store: Store<Guest>,
     instance: RuleNode,
     descriptor: Arc<NodeDescriptor>,
-    process_ticks: u64,
     component: RuleComponent,
 }
 
@@ -50,6 +53,8 @@ impl NodeInstance {
         let guest = Guest {
             limiter: Limiter::new(limits),
             current: Current::Nothing,
+            answer: None,
+            budget: Budget::default(),
             tenant: context.tenant,
             name: context.name,
             readings: Some(context.readings),
@@ -92,12 +97,10 @@ impl NodeInstance {
         opened
             .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
             .map_err(OpenError::Configuration)?;
-        let process_ticks = ticks(host.limits().process_ms);
         Ok(NodeInstance {
             store,
             instance,
             descriptor: Arc::clone(descriptor),
-            process_ticks,
             component: component.clone(),
         })
     }
@@ -107,23 +110,30 @@ impl NodeInstance {
     /// # Errors
     /// [`ProcessError::Rejected`]: the message failed, the instance goes on. [`ProcessError::Broken`]: the instance is lost.
     pub fn process(&mut self, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
-        self.store.data_mut().current = Current::Message(Arc::clone(message));
-        self.store.set_epoch_deadline(self.process_ticks);
-        let answer = self
-            .instance
-            .pacificsoft_plugin_nodes()
-            .call_process(&mut self.store, Resource::new_borrow(0));
-        self.store.data_mut().current = Current::Nothing;
+        let guest = self.store.data_mut();
+        guest.current = Current::Message(Arc::clone(message));
+        guest.answer = None;
+        allow(&mut self.store, self.component.limits().process_ms);
+        let decided = self.instance.pacificsoft_plugin_nodes().call_process(&mut self.store);
+        let guest = self.store.data_mut();
+        guest.current = Current::Nothing;
         let limits = self.component.limits();
-        match answer {
-            Ok(Ok(outcome)) => {
-                checked(outcome, message, self.store.data().tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)
+        let relation = decided.map_err(|error| explain(&error, self.store.data(), limits, limits.process_ms))?;
+        if relation != HANDED_OVER {
+            return forwarded(relation, &self.descriptor).map_err(ProcessError::Rejected);
+        }
+        let guest = self.store.data_mut();
+        match guest.answer.take() {
+            Some(Answer::Outcome(outcome)) => {
+                checked(outcome, message, guest.tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)
             }
-            Ok(Err(mut reason)) => {
-                reason.truncate(reason.floor_char_boundary(4096));
+            Some(Answer::Failure(mut reason)) => {
+                reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
                 Err(ProcessError::Rejected(reason))
             }
-            Err(error) => Err(ProcessError::Broken(explain(&error, self.store.data(), limits, limits.process_ms))),
+            None => Err(ProcessError::Rejected(
+                "the node announced an answer and handed none over".to_owned(),
+            )),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use smallvec::{SmallVec, smallvec};
 use uuid::Uuid;
 
-use crate::bindings::outcome as wit;
+use crate::bindings::{json, outcome as wit};
 use crate::capability::{entity_id, short};
 use crate::component::NodeDescriptor;
 use crate::limits::Limits;
@@ -168,7 +168,20 @@ impl EffectKinds {
     }
 }
 
-/// Checks what a node answered and puts it into the platform's words.
+/// The message itself leaves along a relation of the type, by its number.
+pub(crate) fn forwarded(index: u32, node_type: &NodeDescriptor) -> Result<Outcome, String> {
+    let relation = usize::try_from(index).ok().and_then(|index| node_type.relations.get(index));
+    let relation = relation.ok_or_else(|| format!("the node answered with relation number {index}, which its type does not have"))?;
+    Ok(Outcome {
+        emissions: smallvec![Emission {
+            relation: Relation(Arc::clone(relation)),
+            message: None
+        }],
+        effects: SmallVec::new(),
+    })
+}
+
+/// Checks what a node handed over and puts it into the platform's words.
 pub(crate) fn checked(
     told: wit::Outcome,
     message: &Arc<Message>,
@@ -182,18 +195,6 @@ pub(crate) fn checked(
         node_type,
     };
     match told {
-        wit::Outcome::Forward(index) => {
-            let relation = usize::try_from(index).ok().and_then(|index| node_type.relations.get(index));
-            let relation =
-                relation.ok_or_else(|| format!("the node answered with relation number {index}, which its type does not have"))?;
-            Ok(Outcome {
-                emissions: smallvec![Emission {
-                    relation: Relation(Arc::clone(relation)),
-                    message: None
-                }],
-                effects: SmallVec::new(),
-            })
-        }
         wit::Outcome::Effect(effect) => Ok(Outcome {
             emissions: SmallVec::new(),
             effects: smallvec![checker.effect(effect)?],
@@ -268,7 +269,7 @@ impl Checker<'_> {
         }
         match told.payload {
             None => {}
-            Some(wit::Content::Payload(path)) if path.is_empty() => {}
+            Some(json::Content::Payload(path)) if path.is_empty() => {}
             Some(content) => match self.content(content)? {
                 Content::Own(json) => message.payload = Payload::new(json),
                 shared => message.payload = Payload::new(shared.json().cloned().unwrap_or(Json::Null)),
@@ -277,13 +278,13 @@ impl Checker<'_> {
         Ok(Arc::new(message))
     }
 
-    fn content(&self, told: wit::Content) -> Result<Content, String> {
+    fn content(&self, told: json::Content) -> Result<Content, String> {
         match told {
-            wit::Content::Payload(path) => Ok(Content::Shared {
+            json::Content::Payload(path) => Ok(Content::Shared {
                 payload: self.message.payload.clone(),
                 path: path.into(),
             }),
-            wit::Content::Json(text) => serde_json::from_str(&text)
+            json::Content::Json(text) => serde_json::from_str(&text)
                 .map(Content::Own)
                 .map_err(|error| format!("the node answered with text that is no JSON: {error}")),
         }
@@ -293,7 +294,7 @@ impl Checker<'_> {
         told.map_or(Ok(self.message.originator), |named| entity_id(self.tenant, &named))
     }
 
-    fn details(&self, told: Option<wit::Content>) -> Result<Option<Content>, String> {
+    fn details(&self, told: Option<json::Content>) -> Result<Option<Content>, String> {
         told.map(|content| self.content(content)).transpose()
     }
 

@@ -21,9 +21,7 @@ pub mod adapter {
         export_macro_name: "export_payload_adapter",
         default_bindings_module: "pacificsoft_sdk::bindings::adapter",
         with: {
-            "pacificsoft:plugin/entity@0.1.0": crate::bindings::node::pacificsoft::plugin::entity,
-            "pacificsoft:plugin/message@0.1.0": crate::bindings::node::pacificsoft::plugin::message,
-            "pacificsoft:plugin/outcome@0.1.0": crate::bindings::node::pacificsoft::plugin::outcome,
+            "pacificsoft:plugin/json@0.1.0": crate::bindings::node::pacificsoft::plugin::json,
             "pacificsoft:plugin/log@0.1.0": crate::bindings::node::pacificsoft::plugin::log,
             "pacificsoft:plugin/clock@0.1.0": crate::bindings::node::pacificsoft::plugin::clock,
         },

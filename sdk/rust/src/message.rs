@@ -6,23 +6,24 @@ use crate::EntityId;
 use crate::bindings::node::pacificsoft::plugin::message as contract;
 use crate::testing::TestMessage;
 
-pub use contract::Shape;
+pub use crate::bindings::node::pacificsoft::plugin::json::Shape;
 
-/// A message, borrowed for one call. Reading costs a call into the host; read what you need, once.
+/// The message in hand. Reading costs a call into the host; read what you need, once.
 ///
 /// A *path* names a place in the JSON payload. Empty: the whole payload. Starting with `/`: a JSON Pointer (RFC 6901). Anything else:
 /// a key of the top-level object.
 pub struct Message<'a>(Source<'a>);
 
 enum Source<'a> {
-    Host(&'a contract::Message),
+    /// The one message that the host has put into this instance's hand.
+    Host,
     Test(&'a TestMessage),
 }
 
 impl<'a> Message<'a> {
     #[doc(hidden)]
-    pub fn host(message: &'a contract::Message) -> Self {
-        Message(Source::Host(message))
+    pub fn host() -> Self {
+        Message(Source::Host)
     }
 
     pub(crate) fn test(message: &'a TestMessage) -> Self {
@@ -32,7 +33,7 @@ impl<'a> Message<'a> {
     /// Message type, such as `POST_TELEMETRY_REQUEST`.
     pub fn kind(&self) -> String {
         match self.0 {
-            Source::Host(host) => host.kind(),
+            Source::Host => contract::kind(),
             Source::Test(test) => test.kind.clone(),
         }
     }
@@ -40,7 +41,7 @@ impl<'a> Message<'a> {
     /// The entity the message comes from.
     pub fn originator(&self) -> EntityId {
         match self.0 {
-            Source::Host(host) => host.originator(),
+            Source::Host => contract::originator(),
             Source::Test(test) => test.originator.clone(),
         }
     }
@@ -48,7 +49,7 @@ impl<'a> Message<'a> {
     /// Milliseconds since 1970-01-01 UTC.
     pub fn timestamp(&self) -> i64 {
         match self.0 {
-            Source::Host(host) => host.timestamp(),
+            Source::Host => contract::timestamp(),
             Source::Test(test) => test.timestamp,
         }
     }
@@ -56,7 +57,7 @@ impl<'a> Message<'a> {
     /// One metadata value.
     pub fn metadata(&self, key: &str) -> Option<String> {
         match self.0 {
-            Source::Host(host) => host.metadata(key),
+            Source::Host => contract::metadata(key),
             Source::Test(test) => test.metadata.get(key).cloned(),
         }
     }
@@ -64,7 +65,7 @@ impl<'a> Message<'a> {
     /// All metadata, sorted by key.
     pub fn metadata_entries(&self) -> Vec<(String, String)> {
         match self.0 {
-            Source::Host(host) => host.metadata_entries(),
+            Source::Host => contract::metadata_entries(),
             Source::Test(test) => test.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
         }
     }
@@ -72,7 +73,7 @@ impl<'a> Message<'a> {
     /// What stands at a path.
     pub fn shape(&self, path: &str) -> Shape {
         match self.0 {
-            Source::Host(host) => host.shape(path),
+            Source::Host => contract::shape_at(path),
             Source::Test(test) => shape_of(at(&test.payload, path)),
         }
     }
@@ -80,7 +81,7 @@ impl<'a> Message<'a> {
     /// The number at a path.
     pub fn number(&self, path: &str) -> Option<f64> {
         match self.0 {
-            Source::Host(host) => host.number(path),
+            Source::Host => contract::number(path),
             Source::Test(test) => at(&test.payload, path)?.as_f64(),
         }
     }
@@ -88,7 +89,7 @@ impl<'a> Message<'a> {
     /// The whole number at a path.
     pub fn integer(&self, path: &str) -> Option<i64> {
         match self.0 {
-            Source::Host(host) => host.integer(path),
+            Source::Host => contract::integer(path),
             Source::Test(test) => at(&test.payload, path)?.as_i64(),
         }
     }
@@ -96,7 +97,7 @@ impl<'a> Message<'a> {
     /// The boolean at a path.
     pub fn boolean(&self, path: &str) -> Option<bool> {
         match self.0 {
-            Source::Host(host) => host.boolean(path),
+            Source::Host => contract::boolean(path),
             Source::Test(test) => at(&test.payload, path)?.as_bool(),
         }
     }
@@ -104,7 +105,7 @@ impl<'a> Message<'a> {
     /// The text at a path.
     pub fn text(&self, path: &str) -> Option<String> {
         match self.0 {
-            Source::Host(host) => host.text(path),
+            Source::Host => contract::text(path),
             Source::Test(test) => at(&test.payload, path)?.as_str().map(str::to_owned),
         }
     }
@@ -112,7 +113,7 @@ impl<'a> Message<'a> {
     /// The keys of the object at a path.
     pub fn keys(&self, path: &str) -> Vec<String> {
         match self.0 {
-            Source::Host(host) => host.keys(path),
+            Source::Host => contract::keys(path),
             Source::Test(test) => at(&test.payload, path)
                 .and_then(Json::as_object)
                 .map_or_else(Vec::new, |members| members.keys().cloned().collect()),
@@ -122,7 +123,7 @@ impl<'a> Message<'a> {
     /// Elements of the array, or members of the object, at a path.
     pub fn length(&self, path: &str) -> u32 {
         match self.0 {
-            Source::Host(host) => host.length(path),
+            Source::Host => contract::length(path),
             Source::Test(test) => length_of(at(&test.payload, path)),
         }
     }
@@ -130,7 +131,7 @@ impl<'a> Message<'a> {
     /// What stands at a path, as JSON text.
     pub fn json(&self, path: &str) -> Option<String> {
         match self.0 {
-            Source::Host(host) => host.json(path),
+            Source::Host => contract::json(path),
             Source::Test(test) => at(&test.payload, path).map(Json::to_string),
         }
     }

@@ -162,12 +162,25 @@ pub fn open<N: RuleNode>(configuration: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Decides about the message in hand, in the form of the contract: a relation's number, or an answer handed over.
+#[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
-pub fn process(message: &Message) -> Result<Outcome, String> {
-    NODE.with_borrow_mut(|place| match place {
-        Some(node) => node.process(message),
+pub fn process() -> u32 {
+    use crate::bindings::node::pacificsoft::plugin::{answer, outcome};
+
+    /// Says that the answer was handed over.
+    const HANDED_OVER: u32 = u32::MAX;
+    let outcome = NODE.with_borrow_mut(|place| match place {
+        Some(node) => node.process(&Message::host()),
         None => Err("the node was not opened".to_owned()),
-    })
+    });
+    match outcome {
+        Ok(Outcome::Forward(relation)) => return relation,
+        Ok(Outcome::Effect(effect)) => answer::decide(&outcome::Outcome::Effect(effect)),
+        Ok(Outcome::Steps(steps)) => answer::decide(&outcome::Outcome::Steps(steps)),
+        Err(reason) => answer::fail(&reason),
+    }
+    HANDED_OVER
 }
 
 /// Exports a package of node types: `export_nodes!(TypeA, TypeB);`, once in a component.
@@ -199,8 +212,8 @@ macro_rules! export_nodes {
                     Err(unknown(&type_name))
                 }
 
-                fn process(message: &contract::Message) -> Result<contract::Outcome, String> {
-                    $crate::node::process(&$crate::Message::host(message))
+                fn process() -> u32 {
+                    $crate::node::process()
                 }
             }
 

@@ -1,9 +1,21 @@
-//! What a node answers. The types are the contract's own; here are the short ways to make them.
+//! What a node answers. The records are the contract's own; here are the short ways to make them.
 
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
+pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    ClearAlarm, Content, Effect, Emission, NewMessage, Outcome, RaiseAlarm, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+    ClearAlarm, Effect, Emission, NewMessage, RaiseAlarm, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
 };
+
+/// What a node decided.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The message itself leaves along one of the relations the node type declares, by its index there. The cheapest answer.
+    Forward(u32),
+    /// One effect; the message leaves along the relation it reports.
+    Effect(Effect),
+    /// Anything else.
+    Steps(Steps),
+}
 
 impl Outcome {
     /// The message itself leaves along a relation given by name. For relations that the node declares, [`Outcome::Forward`] is cheaper.

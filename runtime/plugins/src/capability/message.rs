@@ -1,120 +1,92 @@
-//! Interface `message`: the message a node decides about, read lazily. It lives in the store's data; a handle only stands for it.
+//! Interface `message`: the message in hand, read lazily.
+//!
+//! Defined by hand rather than through generated traits: these calls are most of what a node costs, and here a path is looked up where
+//! it stands in the guest's memory, without being copied.
 
+use std::sync::Arc;
+
+use model::Message;
 use serde_json::Value as Json;
-use wasmtime::component::Resource;
+use wasmtime::component::{ComponentNamedList, Lift, Linker, LinkerInstance, Lower, WasmStr};
+use wasmtime::{Result, StoreContextMut};
 
+use super::json::{length, shape};
 use crate::bindings::entity::EntityId;
-use crate::bindings::message::{Host, HostMessage, Shape};
-use crate::guest::{Current, Guest, GuestMessage};
+use crate::guest::{Current, Guest};
 
-impl Host for Guest {}
-impl crate::bindings::entity::Host for Guest {}
-impl crate::bindings::outcome::Host for Guest {}
+/// Name of the interface.
+const INTERFACE: &str = "pacificsoft:plugin/message@0.1.0";
 
 impl Guest {
-    fn message(&self) -> wasmtime::Result<&model::Message> {
+    fn message(&self) -> Result<&Message> {
         match &self.current {
             Current::Message(message) => Ok(message),
-            _ => Err(wasmtime::Error::msg("there is no message now")),
+            _ => Err(wasmtime::Error::msg("there is no message in hand now")),
         }
-    }
-
-    fn at(&self, path: &str) -> wasmtime::Result<Option<&Json>> {
-        Ok(self.message()?.payload.at(path))
     }
 }
 
-impl HostMessage for Guest {
-    fn kind(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<String> {
-        Ok(self.message()?.kind.as_str().to_owned())
-    }
-
-    fn originator(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<EntityId> {
-        let originator = self.message()?.originator;
-        Ok(EntityId {
+/// Gives guests the interface.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> Result<()> {
+    let mut interface = linker.instance(INTERFACE)?;
+    interface.func_wrap("kind", |store: StoreContextMut<'_, Guest>, (): ()| {
+        Ok((store.data().message()?.kind.as_str().to_owned(),))
+    })?;
+    interface.func_wrap("originator", |store: StoreContextMut<'_, Guest>, (): ()| {
+        let originator = store.data().message()?.originator;
+        Ok((EntityId {
             entity_type: originator.kind.as_str().to_owned(),
             id: originator.id.to_string(),
-        })
-    }
-
-    fn timestamp(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<i64> {
-        Ok(self.message()?.ts_ms)
-    }
-
-    fn metadata(&mut self, _: Resource<GuestMessage>, key: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.message()?.metadata.get(&key).map(str::to_owned))
-    }
-
-    fn metadata_entries(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self
-            .message()?
-            .metadata
-            .iter()
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect())
-    }
-
-    fn shape(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Shape> {
-        Ok(shape(self.at(&path)?))
-    }
-
-    fn number(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Option<f64>> {
-        Ok(self.at(&path)?.and_then(Json::as_f64))
-    }
-
-    fn integer(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Option<i64>> {
-        Ok(self.at(&path)?.and_then(Json::as_i64))
-    }
-
-    fn boolean(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Option<bool>> {
-        Ok(self.at(&path)?.and_then(Json::as_bool))
-    }
-
-    fn text(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Option<String>> {
-        Ok(self.at(&path)?.and_then(Json::as_str).map(str::to_owned))
-    }
-
-    fn keys(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Vec<String>> {
-        Ok(self
-            .at(&path)?
-            .and_then(Json::as_object)
-            .map(|members| members.keys().cloned().collect())
-            .unwrap_or_default())
-    }
-
-    fn length(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<u32> {
-        Ok(length(self.at(&path)?))
-    }
-
-    fn json(&mut self, _: Resource<GuestMessage>, path: String) -> wasmtime::Result<Option<String>> {
+        },))
+    })?;
+    interface.func_wrap("timestamp", |store: StoreContextMut<'_, Guest>, (): ()| {
+        Ok((store.data().message()?.ts_ms,))
+    })?;
+    interface.func_wrap("metadata-entries", |store: StoreContextMut<'_, Guest>, (): ()| {
+        let entries = store.data().message()?.metadata.iter();
+        Ok((entries.map(|(key, value)| (Arc::clone(key), Arc::clone(value))).collect::<Vec<_>>(),))
+    })?;
+    by_text(&mut interface, "metadata", |message, key| message.metadata.shared(key).cloned())?;
+    by_text(&mut interface, "shape-at", |message, path| shape(message.payload.at(path)))?;
+    by_text(&mut interface, "number", |message, path| {
+        message.payload.at(path).and_then(Json::as_f64)
+    })?;
+    by_text(&mut interface, "integer", |message, path| {
+        message.payload.at(path).and_then(Json::as_i64)
+    })?;
+    by_text(&mut interface, "boolean", |message, path| {
+        message.payload.at(path).and_then(Json::as_bool)
+    })?;
+    by_text(&mut interface, "text", |message, path| {
+        message.payload.at(path).and_then(Json::as_str).map(str::to_owned)
+    })?;
+    by_text(&mut interface, "keys", |message, path| {
+        let members = message.payload.at(path).and_then(Json::as_object);
+        members
+            .map(|members| members.keys().cloned().collect::<Vec<_>>())
+            .unwrap_or_default()
+    })?;
+    by_text(&mut interface, "length", |message, path| length(message.payload.at(path)))?;
+    by_text(&mut interface, "json", |message, path| {
         if path.is_empty() {
-            return Ok(Some(self.message()?.payload.text().to_owned()));
+            return Some(message.payload.text().to_owned());
         }
-        Ok(self.at(&path)?.map(Json::to_string))
-    }
-
-    fn drop(&mut self, _: Resource<GuestMessage>) -> wasmtime::Result<()> {
-        Ok(())
-    }
+        message.payload.at(path).map(Json::to_string)
+    })
 }
 
-pub(super) fn shape(json: Option<&Json>) -> Shape {
-    match json {
-        None => Shape::Absent,
-        Some(Json::Null) => Shape::Null,
-        Some(Json::Bool(_)) => Shape::Boolean,
-        Some(Json::Number(_)) => Shape::Number,
-        Some(Json::String(_)) => Shape::Text,
-        Some(Json::Object(_)) => Shape::Object,
-        Some(Json::Array(_)) => Shape::Array,
-    }
-}
-
-pub(super) fn length(json: Option<&Json>) -> u32 {
-    let length = match json {
-        Some(Json::Array(elements)) => elements.len(),
-        Some(Json::Object(members)) => members.len(),
-        _ => 0,
-    };
-    u32::try_from(length).unwrap_or(u32::MAX)
+/// A function that takes one text and looks something up in the message.
+fn by_text<T>(
+    interface: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+    look_up: impl Fn(&Message, &str) -> T + Send + Sync + 'static,
+) -> Result<()>
+where
+    (WasmStr,): ComponentNamedList + Lift,
+    (T,): ComponentNamedList + Lower + 'static,
+{
+    interface.func_wrap(name, move |store: StoreContextMut<'_, Guest>, (text,): (WasmStr,)| {
+        let text = text.to_str(&store)?;
+        Ok((look_up(store.data().message()?, &text),))
+    })
 }

@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 use wasmtime::component::Resource;
 
-use super::message::{length, shape};
+use super::json::{length, shape};
 use crate::adapter::Inbound;
-use crate::bindings::message::Shape;
+use crate::bindings::json::Shape;
 use crate::bindings::uplink::{Host, HostInbound};
 use crate::guest::{Current, Guest, GuestInbound};
 
