@@ -79,6 +79,36 @@ impl Rest {
         ])
     }
 
+    /// Uploads a component; `query` begins with its name.
+    pub fn upload(&self, query: &str, bytes: &[u8]) -> (u16, String) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        exchange(&[
+            "--header",
+            &self.authorization,
+            "--header",
+            "Content-Type: application/wasm",
+            "--data-binary",
+            &format!("@{}", file.path().display()),
+            &format!("{}/api/plugins/components?name={query}", self.base),
+        ])
+    }
+
+    /// Saves what a GET answers to a file.
+    pub fn download(&self, path: &str) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let target = file.path().display().to_string();
+        curl(&[
+            "--fail",
+            "--header",
+            &self.authorization,
+            "--output",
+            &target,
+            &format!("{}{path}", self.base),
+        ]);
+        std::fs::read(file.path()).unwrap()
+    }
+
     /// DELETE
     pub fn delete(&self, path: &str) -> (u16, String) {
         exchange(&[

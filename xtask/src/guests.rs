@@ -22,7 +22,7 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 4] = [
+const GUESTS: [Guest; 5] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
@@ -42,6 +42,11 @@ const GUESTS: [Guest; 4] = [
         package: "evil-guests",
         folder: "tests/guests",
         component: "test/evil-guests.wasm",
+    },
+    Guest {
+        package: "plugin-guest",
+        folder: "tests/guests-plugin",
+        component: "test/plugin-guest.wasm",
     },
 ];
 

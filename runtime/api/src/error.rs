@@ -144,6 +144,20 @@ impl From<StorageError> for ApiError {
     }
 }
 
+impl From<components::ComponentError> for ApiError {
+    fn from(error: components::ComponentError) -> Self {
+        use components::ComponentError;
+        match error {
+            ComponentError::Refused(_) | ComponentError::Invalid(_) | ComponentError::Quota(_) => ApiError::Invalid(error.to_string()),
+            ComponentError::NotFound(text) => ApiError::NotFound(text),
+            ComponentError::Conflict(_) | ComponentError::Misfits(_) => ApiError::Conflict(error.to_string()),
+            ComponentError::Busy => ApiError::TooMany { retry_after_s: 5 },
+            ComponentError::Storage(error) => error.into(),
+            ComponentError::Host(text) => ApiError::internal(text),
+        }
+    }
+}
+
 impl From<tenant::TenantError> for ApiError {
     fn from(error: tenant::TenantError) -> Self {
         match error {

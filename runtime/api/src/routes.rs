@@ -7,6 +7,8 @@ mod credentials;
 mod customer;
 mod device;
 mod device_list;
+mod plugin;
+mod plugin_upload;
 mod rule_chain;
 mod rule_chain_check;
 mod telemetry;
@@ -30,6 +32,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(alarm::routes())
         .merge(rule_chain::routes())
         .merge(component::routes())
+        .merge(plugin::routes())
         .merge(tenant::routes())
         .merge(customer::routes())
         .merge(user::routes())

@@ -7,8 +7,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use components::Components;
 use model::Clock;
-use plugins::Catalog;
 use session::Sessions;
 use storage::Store;
 use tenant::App;
@@ -25,6 +25,9 @@ use crate::turns::Turns;
 const CHECKS_AT_ONCE: usize = 2;
 /// Rule chains that are checked or wait for it at most.
 const CHECKS_WAITING_MAX: usize = 32;
+/// Components that are received and admitted at one time, and that wait for it: each may have tens of megabytes.
+const UPLOADS_AT_ONCE: usize = 4;
+const UPLOADS_WAITING_MAX: usize = 32;
 /// Changes that run to their end at one time, whether their clients wait or not.
 const CHANGES_AT_ONCE: usize = 256;
 
@@ -32,8 +35,8 @@ const CHANGES_AT_ONCE: usize = 256;
 pub struct ApiConfig {
     /// Where everything is kept.
     pub store: Arc<dyn Store>,
-    /// Node types.
-    pub catalog: Arc<Catalog>,
+    /// Node types of each tenant, and uploads.
+    pub components: Components,
     /// Told when chains and devices change.
     pub app: App,
     /// Told when a device must connect again.
@@ -55,7 +58,7 @@ pub struct ApiState(Arc<Shared>);
 /// See [`ApiConfig`].
 pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) components: Components,
     pub(crate) app: App,
     pub(crate) sessions: Sessions,
     pub(crate) clock: Arc<dyn Clock>,
@@ -64,6 +67,7 @@ pub struct Shared {
     pub(crate) attempts: Attempts,
     pub(crate) turns: Turns,
     pub(crate) checks: Limited,
+    pub(crate) uploads: Limited,
     changes: Arc<Semaphore>,
     pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) ready: Arc<AtomicBool>,
@@ -73,7 +77,7 @@ impl ApiState {
     pub(crate) fn new(config: ApiConfig) -> Self {
         let ApiConfig {
             store,
-            catalog,
+            components,
             app,
             sessions,
             clock,
@@ -83,7 +87,7 @@ impl ApiState {
         } = config;
         ApiState(Arc::new(Shared {
             store,
-            catalog,
+            components,
             app,
             sessions,
             clock,
@@ -92,6 +96,7 @@ impl ApiState {
             attempts: Attempts::default(),
             turns: Turns::default(),
             checks: Limited::new(CHECKS_AT_ONCE, CHECKS_WAITING_MAX),
+            uploads: Limited::new(UPLOADS_AT_ONCE, UPLOADS_WAITING_MAX),
             changes: Arc::new(Semaphore::new(CHANGES_AT_ONCE)),
             metrics,
             ready,

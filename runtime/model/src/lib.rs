@@ -6,9 +6,11 @@
 //! 2. [`value`] and [`telemetry`] – what devices report,
 //! 3. [`payload`], [`metadata`] and [`message`] – what travels through a rule chain,
 //! 4. [`entity`] – devices, users, rule chains … in the form the REST API shows,
-//! 5. [`page`] and [`clock`].
+//! 5. [`component`] – uploaded components,
+//! 6. [`page`] and [`clock`].
 
 pub mod clock;
+pub mod component;
 pub mod entity;
 pub mod ids;
 pub mod message;
@@ -20,6 +22,7 @@ pub mod uplink;
 pub mod value;
 
 pub use clock::{Clock, SystemClock};
+pub use component::{ComponentRecord, ComponentVersion, Digest, Suspension};
 pub use ids::{CustomerId, DeviceId, EntityId, EntityKind, RuleChainId, RuleNodeId, TenantId, UserId};
 pub use message::{Message, MessageKind};
 pub use metadata::Metadata;

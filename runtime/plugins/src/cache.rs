@@ -54,6 +54,19 @@ impl CodeCache {
         Ok(component)
     }
 
+    /// Whether authentic code of these bytes is there.
+    pub fn contains(&self, engine: &Engine, bytes: &[u8]) -> bool {
+        self.read(engine, &self.path(engine, bytes)).is_some()
+    }
+
+    /// Keeps code that was compiled elsewhere, by a process that is trusted as this one is.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&self, engine: &Engine, bytes: &[u8], code: &[u8]) -> io::Result<()> {
+        self.write(&self.path(engine, bytes), code)
+    }
+
     /// A name that changes with the component, the compiler's version and settings, and the machine's features.
     fn path(&self, engine: &Engine, bytes: &[u8]) -> PathBuf {
         let mut compatibility = std::hash::DefaultHasher::new();

@@ -1,15 +1,19 @@
 //! Node types by the ids under which rule chains name them.
+//!
+//! Each tenant has a catalog of its own: what is shipped, what the system's administrators uploaded, what the tenant uploaded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::component::{NodeDescriptor, RuleComponent};
+use crate::release::Release;
 
 /// A node type of a component.
 #[derive(Clone, Debug)]
 pub struct NodeType {
     component: RuleComponent,
     descriptor: Arc<NodeDescriptor>,
+    release: Option<Arc<Release>>,
 }
 
 impl NodeType {
@@ -21,6 +25,21 @@ impl NodeType {
     /// What it says of itself.
     pub fn descriptor(&self) -> &NodeDescriptor {
         &self.descriptor
+    }
+
+    /// The uploaded version it comes from; none for what is shipped.
+    pub fn release(&self) -> Option<&Arc<Release>> {
+        self.release.as_ref()
+    }
+
+    /// Whether an instance of the other one does the same work for the same version.
+    pub fn is_same(&self, other: &NodeType) -> bool {
+        let same_release = match (&self.release, &other.release) {
+            (None, None) => true,
+            (Some(one), Some(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        };
+        same_release && self.component.is_same(&other.component) && self.descriptor.type_name == other.descriptor.type_name
     }
 }
 
@@ -38,22 +57,36 @@ impl Catalog {
         Catalog::default()
     }
 
-    /// Adds the types of a component. A class id that is known already keeps its first owner: answers those ids.
+    /// Adds the types of a component that is shipped. A class id that is known already keeps its first owner: answers those ids.
     pub fn add(&mut self, component: &RuleComponent) -> Vec<String> {
+        self.add_all(component, None)
+    }
+
+    /// Adds the types of a version that was uploaded. As [`Catalog::add`].
+    pub fn add_release(&mut self, component: &RuleComponent, release: &Arc<Release>) -> Vec<String> {
+        self.add_all(component, Some(release))
+    }
+
+    fn add_all(&mut self, component: &RuleComponent, release: Option<&Arc<Release>>) -> Vec<String> {
         let mut refused = Vec::new();
         for descriptor in component.types() {
             let node_type = NodeType {
                 component: component.clone(),
                 descriptor: Arc::clone(descriptor),
+                release: release.cloned(),
             };
+            let mut known_by_any = false;
             for class_id in &descriptor.class_ids {
                 if self.by_class.contains_key(class_id) {
                     refused.push(class_id.clone());
                 } else {
                     self.by_class.insert(class_id.clone(), node_type.clone());
+                    known_by_any = true;
                 }
             }
-            self.types.push(node_type);
+            if known_by_any {
+                self.types.push(node_type);
+            }
         }
         refused
     }

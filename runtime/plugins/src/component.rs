@@ -196,6 +196,11 @@ impl RuleComponent {
         &self.0.types
     }
 
+    /// Whether both are the same loaded component.
+    pub fn is_same(&self, other: &RuleComponent) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Limits of its instances.
     pub fn limits(&self) -> &Limits {
         self.0.host.limits()

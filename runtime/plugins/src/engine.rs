@@ -120,6 +120,11 @@ fn engine(config: &HostConfig) -> wasmtime::Result<Engine> {
     })
 }
 
+/// What the compiler's process works with: the same code comes out, and no address space is reserved for instances.
+pub(crate) fn compiler_config() -> Config {
+    base_config()
+}
+
 fn base_config() -> Config {
     let mut config = Config::new();
     config
@@ -175,4 +180,22 @@ fn start_clock(engine: &Engine) -> Result<(), LoadError> {
         })
         .map(drop)
         .map_err(|error| LoadError::Host(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    #[test]
+    fn code_of_the_compiler_fits_the_engine_that_runs_it() {
+        let hash = |engine: &Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        let running = engine(&HostConfig::default()).expect("an engine");
+        let compiling = Engine::new(&compiler_config()).expect("an engine");
+        assert_eq!(hash(&running), hash(&compiling));
+    }
 }

@@ -6,19 +6,22 @@
 //!
 //! 1. [`limits`] and [`engine`] – the one place that configures wasmtime; the guest clock, and the `budget` of processor time it guards,
 //! 2. [`component`] and [`cache`] – from bytes to a component that can be instantiated; native code is kept on disk, authenticated,
-//! 3. [`catalog`] – node types by the ids that rule chains use,
-//! 4. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked,
-//! 5. [`adapter`] – instances that translate for devices,
-//! 6. `capability` – what guests may ask the host, one file for each interface.
+//! 3. [`admission`] and [`compile`] – uploads: judged by their names, compiled by another process,
+//! 4. [`catalog`] – node types by the ids that rule chains use; [`release`] – how an uploaded version fares,
+//! 5. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked,
+//! 6. [`adapter`] – instances that translate for devices,
+//! 7. `capability` – what guests may ask the host, one file for each interface.
 //!
 //! This crate must not know stores, devices or protocols: reads reach the guest through the port [`Readings`].
 
 pub mod adapter;
+pub mod admission;
 mod bindings;
 mod budget;
 pub mod cache;
 mod capability;
 pub mod catalog;
+pub mod compile;
 pub mod component;
 pub mod engine;
 pub mod error;
@@ -26,8 +29,10 @@ pub mod guest;
 pub mod limits;
 pub mod node;
 pub mod outcome;
+pub mod release;
 
 pub use adapter::{AdapterPool, Inbound, Outbound, Transport};
+pub use admission::{Examined, Refusal, World};
 pub use catalog::{Catalog, NodeType};
 pub use component::{AdapterComponent, AdapterDescriptor, LoadedComponent, NodeDescriptor, RuleComponent};
 pub use engine::{Host, HostConfig};
@@ -36,3 +41,4 @@ pub use guest::{LogLevel, LogSink, Readings};
 pub use limits::Limits;
 pub use node::{NodeContext, NodeInstance};
 pub use outcome::{Content, Effect, Emission, Outcome, Relation};
+pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};

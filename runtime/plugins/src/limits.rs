@@ -55,6 +55,8 @@ pub(crate) struct Limiter {
     memory_bytes_max: usize,
     table_elements_max: usize,
     pub(crate) memory_refused: bool,
+    /// Linear memory it has, bytes.
+    pub(crate) memory_bytes: usize,
 }
 
 impl Limiter {
@@ -63,14 +65,18 @@ impl Limiter {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
             memory_refused: false,
+            memory_bytes: 0,
         }
     }
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory_bytes_max;
         self.memory_refused |= !allowed;
+        if allowed {
+            self.memory_bytes += desired.saturating_sub(current);
+        }
         Ok(allowed)
     }
 

@@ -105,6 +105,11 @@ impl NodeInstance {
         })
     }
 
+    /// Linear memory it has, bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.data().limiter.memory_bytes
+    }
+
     /// Lets the node decide about a message.
     ///
     /// # Errors

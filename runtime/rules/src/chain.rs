@@ -19,7 +19,7 @@ use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::failure::Failures;
 use crate::graph::Graph;
-use crate::node::{Decided, NodeHandle, NodeState, NodeSurroundings, start_node};
+use crate::node::{Decided, NodeHandle, NodeState, NodeSurroundings, OpenNode, Renew, start_node};
 use crate::step::{Command, Steps};
 use effects_at_work::{AtWork, Finished};
 
@@ -72,6 +72,15 @@ pub struct ChainState {
 /// Takes over another version of the chain at the next message border.
 #[derive(Debug)]
 pub struct Replace(pub Arc<Graph>);
+
+/// Takes over other versions of components, while messages are on their way: each node switches between two of its messages.
+#[derive(Debug)]
+pub struct Swap {
+    /// The same chain, with the new versions.
+    pub graph: Arc<Graph>,
+    /// Instances that wait for their turn, by node.
+    pub opened: Vec<(usize, OpenNode)>,
+}
 
 /// The actor.
 pub struct ChainActor {
@@ -130,6 +139,37 @@ impl Handler<Replace> for ChainActor {
     async fn handle(&mut self, Replace(graph): Replace, _: &mut Context<Self>) {
         self.next = Some(graph);
     }
+}
+
+impl Handler<Swap> for ChainActor {
+    type Return = ();
+    async fn handle(&mut self, Swap { graph, opened }: Swap, _: &mut Context<Self>) {
+        // A version of the chain that waits for its turn is what the swap is about: it starts with the new components.
+        if self.next.is_some() || !graph.has_shape_of(self.steps.graph()) {
+            self.next = Some(graph);
+            return;
+        }
+        let mut opened: Vec<Option<OpenNode>> = by_index(opened, self.nodes.len());
+        self.steps.renew(Arc::clone(&graph));
+        for (node, opened) in self.nodes.iter().zip(opened.iter_mut()) {
+            let renew = Renew {
+                graph: Arc::clone(&graph),
+                opened: opened.take(),
+            };
+            // A node whose actor gave up is started anew with the chain.
+            let _ = node.control.tell(renew).await;
+        }
+    }
+}
+
+fn by_index(opened: Vec<(usize, OpenNode)>, len: usize) -> Vec<Option<OpenNode>> {
+    let mut all: Vec<Option<OpenNode>> = (0..len).map(|_| None).collect();
+    for (index, node) in opened {
+        if let Some(place) = all.get_mut(index) {
+            *place = Some(node);
+        }
+    }
+    all
 }
 
 impl Handler<Observe> for ChainActor {

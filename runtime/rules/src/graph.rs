@@ -44,8 +44,10 @@ pub struct NodeSpec {
     pub name: Arc<str>,
     /// What it runs.
     pub node_type: NodeType,
-    /// Configuration, as JSON text in the form of the type's present version.
+    /// Configuration, as JSON text.
     pub configuration: String,
+    /// Version of its form; an older one than the type's present one is upgraded when an instance is opened.
+    pub configuration_version: u32,
     /// Relations that lead somewhere.
     pub out: Vec<(Box<str>, Targets)>,
 }
@@ -89,6 +91,7 @@ impl Graph {
                 name: node.name.as_str().into(),
                 node_type,
                 configuration: node.configuration.to_string(),
+                configuration_version: node.configuration_version,
                 out: Vec::new(),
             });
         }
@@ -109,6 +112,23 @@ impl Graph {
         };
         errors.extend(graph.cycles_without_exit());
         if errors.is_empty() { Ok(graph) } else { Err(errors) }
+    }
+
+    /// Whether messages find the same ways through both: then one can take the place of the other while messages are on their way.
+    pub fn has_shape_of(&self, other: &Graph) -> bool {
+        self.first == other.first
+            && self.nodes.len() == other.nodes.len()
+            && self
+                .nodes
+                .iter()
+                .zip(&other.nodes)
+                .all(|(one, two)| one.id == two.id && one.out == two.out)
+    }
+
+    /// The nodes that another component, or another version of it, is at work for than in the other graph of the same shape.
+    pub fn nodes_renewed(&self, other: &Graph) -> Vec<usize> {
+        let differs = |(index, (one, two)): (usize, (&NodeSpec, &NodeSpec))| (!one.node_type.is_same(&two.node_type)).then_some(index);
+        self.nodes.iter().zip(&other.nodes).enumerate().filter_map(differs).collect()
     }
 
     /// Tries every node's configuration on its type, in an instance of its own each. Blocks for as long as that takes.

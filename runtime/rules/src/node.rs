@@ -2,6 +2,10 @@
 //!
 //! A guest's fault costs the instance, never the actor: the message leaves along `Failure`, and so do those that arrive during the
 //! pause before the next instance. The pause grows while faults repeat, which also bounds how much time a bad node can burn.
+//!
+//! Another version of the component takes over between two messages: its instance was opened beside, in [`open`].
+
+mod open;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +13,7 @@ use std::time::Duration;
 
 use actor::{Backoff, Control, Lane, LaneReceiver, Life, Observe, lane};
 use model::{Clock, TenantId};
-use plugins::{LogSink, NodeContext, NodeInstance, Outcome, ProcessError, Readings};
+use plugins::{LogSink, Outcome, ProcessError, Readings, Release};
 use serde::Serialize;
 use tokio::time::Instant;
 use xtra::{Actor, Context, Handler, Mailbox};
@@ -17,8 +21,12 @@ use xtra::{Actor, Context, Handler, Mailbox};
 use crate::graph::Graph;
 use crate::step::Branch;
 
+pub use open::{OpenNode, open_node};
+
 /// Messages a node takes at one turn.
 const BATCH_MAX: usize = 64;
+/// Of so many messages, one is timed.
+const TIMED_EVERY: u64 = 16;
 /// Pause after the first fault, and the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
@@ -74,8 +82,9 @@ pub struct NodeHandle {
 pub struct NodeActor {
     graph: Arc<Graph>,
     index: usize,
-    context: NodeContext,
-    instance: Option<NodeInstance>,
+    tenant: TenantId,
+    around: NodeSurroundings,
+    instance: Option<OpenNode>,
     pause_until: Option<Instant>,
     last_fault_at: Option<Instant>,
     backoff: Backoff,
@@ -97,6 +106,29 @@ impl Handler<Observe> for NodeActor {
     }
 }
 
+/// Takes over what another version of the chain's components is at work with.
+#[derive(Debug)]
+pub(crate) struct Renew {
+    /// The same chain.
+    pub(crate) graph: Arc<Graph>,
+    /// The instance that takes over; none: this node's component stays.
+    pub(crate) opened: Option<OpenNode>,
+}
+
+impl Handler<Renew> for NodeActor {
+    type Return = ();
+    async fn handle(&mut self, Renew { graph, opened }: Renew, _: &mut Context<Self>) {
+        self.graph = graph;
+        if let Some(opened) = opened {
+            // The old instance ends here, between two messages. What it kept in its memory goes with it.
+            self.instance = Some(opened);
+            self.pause_until = None;
+            self.last_fault_at = None;
+            self.backoff.succeeded();
+        }
+    }
+}
+
 /// Starts the actor of a node. It ends when its handle is dropped and its work is done.
 pub fn start_node(
     graph: &Arc<Graph>,
@@ -106,21 +138,13 @@ pub fn start_node(
     work_max: usize,
     done: Lane<Decided>,
 ) -> NodeHandle {
-    let spec = &graph.nodes[index];
-    let context = NodeContext {
-        tenant,
-        node: spec.id,
-        name: Arc::clone(&spec.name),
-        readings: Arc::clone(&around.readings),
-        log: Arc::clone(&around.log),
-        clock: Arc::clone(&around.clock),
-    };
     let (work, receiver) = lane(work_max);
     let (control, mailbox) = Control::mailbox();
     let actor = NodeActor {
         graph: Arc::clone(graph),
         index,
-        context,
+        tenant,
+        around: around.clone(),
         instance: None,
         pause_until: None,
         last_fault_at: None,
@@ -198,20 +222,44 @@ impl Life for NodeLife {
 impl NodeActor {
     async fn decide(&mut self, branch: &Branch) -> Result<Outcome, String> {
         self.state.processed += 1;
-        let outcome = match self.serving().await {
-            Err(reason) => Err(reason),
-            Ok(instance) => match instance.process(&branch.message) {
-                Ok(outcome) => Ok(outcome),
-                Err(ProcessError::Rejected(reason)) => Err(reason),
-                Err(ProcessError::Broken(fault)) => Err(self.broke(fault.to_string())),
-            },
+        let release = self.release().cloned();
+        let outcome = match release.as_ref().and_then(|release| release.suspended()) {
+            Some(reason) => {
+                self.instance = None;
+                Err(reason.to_string())
+            }
+            None => self.process(branch).await,
         };
         self.state.failed += u64::from(outcome.is_err());
+        if let Some(release) = release {
+            release.decided(outcome.is_ok());
+        }
         outcome
     }
 
+    async fn process(&mut self, branch: &Branch) -> Result<Outcome, String> {
+        let timed = self.state.processed.is_multiple_of(TIMED_EVERY);
+        let node = self.serving().await?;
+        match node.process(&branch.message, timed) {
+            Ok(outcome) => Ok(outcome),
+            Err(ProcessError::Rejected(reason)) => Err(reason),
+            Err(ProcessError::Broken(fault)) => {
+                let fault = self.broke(fault.to_string());
+                if let Some(release) = self.release() {
+                    release.faulted(&fault);
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    /// The uploaded version it works with; none for a shipped component.
+    fn release(&self) -> Option<&Arc<Release>> {
+        self.graph.nodes[self.index].node_type.release()
+    }
+
     /// The instance, started if there is none and the pause is over.
-    async fn serving(&mut self) -> Result<&mut NodeInstance, String> {
+    async fn serving(&mut self) -> Result<&mut OpenNode, String> {
         if self.instance.is_none() {
             if self.pause_until.is_some_and(|until| Instant::now() < until) {
                 let fault = self.state.last_fault.as_deref().unwrap_or("it failed to start");
@@ -226,19 +274,10 @@ impl NodeActor {
     }
 
     /// Opens an instance on a thread that may block: a guest can use up its budget here.
-    async fn open(&self) -> Result<NodeInstance, String> {
-        let (graph, index, context) = (Arc::clone(&self.graph), self.index, self.context.clone());
-        let opened = tokio::task::spawn_blocking(move || {
-            let spec = &graph.nodes[index];
-            NodeInstance::open(
-                spec.node_type.component(),
-                &spec.node_type.descriptor().type_name,
-                &spec.configuration,
-                context,
-            )
-        });
-        match opened.await {
-            Ok(result) => result.map_err(|error| error.to_string()),
+    async fn open(&self) -> Result<OpenNode, String> {
+        let (graph, index, tenant, around) = (Arc::clone(&self.graph), self.index, self.tenant, self.around.clone());
+        match tokio::task::spawn_blocking(move || open_node(&graph, index, tenant, &around)).await {
+            Ok(result) => result,
             Err(_) => Err("starting the instance was interrupted".to_owned()),
         }
     }
@@ -255,7 +294,8 @@ impl NodeActor {
         self.last_fault_at = Some(now);
         self.state.faults += 1;
         metrics::counter!("rules_node_faults_total").increment(1);
-        tracing::warn!(node = %self.context.node, name = %self.context.name, fault, pause_ms = pause.as_millis() as u64, "rule node failed");
+        let spec = &self.graph.nodes[self.index];
+        tracing::warn!(node = %spec.id, name = %spec.name, fault, pause_ms = pause.as_millis() as u64, "rule node failed");
         self.state.last_fault = Some(fault.clone());
         fault
     }

@@ -106,6 +106,12 @@ impl<R> Steps<R> {
         self.graph = graph;
     }
 
+    /// Takes the same chain with other versions of its components, at any time: every branch finds the ways it would have found.
+    pub fn renew(&mut self, graph: Arc<Graph>) {
+        debug_assert!(graph.has_shape_of(&self.graph), "only components are renewed");
+        self.graph = graph;
+    }
+
     /// A message enters.
     pub fn enter(&mut self, message: Arc<Message>, receipt: R, commands: &mut Vec<Command<R>>) {
         let Some(first) = self.graph.first else {

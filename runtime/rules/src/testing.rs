@@ -86,6 +86,7 @@ pub(crate) fn routes(first: Option<usize>, count: usize, connections: &[(usize, 
             name: format!("n{index}").into(),
             node_type: node_type(PASS),
             configuration: "{}".to_owned(),
+            configuration_version: 0,
             out: Vec::new(),
         })
         .collect();

@@ -49,7 +49,7 @@ pub async fn first_start(server: &Server, config: &Config) -> Result<Told> {
 
 async fn demo(server: &Server) -> Result<()> {
     let (store, clock) = (&*server.store, &*server.clock);
-    let tenant = seed::create_demo_tenant(store, &server.catalog, clock, "Demo").await?;
+    let tenant = seed::create_demo_tenant(store, server.components.shipped(), clock, "Demo").await?;
     let customer = seed::create_customer(store, clock, tenant, "Demo customer").await?;
     seed::create_device(store, clock, tenant, "Demo device", Some(customer), DEMO_TOKEN).await?;
     login(server, tenant, None, Authority::TenantAdmin, TENANT_ADMIN, "Demo tenant", "tenant").await?;

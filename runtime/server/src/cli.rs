@@ -18,6 +18,14 @@ pub struct Cli {
 pub enum Command {
     /// Serves devices and the API.
     Serve(Box<ServeOptions>),
+    /// Compiles one component for a server that started it: bytes in, native code out.
+    #[command(name = components::compile::COMMAND, hide = true)]
+    CompileComponent {
+        /// Address space, bytes.
+        memory_bytes: u64,
+        /// Time of a core, seconds.
+        cpu_s: u64,
+    },
 }
 
 /// Options of `serve`. What the command line does not say, the environment says; then the file; then the default.
@@ -39,6 +47,12 @@ pub struct ServeOptions {
     /// Folder with further components (*.wasm), offered to every tenant
     #[arg(long, env = "PACIFICSOFT_COMPONENTS", value_name = "DIR")]
     pub components: Option<PathBuf>,
+    /// Time of a core that compiling an uploaded component may take, seconds [default: 30]
+    #[arg(long, env = "PACIFICSOFT_COMPILE_SECONDS", value_name = "SECONDS")]
+    pub compile_seconds: Option<u64>,
+    /// Memory that compiling an uploaded component may take, MiB [default: 2048]
+    #[arg(long, env = "PACIFICSOFT_COMPILE_MEMORY", value_name = "MIB")]
+    pub compile_memory: Option<u64>,
     /// What is logged: error, warn, info, debug or trace, also by part, such as `info,rules=debug` [default: info]
     #[arg(long, env = "PACIFICSOFT_LOG", value_name = "FILTER")]
     pub log: Option<String>,

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use components::CompileLimits;
 
 use crate::cli::ServeOptions;
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub mqtt: SocketAddr,
     /// Further components.
     pub components: Option<PathBuf>,
+    /// What compiling an uploaded component may take.
+    pub compile: CompileLimits,
     /// What is logged.
     pub log: String,
     /// Whether demo data is created.
@@ -58,6 +61,10 @@ impl Config {
             http: address("http", options.http.or(file.http), 8080)?,
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
             components: options.components.or(file.components),
+            compile: compile_limits(
+                options.compile_seconds.or(file.compile_seconds),
+                options.compile_memory.or(file.compile_memory),
+            ),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             demo,
             admin_password: options
@@ -65,6 +72,14 @@ impl Config {
                 .or(file.admin_password)
                 .filter(|password| !password.is_empty()),
         })
+    }
+}
+
+fn compile_limits(seconds: Option<u64>, memory_mib: Option<u64>) -> CompileLimits {
+    let default = CompileLimits::default();
+    CompileLimits {
+        cpu_s: seconds.unwrap_or(default.cpu_s),
+        memory_bytes: memory_mib.map_or(default.memory_bytes, |mib| mib.saturating_mul(1 << 20)),
     }
 }
 

@@ -31,7 +31,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STACK_BYTES: usize = 4 << 20;
 
 fn main() -> ExitCode {
-    let Command::Serve(options) = Cli::parse().command;
+    let options = match Cli::parse().command {
+        Command::Serve(options) => options,
+        // Before anything else is set up: this process does one thing and may die of it.
+        Command::CompileComponent { memory_bytes, cpu_s } => return components::compile::run_child(memory_bytes, cpu_s),
+    };
     match serve(*options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

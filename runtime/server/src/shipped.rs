@@ -8,7 +8,7 @@ use plugins::{AdapterComponent, Catalog, Host, LoadedComponent};
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 /// Node types, and the adapter that devices speak through.
-pub struct Components {
+pub struct Shipped {
     /// Node types.
     pub catalog: Catalog,
     /// The device API.
@@ -19,7 +19,7 @@ pub struct Components {
 ///
 /// # Errors
 /// When a component is not taken.
-pub fn load(host: &Host, folder: Option<&Path>) -> Result<Components> {
+pub fn load(host: &Host, folder: Option<&Path>) -> Result<Shipped> {
     let mut catalog = Catalog::new();
     let mut device_api = None;
     for (name, bytes) in SHIPPED {
@@ -35,7 +35,7 @@ pub fn load(host: &Host, folder: Option<&Path>) -> Result<Components> {
         add_folder(host, folder, &mut catalog)?;
     }
     let device_api = device_api.context("the device API is not among the shipped components")?;
-    Ok(Components { catalog, device_api })
+    Ok(Shipped { catalog, device_api })
 }
 
 fn add_folder(host: &Host, folder: &Path, catalog: &mut Catalog) -> Result<()> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cluster::{Router, SinglePeer};
+use components::breaker::Policy;
+use components::{Components, ComponentsConfig, Quotas, Separate};
 use device::{Registry, RegistryConfig};
 use effects::Effects;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -15,7 +17,7 @@ use plugins::{Host, HostConfig};
 use rules::NodeSurroundings;
 use session::{Adapters, CloseReason, Sessions, SessionsConfig};
 use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
-use tenant::{App, AppConfig, ChainTable, LocalDevices};
+use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,7 +25,7 @@ use transport::{MqttConfig, MqttListener};
 
 use crate::config::Config;
 use crate::ports::{GuestLog, LateDevices, StoredReadings};
-use crate::shipped::{self, Components};
+use crate::shipped::{self, Shipped};
 
 /// Bytes of the secrets a server makes for itself.
 const SECRET_BYTES: usize = 64;
@@ -33,7 +35,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// A server that is built and not listening yet.
 pub struct Server {
     pub store: Arc<dyn Store>,
-    pub catalog: Arc<plugins::Catalog>,
+    pub components: Components,
     pub clock: Arc<dyn Clock>,
     app: App,
     sessions: Sessions,
@@ -59,26 +61,35 @@ impl Server {
         let signing_key = secret(&store, "signing-key").await?;
         let cache_key = secret(&store, "code-cache-key").await?;
         let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
-        let Components { catalog, device_api } = blocking(move || {
+        let (host, Shipped { catalog, device_api }) = blocking(move || -> Result<_> {
             let host = Host::new(HostConfig {
                 cache_dir: Some(cache_dir),
                 cache_key,
                 ..HostConfig::default()
             })?;
-            shipped::load(&host, folder.as_deref())
+            let shipped = shipped::load(&host, folder.as_deref())?;
+            Ok((host, shipped))
         })
         .await??;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let shared: Arc<dyn Store> = Arc::new(store.clone());
-        let catalog = Arc::new(catalog);
+        let components = Components::start(ComponentsConfig {
+            store: Arc::clone(&shared),
+            host,
+            shipped: Arc::new(catalog),
+            compiler: Arc::new(Separate::new(std::env::current_exe()?, config.compile)),
+            clock: Arc::clone(&clock),
+            quotas: Quotas::default(),
+            policy: Policy::default(),
+        });
         let devices = LateDevices::default();
         let router = Router::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let log = Arc::new(GuestLog);
         let table = ChainTable::new();
         let app = App::start(AppConfig {
             store: Arc::clone(&shared),
-            catalog: Arc::clone(&catalog),
+            components: components.clone(),
             effects: Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)),
             nodes: NodeSurroundings {
                 readings: Arc::new(StoredReadings(store)),
@@ -89,6 +100,7 @@ impl Server {
         });
         let registry = Registry::new(Arc::clone(&shared), Arc::new(table), Arc::clone(&clock), RegistryConfig::default());
         app.attach(registry.clone());
+        components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry));
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&shared),
@@ -99,7 +111,7 @@ impl Server {
         });
         Ok(Server {
             store: shared,
-            catalog,
+            components,
             clock,
             app,
             sessions,
@@ -122,7 +134,7 @@ impl Server {
         let render = self.metrics.clone();
         let gateway = api::router(api::ApiConfig {
             store: Arc::clone(&self.store),
-            catalog: Arc::clone(&self.catalog),
+            components: self.components.clone(),
             app: self.app.clone(),
             sessions: self.sessions.clone(),
             clock: Arc::clone(&self.clock),

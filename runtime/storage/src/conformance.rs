@@ -8,6 +8,7 @@
 
 pub mod alarms;
 pub mod attributes;
+pub mod components;
 pub mod credentials;
 pub mod entities;
 pub mod events;
@@ -34,6 +35,7 @@ pub async fn run(store: Arc<dyn Store>) {
     small::settings_are_initialised_once(store).await;
     run_values(store).await;
     run_alarms_and_events(store).await;
+    run_components(store).await;
     journal::a_closed_store_takes_no_more(store).await;
 }
 
@@ -80,4 +82,13 @@ async fn run_alarms_and_events(store: &dyn Store) {
     events::newest_come_first(store).await;
     events::are_bounded_by_time(store).await;
     events::kinds_and_entities_are_apart(store).await;
+}
+
+async fn run_components(store: &dyn Store) {
+    components::come_back_as_saved(store).await;
+    components::count_revisions(store).await;
+    components::versions_are_immutable_and_come_newest_first(store).await;
+    components::bytes_of_any_size_come_back(store).await;
+    components::owners_and_names_are_apart(store).await;
+    components::deletion_takes_everything(store).await;
 }

@@ -13,6 +13,7 @@ mod alarms;
 mod apply;
 mod attributes;
 mod change;
+mod components;
 mod credentials;
 mod entities;
 mod events;

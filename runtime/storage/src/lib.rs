@@ -1,4 +1,5 @@
-//! What the platform keeps, as domain traits: entities, credentials, logins, attributes, time series, alarms, events, settings.
+//! What the platform keeps, as domain traits: entities, credentials, logins, attributes, time series, alarms, events, components,
+//! settings.
 //!
 //! The traits speak of devices and readings, not of keys and bytes, so that an embedded log-structured store and a wide-column
 //! cluster both fit behind them. Reading order:
@@ -8,7 +9,7 @@
 //! 3. [`embedded`] – the default back end: one process, one folder, group commit,
 //! 4. [`conformance`] – what every back end must do, as one suite.
 //!
-//! A store must not know actors, protocols or components.
+//! A store must not know actors or protocols; what a component does is nothing to it.
 
 pub mod conformance;
 pub mod embedded;
@@ -22,5 +23,6 @@ pub use error::StorageError;
 pub use mutation::{Commit, Mutation};
 pub use query::{AlarmFilter, EntityFilter, EventFilter, SeriesQuery};
 pub use traits::{
-    AlarmStore, AttributeStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, SettingStore, Store, TimeSeriesStore,
+    AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, SettingStore, Store,
+    TimeSeriesStore,
 };

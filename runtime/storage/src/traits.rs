@@ -4,19 +4,39 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event};
-use model::{AttributeScope, DeviceId, EntityId, EntityKind, Page, PageRequest, Reading, TenantId, UserId};
+use model::{
+    AttributeScope, ComponentRecord, ComponentVersion, DeviceId, Digest, EntityId, EntityKind, Page, PageRequest, Reading, TenantId, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{AlarmFilter, Commit, EntityFilter, EventFilter, Mutation, SeriesQuery, StorageError};
 
 /// Everything a back end does.
 pub trait Store:
-    Journal + EntityStore + CredentialStore + LoginStore + AttributeStore + TimeSeriesStore + AlarmStore + EventStore + SettingStore
+    Journal
+    + EntityStore
+    + CredentialStore
+    + LoginStore
+    + AttributeStore
+    + TimeSeriesStore
+    + AlarmStore
+    + EventStore
+    + ComponentStore
+    + SettingStore
 {
 }
 
 impl<T> Store for T where
-    T: Journal + EntityStore + CredentialStore + LoginStore + AttributeStore + TimeSeriesStore + AlarmStore + EventStore + SettingStore
+    T: Journal
+        + EntityStore
+        + CredentialStore
+        + LoginStore
+        + AttributeStore
+        + TimeSeriesStore
+        + AlarmStore
+        + EventStore
+        + ComponentStore
+        + SettingStore
 {
 }
 
@@ -150,6 +170,43 @@ pub trait AlarmStore: Send + Sync + 'static {
 pub trait EventStore: Send + Sync + 'static {
     /// A page of an entity's events, newest first unless the request says otherwise.
     async fn events(&self, entity: EntityId, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>, StorageError>;
+}
+
+/// Uploaded components: records, and immutable versions with their bytes. Whatever a call writes is durable when it returns.
+#[async_trait]
+pub trait ComponentStore: Send + Sync + 'static {
+    /// One component.
+    async fn component(&self, tenant: TenantId, name: &str) -> Result<Option<ComponentRecord>, StorageError>;
+
+    /// Every component of an owner, sorted by name.
+    async fn components(&self, tenant: TenantId) -> Result<Vec<ComponentRecord>, StorageError>;
+
+    /// Creates (`revision` 0) or replaces (`revision` as stored) a component. Answers the new revision.
+    ///
+    /// # Errors
+    /// [`StorageError::VersionConflict`] (also for creating what exists), [`StorageError::NotFound`] (for replacing what does not).
+    async fn save_component(&self, record: ComponentRecord) -> Result<u64, StorageError>;
+
+    /// Removes a component with its versions. False: there was none.
+    async fn delete_component(&self, tenant: TenantId, name: &str) -> Result<bool, StorageError>;
+
+    /// The versions of a component, newest first.
+    async fn component_versions(&self, tenant: TenantId, name: &str) -> Result<Vec<ComponentVersion>, StorageError>;
+
+    /// Adds a version with its bytes. A version that is there already stays as it is: false. Seen only when all of it is there.
+    async fn add_component_version(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        version: ComponentVersion,
+        bytes: Arc<[u8]>,
+    ) -> Result<bool, StorageError>;
+
+    /// The bytes of a version; none when there is no such version.
+    async fn component_bytes(&self, tenant: TenantId, name: &str, digest: Digest) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// Removes a version with its bytes. False: there was none.
+    async fn delete_component_version(&self, tenant: TenantId, name: &str, digest: Digest) -> Result<bool, StorageError>;
 }
 
 /// Small values the system keeps for itself, such as its signing key. Durable when the call returns.

@@ -1,13 +1,13 @@
 //! The actor above all tenants: starts a tenant at its first use.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use actor::{Control, Observe, Stop};
+use components::Components;
+use dashmap::DashMap;
 use device::Registry;
 use effects::Effects;
 use model::{DeviceId, Downlink, TenantId};
-use plugins::Catalog;
 use rules::NodeSurroundings;
 use serde::Serialize;
 use storage::Store;
@@ -22,8 +22,8 @@ use crate::tenant::{Reload, Surroundings, TenantActor, TenantState};
 pub struct AppConfig {
     /// Stored values.
     pub store: Arc<dyn Store>,
-    /// Node types.
-    pub catalog: Arc<Catalog>,
+    /// Node types of each tenant.
+    pub components: Components,
     /// Performs effects.
     pub effects: Effects,
     /// What nodes are given.
@@ -36,6 +36,8 @@ pub struct AppConfig {
 #[derive(Clone)]
 pub struct App {
     control: Control<AppActor>,
+    tenants: Tenants,
+    nodes: NodeSurroundings,
     registry: Arc<OnceLock<Registry>>,
     table: ChainTable,
     effects: Effects,
@@ -54,8 +56,11 @@ pub struct AppState {
 /// The actor.
 pub struct AppActor {
     around: Surroundings,
-    tenants: HashMap<TenantId, Control<TenantActor>>,
+    tenants: Tenants,
 }
+
+/// The tenants in use. Written by the App's actor alone; read as well by whoever must not wait for it.
+type Tenants = Arc<DashMap<TenantId, Control<TenantActor>>>;
 
 /// Makes sure that a tenant's chains run as stored.
 struct Ensure {
@@ -67,23 +72,24 @@ struct Ensure {
 impl Actor for AppActor {
     type Stop = ();
     async fn stopped(self) {
-        for tenant in self.tenants.values() {
+        for tenant in controls(&self.tenants) {
             let _ = tenant.tell(Stop).await;
         }
+        self.tenants.clear();
     }
 }
 
 impl Handler<Ensure> for AppActor {
     type Return = Result<(), TenantError>;
     async fn handle(&mut self, Ensure { tenant, reload }: Ensure, _: &mut Context<Self>) -> Result<(), TenantError> {
-        let alive = self.tenants.get(&tenant).is_some_and(Control::is_alive);
+        let alive = self.tenants.get(&tenant).is_some_and(|control| control.is_alive());
         if alive && !reload {
             return Ok(());
         }
         if !alive {
             self.tenants.insert(tenant, TenantActor::start(tenant, self.around.clone()));
         }
-        let Some(control) = self.tenants.get(&tenant) else {
+        let Some(control) = self.tenants.get(&tenant).map(|control| control.clone()) else {
             return Err(TenantError::Stopping);
         };
         control
@@ -94,11 +100,16 @@ impl Handler<Ensure> for AppActor {
     }
 }
 
+/// All of them; none is held while somebody waits.
+fn controls(tenants: &Tenants) -> Vec<Control<TenantActor>> {
+    tenants.iter().map(|entry| entry.value().clone()).collect()
+}
+
 impl Handler<Observe> for AppActor {
     type Return = Vec<TenantState>;
     async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> Vec<TenantState> {
         let mut tenants = Vec::with_capacity(self.tenants.len());
-        for tenant in self.tenants.values() {
+        for tenant in controls(&self.tenants) {
             tenants.extend(tenant.ask(Observe).await);
         }
         tenants
@@ -117,31 +128,29 @@ impl App {
     pub fn start(config: AppConfig) -> Self {
         let AppConfig {
             store,
-            catalog,
+            components,
             effects,
             nodes,
             table,
         } = config;
         let around = Surroundings {
             store,
-            catalog,
+            components,
             effects: effects.clone(),
-            nodes,
+            nodes: nodes.clone(),
             table: table.clone(),
         };
         let (control, mailbox) = Control::mailbox();
-        actor::spawn(
-            "app",
-            xtra::run(
-                mailbox,
-                AppActor {
-                    around,
-                    tenants: HashMap::new(),
-                },
-            ),
-        );
+        let tenants = Tenants::default();
+        let actor = AppActor {
+            around,
+            tenants: Arc::clone(&tenants),
+        };
+        actor::spawn("app", xtra::run(mailbox, actor));
         App {
             control,
+            tenants,
+            nodes,
             registry: Arc::new(OnceLock::new()),
             table,
             effects,
@@ -207,6 +216,16 @@ impl App {
     /// Waits for the turn to change alarms of an originator: chains and people must not change one at the same time.
     pub async fn alarm_turn(&self, originator: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
         self.effects.alarm_turn(originator).await
+    }
+
+    /// The actor of a tenant in use.
+    pub(crate) fn tenant(&self, tenant: TenantId) -> Option<Control<TenantActor>> {
+        self.tenants.get(&tenant).map(|control| control.clone())
+    }
+
+    /// What nodes are given.
+    pub(crate) fn nodes(&self) -> &NodeSurroundings {
+        &self.nodes
     }
 
     /// Stops all tenants.

@@ -3,16 +3,20 @@
 //! 1. [`chains`] – the table of chain entrances that device actors read,
 //! 2. [`tenant`] – the actor of a tenant: loads, replaces and drops chains,
 //! 3. [`app`] – the actor that starts tenants at their first use,
-//! 4. [`devices`] – the port through which sessions and peers reach device actors.
+//! 4. [`serving`] – switches a tenant's nodes to other versions of components; `swap` – what that takes, pure,
+//! 5. [`devices`] – the port through which sessions and peers reach device actors.
 
 pub mod app;
 pub mod chains;
 pub mod devices;
 pub mod error;
+pub mod serving;
+mod swap;
 pub mod tenant;
 
 pub use app::{App, AppConfig, AppState};
 pub use chains::ChainTable;
 pub use devices::LocalDevices;
 pub use error::TenantError;
+pub use serving::AppServing;
 pub use tenant::TenantState;

@@ -33,7 +33,7 @@ async fn list(State(api): State<ApiState>, caller: Principal, Params(asked): Par
         .as_deref()
         .ok_or_else(|| ApiError::invalid("Required request parameter 'componentTypes' is not present"))?;
     let kinds: Vec<&str> = csv(kinds).collect();
-    found(&api, &caller, asked.rule_chain_type.as_deref(), |family| kinds.contains(&family))
+    found(&api, &caller, asked.rule_chain_type.as_deref(), |family| kinds.contains(&family)).await
 }
 
 async fn list_of(
@@ -42,18 +42,18 @@ async fn list_of(
     PathOf(kind): PathOf<String>,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Vec<JsonValue>>, ApiError> {
-    found(&api, &caller, asked.rule_chain_type.as_deref(), |family| family == kind)
+    found(&api, &caller, asked.rule_chain_type.as_deref(), |family| family == kind).await
 }
 
 async fn read(State(api): State<ApiState>, caller: Principal, PathOf(class): PathOf<String>) -> Result<Json<JsonValue>, ApiError> {
     check(&caller)?;
-    match api.catalog.resolve(&class) {
+    match api.components.catalog(caller.user.tenant).await?.resolve(&class) {
         Some(node_type) => Ok(Json(described(node_type.descriptor(), &class))),
         None => Err(ApiError::NotFound(format!("Component with class [{class}] is not found"))),
     }
 }
 
-fn found(
+async fn found(
     api: &ApiState,
     caller: &Principal,
     chain_type: Option<&str>,
@@ -62,7 +62,8 @@ fn found(
     check(caller)?;
     // No node type is made for chains of another type.
     let core = chain_type.is_none_or(|kind| kind == "CORE");
-    let types = api.catalog.node_types().iter().map(|node_type| node_type.descriptor());
+    let catalog = api.components.catalog(caller.user.tenant).await?;
+    let types = catalog.node_types().iter().map(|node_type| node_type.descriptor());
     let listed = types.filter(|descriptor| core && wanted(&descriptor.family));
     Ok(Json(
         listed

@@ -2,7 +2,6 @@
 //! Configurations in an older form are brought to the present one first.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use model::RuleChainId;
 use model::entity::{RuleChainMetadata, RuleNode};
@@ -29,7 +28,7 @@ pub(super) async fn check(
     check_form(&metadata).map_err(|defect| refusal([defect]))?;
     // Checking takes a core for as long as the components' authors like, within limits.
     let turn = api.checks.turn().await?;
-    let (catalog, name) = (Arc::clone(&api.catalog), name.to_owned());
+    let (catalog, name) = (api.components.catalog(chain.tenant).await?, name.to_owned());
     let check = move || {
         let _turn = turn;
         check_all(&catalog, chain, &name, metadata)

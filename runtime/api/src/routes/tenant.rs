@@ -30,7 +30,14 @@ async fn save(State(api): State<ApiState>, _: SysAdmin, Body(mut tenant): Body<T
         .finish("save tenant", async move {
             match record::given_id::<Tenant>(tenant.id)? {
                 None => {
-                    let saved = seed::save_new_tenant(&*api.store, &api.catalog, &*api.clock, &mut tenant, default_root_chain(ROOT)).await;
+                    let saved = seed::save_new_tenant(
+                        &*api.store,
+                        api.components.shipped(),
+                        &*api.clock,
+                        &mut tenant,
+                        default_root_chain(ROOT),
+                    )
+                    .await;
                     saved.map_err(refused)?;
                 }
                 Some(id) => {

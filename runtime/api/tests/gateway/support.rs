@@ -11,6 +11,8 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use cluster::{DeviceLane, Devices, RouteError, Router as DeviceRouter, SinglePeer};
+use components::breaker::Policy;
+use components::{Components, ComponentsConfig, InProcess, Quotas};
 use device::{Registry, RegistryConfig};
 use effects::Effects;
 use model::entity::Authority;
@@ -21,7 +23,7 @@ use serde_json::Value as Json;
 use session::{Adapters, CloseReason, Event, Inbound, Session, Sessions, SessionsConfig, Transport};
 use storage::{EmbeddedConfig, EmbeddedStore, Store};
 use tempfile::TempDir;
-use tenant::{App, AppConfig, ChainTable, LocalDevices};
+use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -70,8 +72,8 @@ impl Devices for LateDevices {
 }
 
 /// The shipped components, compiled once for all tests.
-fn components() -> &'static (Arc<Catalog>, AdapterComponent) {
-    static LOADED: OnceLock<(Arc<Catalog>, AdapterComponent)> = OnceLock::new();
+fn loaded() -> &'static (Host, Arc<Catalog>, AdapterComponent) {
+    static LOADED: OnceLock<(Host, Arc<Catalog>, AdapterComponent)> = OnceLock::new();
     LOADED.get_or_init(|| {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components");
         let host = Host::new(HostConfig::default()).expect("a host");
@@ -89,7 +91,7 @@ fn components() -> &'static (Arc<Catalog>, AdapterComponent) {
         let LoadedComponent::Adapter(adapter) = load("device-api.wasm") else {
             panic!("the device API is an adapter")
         };
-        (Arc::new(catalog), adapter)
+        (host, Arc::new(catalog), adapter)
     })
 }
 
@@ -144,14 +146,23 @@ impl Gateway {
         let embedded = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).expect("a store");
         let store: Arc<dyn Store> = Arc::new(embedded.clone());
         let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
-        let (catalog, adapter) = components().clone();
+        let (host, catalog, adapter) = loaded().clone();
+        let components = Components::start(ComponentsConfig {
+            store: Arc::clone(&store),
+            host,
+            shipped: Arc::clone(&catalog),
+            compiler: Arc::new(InProcess),
+            clock: clock.clone(),
+            quotas: Quotas::default(),
+            policy: Policy::default(),
+        });
         let silent = Arc::new(Silent(embedded));
         let devices = LateDevices::default();
         let router = DeviceRouter::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let table = ChainTable::new();
         let app = App::start(AppConfig {
             store: Arc::clone(&store),
-            catalog: Arc::clone(&catalog),
+            components: components.clone(),
             effects: Effects::new(Arc::clone(&store), router.clone(), clock.clone()),
             nodes: NodeSurroundings {
                 readings: silent.clone(),
@@ -162,6 +173,7 @@ impl Gateway {
         });
         let registry = Registry::new(Arc::clone(&store), Arc::new(table), clock.clone(), RegistryConfig::default());
         app.attach(registry.clone());
+        components.attach(Arc::new(AppServing(app.clone())));
         assert!(devices.0.set(LocalDevices::new(app.clone(), registry)).is_ok());
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&store),
@@ -173,7 +185,7 @@ impl Gateway {
         let ready = Arc::new(AtomicBool::new(true));
         let config = ApiConfig {
             store: Arc::clone(&store),
-            catalog: Arc::clone(&catalog),
+            components: components.clone(),
             app,
             sessions: sessions.clone(),
             clock: clock.clone(),

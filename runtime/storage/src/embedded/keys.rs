@@ -4,7 +4,7 @@
 //! Knows no database and no values.
 
 use model::entity::EventKind;
-use model::{AttributeScope, EntityId, EntityKind, TenantId};
+use model::{AttributeScope, Digest, EntityId, EntityKind, TenantId};
 use uuid::Uuid;
 
 use crate::StorageError;
@@ -104,6 +104,32 @@ pub(super) fn event(id: EntityId, kind: EventKind, ts_ms: i64, event: Uuid) -> V
     bytes
 }
 
+/// A component of an owner.
+pub(super) fn component(tenant: TenantId, name: &str) -> Vec<u8> {
+    with_text(tenant.0.as_bytes().to_vec(), name)
+}
+
+/// What belongs to a component: the prefix of its versions. The name ends with a zero, which names do not contain.
+pub(super) fn component_parts(tenant: TenantId, name: &str) -> Vec<u8> {
+    let mut bytes = component(tenant, name);
+    bytes.push(0);
+    bytes
+}
+
+/// A version of a component, and the prefix of its pieces.
+pub(super) fn component_version(tenant: TenantId, name: &str, digest: Digest) -> Vec<u8> {
+    let mut bytes = component_parts(tenant, name);
+    bytes.extend_from_slice(&digest.0);
+    bytes
+}
+
+/// A piece of a version's bytes.
+pub(super) fn component_piece(tenant: TenantId, name: &str, digest: Digest, position: u32) -> Vec<u8> {
+    let mut bytes = component_version(tenant, name, digest);
+    bytes.extend_from_slice(&position.to_be_bytes());
+    bytes
+}
+
 /// The text that stands after a prefix of `skip` bytes.
 pub(super) fn text(key: &[u8], skip: usize) -> Result<&str, StorageError> {
     let tail = key.get(skip..).ok_or_else(|| StorageError::Corrupt("a key is too short".into()))?;
@@ -141,7 +167,8 @@ mod tests {
     fn stored_keys_keep_their_bytes() {
         let device = EntityId::new(TENANT, EntityKind::Device, ID);
         let (t, i) = ("0102030405060708090a0b0c0d0e0f10", "f1f2f3f4f5f6f7f8f9fafbfcfdfeff00");
-        let cases: [(Vec<u8>, String); 9] = [
+        let digest = Digest([0xab; 32]);
+        let cases: [(Vec<u8>, String); 11] = [
             (kind(TENANT, EntityKind::Device), format!("{t}06")),
             (entity(device), format!("{t}06{i}")),
             (name(TENANT, EntityKind::Asset, "Öl"), format!("{t}05c3966c")),
@@ -151,6 +178,11 @@ mod tests {
             (of_tenant(TENANT, ID).to_vec(), format!("{t}{i}")),
             (event(device, EventKind::Error, 1, ID), format!("{t}06{i}048000000000000001{i}")),
             (point(258, 1_700_000_000_000).to_vec(), "00000000000001028000018bcfe56800".into()),
+            (component(TENANT, "calc"), format!("{t}63616c63")),
+            (
+                component_piece(TENANT, "calc", digest, 258),
+                format!("{t}63616c6300{}00000102", "ab".repeat(32)),
+            ),
         ];
         for (key, expected) in cases {
             assert_eq!(hex(&key), expected);

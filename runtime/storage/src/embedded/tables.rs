@@ -52,6 +52,12 @@ pub(super) enum Table {
     Logins,
     /// Numbers of time series that nobody can see any more, and whose readings are still to be removed.
     Garbage,
+    /// Owner and name → JSON.
+    Components,
+    /// Owner, name and digest → JSON.
+    ComponentVersions,
+    /// Owner, name, digest and position → a piece of a component's bytes.
+    ComponentPieces,
 }
 
 impl Table {
@@ -71,10 +77,13 @@ impl Table {
         (Table::DeviceCredentials, "device_credentials"),
         (Table::Logins, "logins"),
         (Table::Garbage, "garbage"),
+        (Table::Components, "components"),
+        (Table::ComponentVersions, "component_versions"),
+        (Table::ComponentPieces, "component_pieces"),
     ];
 
     /// How many there are.
-    pub(super) const COUNT: usize = 14;
+    pub(super) const COUNT: usize = 17;
 
     fn options(self) -> KeyspaceCreateOptions {
         let options = KeyspaceCreateOptions::default();

@@ -1,0 +1,176 @@
+//! What a component may come to know and do, in words for the person who decides. Pure.
+//!
+//! A permission is an interface that the component imports, or an effect that one of its types declares. Most are granted unless
+//! denied; what reaches beyond the platform has to be granted first.
+
+use std::collections::BTreeSet;
+
+use model::ComponentRecord;
+use serde::Serialize;
+
+use crate::Facts;
+
+/// Where a permission comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An interface it imports.
+    Import,
+    /// An effect it asks for.
+    Effect,
+}
+
+/// Whether it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// By somebody, or because everybody has it.
+    Granted,
+    /// By somebody.
+    Denied,
+    /// Somebody has to decide.
+    Asked,
+}
+
+/// A permission that a version needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Permission {
+    /// Its name in the contract.
+    pub name: String,
+    /// Where it comes from.
+    pub kind: Kind,
+    /// In plain words.
+    pub words: String,
+    /// Whether it is given.
+    pub state: State,
+}
+
+/// Name, words, and whether everybody has it.
+const KNOWN: [(&str, &str, bool); 26] = [
+    ("log", "writes lines to the log", true),
+    ("clock", "reads the time of day", true),
+    ("readings", "reads attributes and latest values of the tenant's entities", true),
+    ("history", "reads time series of the tenant's entities", true),
+    ("entities", "reads the tenant's entities and their relations", true),
+    ("relations", "reads relations between the tenant's entities", true),
+    ("customers", "reads the tenant's customers", true),
+    ("alarms", "reads the tenant's alarms", true),
+    ("state", "keeps a state of its own", true),
+    ("timers", "is called again after a time", true),
+    ("metrics", "reports figures of its own", true),
+    ("random", "gets random numbers", true),
+    ("secrets", "uses the tenant's secrets by name", false),
+    ("credentials", "reads credentials of devices", false),
+    ("save-time-series", "saves time series", true),
+    ("save-attributes", "saves attributes, and may tell the device", true),
+    ("delete-attributes", "deletes attributes", true),
+    ("raise-alarm", "raises and updates alarms", true),
+    ("clear-alarm", "clears alarms", true),
+    ("send-rpc", "sends requests to devices", true),
+    ("reply-rpc", "answers requests of devices", true),
+    ("save-state", "keeps a state of its own", true),
+    ("set-timer", "is called again after a time", true),
+    ("change-relation", "creates and deletes relations", true),
+    ("http-request", "sends requests to servers outside", false),
+    ("publish", "publishes to systems outside", false),
+];
+
+fn known(name: &str) -> Option<(&'static str, bool)> {
+    KNOWN
+        .into_iter()
+        .find(|(known, ..)| *known == name)
+        .map(|(_, words, common)| (words, common))
+}
+
+/// What a version needs, and how it stands with it. `component` is none before there is one.
+pub fn needed(facts: &Facts, granted: &BTreeSet<String>, denied: &BTreeSet<String>) -> Vec<Permission> {
+    let imports = facts.imports.iter().map(|name| (name, Kind::Import));
+    let effects = facts.effects.iter().map(|name| (name, Kind::Effect));
+    let permission = |(name, kind): (&String, Kind)| {
+        let (words, common) = match (known(name), kind) {
+            (Some((words, common)), _) => (words.to_owned(), common),
+            (None, Kind::Import) => (format!("uses the interface {name}"), false),
+            (None, Kind::Effect) => (format!("asks for the effect {name}"), false),
+        };
+        let state = if denied.contains(name) {
+            State::Denied
+        } else if common || granted.contains(name) {
+            State::Granted
+        } else {
+            State::Asked
+        };
+        Permission {
+            name: name.clone(),
+            kind,
+            words,
+            state,
+        }
+    };
+    imports.chain(effects).map(permission).collect()
+}
+
+/// What keeps a version from serving; none: nothing.
+pub fn obstacle(facts: &Facts, granted: &BTreeSet<String>, denied: &BTreeSet<String>) -> Option<String> {
+    needed(facts, granted, denied).into_iter().find_map(|permission| {
+        let Permission { name, words, state, .. } = permission;
+        match state {
+            State::Granted => None,
+            State::Denied => Some(format!(
+                "it needs the permission {name:?} ({words}), which is denied: grant it first"
+            )),
+            State::Asked => Some(format!("it needs the permission {name:?} ({words}): grant it first")),
+        }
+    })
+}
+
+/// Grants and denies. What is in both is denied.
+pub fn decide(record: &mut ComponentRecord, grant: Vec<String>, deny: Vec<String>) {
+    for name in grant {
+        record.denied.remove(&name);
+        record.granted.insert(name);
+    }
+    for name in deny {
+        record.granted.remove(&name);
+        record.denied.insert(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(imports: &[&str], effects: &[&str]) -> Facts {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Facts {
+            imports: owned(imports),
+            effects: owned(effects),
+            ..Facts::default()
+        }
+    }
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_reaches_outside_must_be_granted_and_what_is_denied_stops() {
+        let cases: [(&[&str], &[&str], &[&str], Option<&str>); 7] = [
+            (&["log", "clock"], &[], &[], None),
+            (&["log"], &[], &["log"], Some("\"log\" (writes lines to the log), which is denied")),
+            (&["secrets"], &[], &[], Some("\"secrets\"")),
+            (&["secrets"], &["secrets"], &[], None),
+            (&["magic"], &[], &[], Some("uses the interface magic")),
+            (&["magic"], &["magic"], &[], None),
+            (&["secrets"], &["secrets"], &["secrets"], Some("denied")),
+        ];
+        for (imports, granted, denied, says) in cases {
+            let told = obstacle(&facts(imports, &[]), &set(granted), &set(denied));
+            match says {
+                None => assert_eq!(told, None),
+                Some(says) => assert!(told.as_ref().is_some_and(|told| told.contains(says)), "{told:?}"),
+            }
+        }
+        let effects = needed(&facts(&[], &["http-request"]), &set(&[]), &set(&[]));
+        assert_eq!((effects[0].kind, effects[0].state), (Kind::Effect, State::Asked));
+    }
+}

@@ -1,0 +1,259 @@
+//! A version of a component at work for a tenant: who it is, how it fares, whether it may run. All its nodes share it.
+//!
+//! Counts only; what follows from them is decided by whoever [watches](Watch).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use model::{Digest, TenantId};
+use parking_lot::RwLock;
+
+/// Which version of which component.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReleaseId {
+    /// Whose component it is: the tenant's own, or the system's.
+    pub owner: TenantId,
+    /// Its name.
+    pub component: Arc<str>,
+    /// The version.
+    pub digest: Digest,
+}
+
+/// Is told when an instance is lost. Called by nodes between two messages: it must be quick and must not wait.
+pub trait Watch: Send + Sync + 'static {
+    /// A guest broke a limit or trapped.
+    fn faulted(&self, release: &Release, fault: &str);
+}
+
+/// Instances that a tenant may have of uploaded components, over all of them.
+#[derive(Debug)]
+pub struct Places {
+    taken: AtomicUsize,
+    max: usize,
+}
+
+impl Places {
+    /// None taken.
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Places {
+            taken: AtomicUsize::new(0),
+            max,
+        })
+    }
+}
+
+/// A version at work.
+pub struct Release {
+    id: ReleaseId,
+    tenant: TenantId,
+    places: Arc<Places>,
+    watch: Option<Arc<dyn Watch>>,
+    messages: AtomicU64,
+    failures: AtomicU64,
+    faults: AtomicU64,
+    timed: AtomicU64,
+    timed_ns: AtomicU64,
+    instances: AtomicUsize,
+    memory_bytes: AtomicUsize,
+    stopped: AtomicBool,
+    reason: RwLock<Option<Arc<str>>>,
+}
+
+/// What can be seen of a version from outside.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseState {
+    /// Messages its nodes decided about.
+    pub messages: u64,
+    /// Of these, failed.
+    pub failures: u64,
+    /// Instances lost: it trapped or broke a limit.
+    pub faults: u64,
+    /// Time for a message, from a sample; none before the first.
+    pub ns_per_message: Option<u64>,
+    /// Instances there are.
+    pub instances: usize,
+    /// Linear memory of all of them, bytes, from a sample.
+    pub memory_bytes: usize,
+    /// Why it does not run.
+    pub suspended: Option<String>,
+}
+
+impl Release {
+    /// At work for a tenant; nothing has happened yet.
+    pub fn new(id: ReleaseId, tenant: TenantId, places: Arc<Places>, watch: Option<Arc<dyn Watch>>) -> Arc<Self> {
+        Arc::new(Release {
+            id,
+            tenant,
+            places,
+            watch,
+            messages: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            timed: AtomicU64::new(0),
+            timed_ns: AtomicU64::new(0),
+            instances: AtomicUsize::new(0),
+            memory_bytes: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
+            reason: RwLock::new(None),
+        })
+    }
+
+    /// Which version.
+    pub fn id(&self) -> &ReleaseId {
+        &self.id
+    }
+
+    /// For which tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Counts a message.
+    pub fn decided(&self, well: bool) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.failures.fetch_add(u64::from(!well), Ordering::Relaxed);
+    }
+
+    /// Counts a lost instance.
+    pub fn faulted(&self, fault: &str) {
+        self.faults.fetch_add(1, Ordering::Relaxed);
+        if let Some(watch) = &self.watch {
+            watch.faulted(self, fault);
+        }
+    }
+
+    /// Notes how long one of many messages took.
+    fn took(&self, time: Duration) {
+        self.timed.fetch_add(1, Ordering::Relaxed);
+        let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.timed_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    /// Stops it: its nodes fail their messages with the reason.
+    pub fn suspend(&self, reason: &str) {
+        *self.reason.write() = Some(reason.into());
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Why it is stopped; none while it runs.
+    pub fn suspended(&self) -> Option<Arc<str>> {
+        if self.stopped.load(Ordering::Acquire) {
+            self.reason.read().clone()
+        } else {
+            None
+        }
+    }
+
+    /// A place for an instance.
+    ///
+    /// # Errors
+    /// Text, when the tenant has as many instances as it may.
+    pub fn place(self: &Arc<Self>) -> Result<Place, String> {
+        let max = self.places.max;
+        let more = |taken: usize| (taken < max).then_some(taken + 1);
+        if self.places.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
+            return Err(format!(
+                "the tenant has the {max} instances of uploaded components that it may have"
+            ));
+        }
+        self.instances.fetch_add(1, Ordering::Relaxed);
+        Ok(Place {
+            release: Arc::clone(self),
+            memory_bytes: 0,
+        })
+    }
+
+    /// What can be seen from outside.
+    pub fn state(&self) -> ReleaseState {
+        let timed = self.timed.load(Ordering::Relaxed);
+        ReleaseState {
+            messages: self.messages.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            faults: self.faults.load(Ordering::Relaxed),
+            ns_per_message: self.timed_ns.load(Ordering::Relaxed).checked_div(timed),
+            instances: self.instances.load(Ordering::Relaxed),
+            memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
+            suspended: self.suspended().map(|reason| reason.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Release {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Release").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The place of an instance; free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    release: Arc<Release>,
+    memory_bytes: usize,
+}
+
+impl Place {
+    /// Notes how long one of many messages took, and how much memory the instance has then.
+    pub fn took(&mut self, time: Duration, memory_bytes: usize) {
+        self.release.took(time);
+        self.remember(memory_bytes);
+    }
+
+    fn remember(&mut self, memory_bytes: usize) {
+        let before = std::mem::replace(&mut self.memory_bytes, memory_bytes);
+        self.release.memory_bytes.fetch_add(memory_bytes, Ordering::Relaxed);
+        self.release.memory_bytes.fetch_sub(before, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.remember(0);
+        self.release.instances.fetch_sub(1, Ordering::Relaxed);
+        self.release.places.taken.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(places: &Arc<Places>) -> Arc<Release> {
+        let id = ReleaseId {
+            owner: TenantId::SYSTEM,
+            component: "calc".into(),
+            digest: Digest([1; 32]),
+        };
+        Release::new(id, TenantId::generate(), Arc::clone(places), None)
+    }
+
+    #[test]
+    fn places_are_shared_by_all_components_of_a_tenant() {
+        let places = Places::new(2);
+        let (one, two) = (release(&places), release(&places));
+        let mut first = one.place().expect("free");
+        first.remember(100);
+        let second = two.place().expect("free");
+        assert!(one.place().is_err_and(|reason| reason.contains("the 2 instances")));
+        assert_eq!((one.state().instances, one.state().memory_bytes), (1, 100));
+        drop(first);
+        assert_eq!((one.state().instances, one.state().memory_bytes), (0, 0));
+        assert!(one.place().is_ok());
+        drop(second);
+    }
+
+    #[test]
+    fn a_suspended_version_says_why() {
+        let release = release(&Places::new(1));
+        release.decided(true);
+        release.decided(false);
+        release.took(Duration::from_nanos(300));
+        release.took(Duration::from_nanos(500));
+        assert_eq!(release.suspended(), None);
+        release.suspend("it trapped");
+        assert_eq!(release.suspended().as_deref(), Some("it trapped"));
+        let state = release.state();
+        assert_eq!((state.messages, state.failures, state.ns_per_message), (2, 1, Some(400)));
+    }
+}

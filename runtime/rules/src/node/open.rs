@@ -1,0 +1,69 @@
+//! A node's instance: opened from its place in a chain, beside whatever serves there, and the place it takes up among the tenant's.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::{Message, TenantId};
+use plugins::{NodeContext, NodeInstance, Outcome, Place, ProcessError};
+
+use super::NodeSurroundings;
+use crate::graph::Graph;
+
+/// An opened instance.
+pub struct OpenNode {
+    instance: NodeInstance,
+    /// Of an uploaded component only: what is shipped takes up no place.
+    place: Option<Place>,
+}
+
+impl fmt::Debug for OpenNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenNode").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Opens an instance for a node of a chain. Takes the guest's time: call it where blocking does no harm.
+///
+/// # Errors
+/// Text: what is wrong with the configuration, what happened to the guest, or that there is no place.
+pub fn open_node(graph: &Graph, index: usize, tenant: TenantId, around: &NodeSurroundings) -> Result<OpenNode, String> {
+    let spec = graph.nodes.get(index).ok_or_else(|| format!("there is no node {index}"))?;
+    let place = spec.node_type.release().map(|release| release.place()).transpose()?;
+    let context = NodeContext {
+        tenant,
+        node: spec.id,
+        name: Arc::clone(&spec.name),
+        readings: Arc::clone(&around.readings),
+        log: Arc::clone(&around.log),
+        clock: Arc::clone(&around.clock),
+    };
+    let (component, descriptor) = (spec.node_type.component(), spec.node_type.descriptor());
+    let told = |error: plugins::OpenError| error.to_string();
+    let upgraded;
+    let configuration = if spec.configuration_version < descriptor.version {
+        upgraded =
+            NodeInstance::upgrade(component, &descriptor.type_name, spec.configuration_version, &spec.configuration).map_err(told)?;
+        &upgraded
+    } else {
+        &spec.configuration
+    };
+    let instance = NodeInstance::open(component, &descriptor.type_name, configuration, context).map_err(told)?;
+    Ok(OpenNode { instance, place })
+}
+
+impl OpenNode {
+    /// Lets the node decide about a message; `timed`: notes how long it took, and how much memory there is.
+    ///
+    /// # Errors
+    /// As [`NodeInstance::process`].
+    pub(super) fn process(&mut self, message: &Arc<Message>, timed: bool) -> Result<Outcome, ProcessError> {
+        let Some(place) = self.place.as_mut().filter(|_| timed) else {
+            return self.instance.process(message);
+        };
+        let started = Instant::now();
+        let answer = self.instance.process(message);
+        place.took(started.elapsed(), self.instance.memory_bytes());
+        answer
+    }
+}
