@@ -22,7 +22,7 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 5] = [
+const GUESTS: [Guest; 8] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
@@ -47,6 +47,21 @@ const GUESTS: [Guest; 5] = [
         package: "plugin-guest",
         folder: "tests/guests-plugin",
         component: "test/plugin-guest.wasm",
+    },
+    Guest {
+        package: "evil-stream",
+        folder: "tests/evil-stream",
+        component: "test/evil-stream.wasm",
+    },
+    Guest {
+        package: "gps-tracker",
+        folder: "examples/gps-tracker",
+        component: "examples/gps-tracker.wasm",
+    },
+    Guest {
+        package: "compact-sensor",
+        folder: "examples/compact-sensor",
+        component: "examples/compact-sensor.wasm",
     },
 ];
 

@@ -13,7 +13,8 @@
 //! 4. `access` – what a caller may see; ids from requests only ever meet the caller's own tenant,
 //! 5. `record` – between entities and stored records,
 //! 6. `routes` – one file for each resource; [`router()`] joins them,
-//! 7. [`seed`] – what a server, a tenant or a device starts with.
+//! 7. [`listeners`] – the port to listeners of stream adapters,
+//! 8. [`seed`] – what a server, a tenant or a device starts with.
 //!
 //! This crate knows no protocol of devices and no component: it validates chains through `rules` and lists node types through `plugins`.
 
@@ -22,6 +23,7 @@ pub mod auth;
 pub mod error;
 pub mod extract;
 mod limited;
+pub mod listeners;
 mod record;
 mod router;
 mod routes;
@@ -30,5 +32,6 @@ mod state;
 mod turns;
 
 pub use error::ApiError;
+pub use listeners::{ListenerError, ListenerStatus, Listeners, NoListeners};
 pub use router::router;
 pub use state::{ApiConfig, ApiState};

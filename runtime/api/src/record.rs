@@ -2,7 +2,7 @@
 //!
 //! Knows neither callers nor routes.
 
-use model::entity::{Customer, Device, DeviceProfile, EntityRecord, IdRef, StoredChain, Tenant, User};
+use model::entity::{Customer, Device, DeviceProfile, EntityRecord, IdRef, StoredChain, StreamListener, Tenant, User};
 use model::{EntityId, EntityKind, TenantId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,7 @@ entities! {
     Tenant, Tenant, "Tenant", title;
     Customer, Customer, "Customer", title;
     DeviceProfile, DeviceProfile, "Device profile", name;
+    StreamListener, StreamListener, "Listener", name;
 }
 
 impl Entity for Device {

@@ -7,6 +7,8 @@ mod credentials;
 mod customer;
 mod device;
 mod device_list;
+mod device_profile;
+mod listener;
 mod plugin;
 mod plugin_upload;
 mod rule_chain;
@@ -26,6 +28,8 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(auth::routes())
         .merge(device::routes())
         .merge(device_list::routes())
+        .merge(device_profile::routes())
+        .merge(listener::routes())
         .merge(credentials::routes())
         .merge(telemetry::routes())
         .merge(telemetry_read::routes())

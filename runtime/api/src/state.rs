@@ -19,6 +19,7 @@ use crate::auth::attempts::Attempts;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::limited::Limited;
+use crate::listeners::Listeners;
 use crate::turns::Turns;
 
 /// Rule chains checked at one time: a check instantiates components.
@@ -41,6 +42,8 @@ pub struct ApiConfig {
     pub app: App,
     /// Told when a device must connect again.
     pub sessions: Sessions,
+    /// Runs listeners of stream adapters.
+    pub listeners: Arc<dyn Listeners>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Signs tokens; 32 bytes or more, kept from start to start.
@@ -61,6 +64,7 @@ pub struct Shared {
     pub(crate) components: Components,
     pub(crate) app: App,
     pub(crate) sessions: Sessions,
+    pub(crate) listeners: Arc<dyn Listeners>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
@@ -80,6 +84,7 @@ impl ApiState {
             components,
             app,
             sessions,
+            listeners,
             clock,
             signing_key,
             metrics,
@@ -90,6 +95,7 @@ impl ApiState {
             components,
             app,
             sessions,
+            listeners,
             clock,
             tokens: Tokens::new(&signing_key),
             passwords: Passwords::new(),

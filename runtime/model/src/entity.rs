@@ -5,6 +5,7 @@
 pub mod alarm;
 pub mod device;
 pub mod event;
+pub mod listener;
 pub mod reference;
 pub mod rule_chain;
 pub mod user;
@@ -12,6 +13,7 @@ pub mod user;
 pub use alarm::{Alarm, Severity};
 pub use device::{CredentialsType, Device, DeviceCredentials, DeviceProfile};
 pub use event::{Event, EventKind};
+pub use listener::{Carrier, StreamListener};
 pub use reference::IdRef;
 pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, RuleNode, StoredChain};
 pub use user::{Authority, Customer, Tenant, User};

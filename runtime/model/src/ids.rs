@@ -64,11 +64,13 @@ pub enum EntityKind {
     AssetProfile = 12,
     /// A view of an entity.
     EntityView = 13,
+    /// A listener whose bytes a stream adapter understands.
+    StreamListener = 32,
 }
 
 impl EntityKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [EntityKind; 13] = [
+    pub const ALL: [EntityKind; 14] = [
         EntityKind::Tenant,
         EntityKind::Customer,
         EntityKind::User,
@@ -82,6 +84,7 @@ impl EntityKind {
         EntityKind::TenantProfile,
         EntityKind::AssetProfile,
         EntityKind::EntityView,
+        EntityKind::StreamListener,
     ];
 
     /// The kind's number, part of stored keys: never changes.
@@ -110,6 +113,7 @@ impl EntityKind {
             EntityKind::TenantProfile => "TENANT_PROFILE",
             EntityKind::AssetProfile => "ASSET_PROFILE",
             EntityKind::EntityView => "ENTITY_VIEW",
+            EntityKind::StreamListener => "STREAM_LISTENER",
         }
     }
 }

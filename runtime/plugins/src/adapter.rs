@@ -110,6 +110,11 @@ impl AdapterPool {
         }
     }
 
+    /// What its instances are made from.
+    pub fn component(&self) -> &AdapterComponent {
+        &self.component
+    }
+
     /// Understands what a device sent.
     ///
     /// # Errors
@@ -237,7 +242,7 @@ impl AdapterPool {
 }
 
 /// Puts an uplink into the platform's words.
-fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, String> {
+pub(crate) fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, String> {
     let content = |content: Content| content_of(content, inbound);
     let keys = |keys: Option<Vec<String>>| match keys {
         Some(keys) if keys.len() > KEYS_MAX => Err(format!("{} keys are more than the {KEYS_MAX} allowed", keys.len())),
@@ -279,7 +284,7 @@ fn content_of(content: Content, inbound: &Inbound) -> Result<Payload, String> {
     }
 }
 
-fn told(downlink: &Downlink) -> wit::Downlink {
+pub(crate) fn told(downlink: &Downlink) -> wit::Downlink {
     let text = |payload: &Payload| payload.text().to_owned();
     match downlink {
         Downlink::AttributeResponse { id, client, shared } => wit::Downlink::AttributeResponse(wit::AttributeResponse {

@@ -19,6 +19,7 @@ use crate::error::LoadError;
 use crate::guest::{Current, Guest, LogBudget, explain, store};
 use crate::limits::{Limiter, Limits};
 use crate::outcome::EffectKinds;
+use crate::stream::StreamComponent;
 
 /// Node types of one component at most.
 const TYPES_MAX: usize = 64;
@@ -29,13 +30,15 @@ const NAME_BYTES_MAX: usize = 256;
 /// Bytes of a help text or schema at most.
 const TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// A component of one of the two worlds.
+/// A component of one of the worlds.
 #[derive(Clone, Debug)]
 pub enum LoadedComponent {
     /// A package of rule-node types.
     Rules(RuleComponent),
     /// A payload adapter.
     Adapter(AdapterComponent),
+    /// A stream adapter.
+    Stream(StreamComponent),
 }
 
 /// A node type, in its own words, checked.
@@ -122,8 +125,10 @@ impl Host {
         match exported(engine, &component).as_deref() {
             Some("nodes") => self.rules(&component).map(LoadedComponent::Rules),
             Some("adapter") => self.adapter(&component).map(LoadedComponent::Adapter),
+            Some("protocol") => self.stream(&component).map(LoadedComponent::Stream),
             _ => Err(LoadError::Contract(
-                "it exports neither pacificsoft:plugin/nodes@0.1 nor pacificsoft:plugin/adapter@0.1".to_owned(),
+                "it exports none of pacificsoft:plugin/nodes@0.1, pacificsoft:plugin/adapter@0.1, pacificsoft:plugin/protocol@0.1"
+                    .to_owned(),
             )),
         }
     }
@@ -211,6 +216,11 @@ impl AdapterComponent {
     /// What it says of itself.
     pub fn descriptor(&self) -> &AdapterDescriptor {
         &self.0.descriptor
+    }
+
+    /// Whether both are the same loaded component.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -314,7 +324,7 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
     })
 }
 
-fn name_of(what: &str, name: String) -> Result<String, String> {
+pub(crate) fn name_of(what: &str, name: String) -> Result<String, String> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return Err(format!("{what} has {} bytes, not between 1 and {NAME_BYTES_MAX}", name.len()));
     }

@@ -52,6 +52,7 @@ pub(crate) struct HostInner {
     pub(crate) engine: Engine,
     pub(crate) rule_linker: Linker<Guest>,
     pub(crate) adapter_linker: Linker<Guest>,
+    pub(crate) stream_linker: Linker<Guest>,
     pub(crate) limits: Limits,
     pub(crate) cache: Option<CodeCache>,
 }
@@ -68,6 +69,8 @@ impl Host {
         offer_to_nodes(&mut rule_linker).map_err(failed)?;
         let mut adapter_linker = Linker::new(&engine);
         offer_to_adapters(&mut adapter_linker).map_err(failed)?;
+        let mut stream_linker = Linker::new(&engine);
+        offer_to_adapters(&mut stream_linker).map_err(failed)?;
         let cache = match config.cache_dir {
             None => None,
             Some(dir) => Some(CodeCache::open(dir, &config.cache_key).map_err(|error| LoadError::Host(error.to_string()))?),
@@ -77,6 +80,7 @@ impl Host {
             engine,
             rule_linker,
             adapter_linker,
+            stream_linker,
             limits: config.limits,
             cache,
         })))
@@ -103,7 +107,7 @@ fn offer_to_nodes(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     capability::message::add_to_linker(linker)
 }
 
-/// What payload adapters may import.
+/// What payload adapters and stream adapters may import.
 fn offer_to_adapters(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     log::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     clock::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;

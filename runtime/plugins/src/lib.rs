@@ -1,6 +1,6 @@
 //! The component host: everything that knows wasmtime.
 //!
-//! A component is a package of rule-node types, or a payload adapter. It is sandboxed: it reaches nothing but what the contract in
+//! A component is a package of rule-node types, a payload adapter, or a stream adapter. It is sandboxed: it reaches nothing but what the contract in
 //! `wit/` offers, and its memory, time, stack and output have limits. What it answers is checked before anybody acts on it. Reading
 //! order:
 //!
@@ -10,7 +10,8 @@
 //! 4. [`catalog`] – node types by the ids that rule chains use; [`release`] – how an uploaded version fares,
 //! 5. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked,
 //! 6. [`adapter`] – instances that translate for devices,
-//! 7. `capability` – what guests may ask the host, one file for each interface.
+//! 7. [`stream`] – instances that speak a whole protocol of their own,
+//! 8. `capability` – what guests may ask the host, one file for each interface.
 //!
 //! This crate must not know stores, devices or protocols: reads reach the guest through the port [`Readings`].
 
@@ -30,6 +31,7 @@ pub mod limits;
 pub mod node;
 pub mod outcome;
 pub mod release;
+pub mod stream;
 
 pub use adapter::{AdapterPool, Inbound, Outbound, Transport};
 pub use admission::{Examined, Refusal, World};
@@ -42,3 +44,4 @@ pub use limits::Limits;
 pub use node::{NodeContext, NodeInstance};
 pub use outcome::{Content, Effect, Emission, Outcome, Relation};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
+pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

@@ -44,6 +44,9 @@ pub struct ServeOptions {
     /// Address of CoAP (not served by this version)
     #[arg(long, env = "PACIFICSOFT_COAP", value_name = "ADDR")]
     pub coap: Option<String>,
+    /// Ports on which tenants may have listeners of stream adapters, such as 7000-7099 [default: none]
+    #[arg(long, env = "PACIFICSOFT_STREAM_PORTS", value_name = "PORTS")]
+    pub stream_ports: Option<String>,
     /// Folder with further components (*.wasm), offered to every tenant
     #[arg(long, env = "PACIFICSOFT_COMPONENTS", value_name = "DIR")]
     pub components: Option<PathBuf>,

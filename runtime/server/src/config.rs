@@ -1,6 +1,7 @@
 //! From options to a configuration that can be served.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -17,6 +18,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// MQTT.
     pub mqtt: SocketAddr,
+    /// Ports that tenants' listeners may have.
+    pub stream_ports: Option<RangeInclusive<u16>>,
     /// Further components.
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
@@ -60,6 +63,7 @@ impl Config {
             data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into()),
             http: address("http", options.http.or(file.http), 8080)?,
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
+            stream_ports: options.stream_ports.or(file.stream_ports).map(|text| ports(&text)).transpose()?,
             components: options.components.or(file.components),
             compile: compile_limits(
                 options.compile_seconds.or(file.compile_seconds),
@@ -86,6 +90,16 @@ fn compile_limits(seconds: Option<u64>, memory_mib: Option<u64>) -> CompileLimit
 fn read(path: &Path) -> Result<ServeOptions> {
     let text = std::fs::read_to_string(path).with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
     toml::from_str(&text).with_context(|| format!("the configuration file {} is not understood", path.display()))
+}
+
+/// `7000-7099`, or one port.
+fn ports(text: &str) -> Result<RangeInclusive<u16>> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let number = |part: &str| part.trim().parse::<u16>().ok().filter(|port| *port > 0);
+    match (number(first), number(last)) {
+        (Some(first), Some(last)) if first <= last => Ok(first..=last),
+        _ => bail!("stream-ports: {text:?} is no range of ports; it looks like 7000-7099"),
+    }
 }
 
 fn resolve(name: &str, address: &str) -> Result<SocketAddr> {
@@ -140,6 +154,20 @@ mod tests {
                 .ip()
                 .is_loopback()
         );
+    }
+
+    #[test]
+    fn ports_of_listeners_are_a_range() {
+        for (text, expected) in [
+            ("7000-7099", Some(7000..=7099)),
+            ("7000", Some(7000..=7000)),
+            ("7099-7000", None),
+            ("0-10", None),
+            ("7000-70000", None),
+            ("", None),
+        ] {
+            assert_eq!(ports(text).ok(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Clock, SystemClock};
 use plugins::{Host, HostConfig};
 use rules::NodeSurroundings;
-use session::{Adapters, CloseReason, Sessions, SessionsConfig};
+use session::{AdapterSource, Adapters, CloseReason, Sessions, SessionsConfig};
 use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tokio::net::TcpListener;
@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use transport::{MqttConfig, MqttListener};
 
 use crate::config::Config;
+use crate::listeners::{Making, TenantListeners};
 use crate::ports::{GuestLog, LateDevices, StoredReadings};
 use crate::shipped::{self, Shipped};
 
@@ -39,6 +40,7 @@ pub struct Server {
     pub clock: Arc<dyn Clock>,
     app: App,
     sessions: Sessions,
+    listeners: TenantListeners,
     signing_key: Vec<u8>,
     metrics: PrometheusHandle,
 }
@@ -61,7 +63,7 @@ impl Server {
         let signing_key = secret(&store, "signing-key").await?;
         let cache_key = secret(&store, "code-cache-key").await?;
         let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
-        let (host, Shipped { catalog, device_api }) = blocking(move || -> Result<_> {
+        let (host, shipped) = blocking(move || -> Result<_> {
             let host = Host::new(HostConfig {
                 cache_dir: Some(cache_dir),
                 cache_key,
@@ -71,6 +73,11 @@ impl Server {
             Ok((host, shipped))
         })
         .await??;
+        let Shipped {
+            catalog,
+            device_api,
+            adapters,
+        } = shipped;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let shared: Arc<dyn Store> = Arc::new(store.clone());
@@ -102,12 +109,21 @@ impl Server {
         app.attach(registry.clone());
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry));
+        let source: Arc<dyn AdapterSource> = Arc::new(adapters);
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&shared),
             router,
-            adapters: Adapters::new(device_api, log, Arc::clone(&clock)),
+            adapters: Adapters::with_source(device_api, Arc::clone(&source), log.clone(), Arc::clone(&clock)),
             clock: Arc::clone(&clock),
             payload_bytes_max: MqttConfig::new(config.mqtt).packet_bytes_max,
+        });
+        let listeners = TenantListeners::new(Making {
+            host: config.mqtt.ip(),
+            ports: config.stream_ports.clone(),
+            source,
+            sessions: sessions.clone(),
+            log,
+            clock: Arc::clone(&clock),
         });
         Ok(Server {
             store: shared,
@@ -115,6 +131,7 @@ impl Server {
             clock,
             app,
             sessions,
+            listeners,
             signing_key,
             metrics,
         })
@@ -128,6 +145,10 @@ impl Server {
         let mqtt = MqttListener::bind(MqttConfig::new(config.mqtt))
             .await
             .with_context(|| format!("MQTT cannot listen on {}", config.mqtt))?;
+        self.listeners
+            .start_stored(&*self.store)
+            .await
+            .context("the stored listeners were not started")?;
         let (http_address, mqtt_address) = (http.local_addr()?, mqtt.address()?);
         let ready = Arc::new(AtomicBool::new(true));
         let (stop, stopping) = watch::channel(false);
@@ -137,6 +158,7 @@ impl Server {
             components: self.components.clone(),
             app: self.app.clone(),
             sessions: self.sessions.clone(),
+            listeners: Arc::new(self.listeners.clone()),
             clock: Arc::clone(&self.clock),
             signing_key: self.signing_key.clone(),
             metrics: Box::new(move || render.render()),
@@ -157,7 +179,8 @@ impl Server {
             }),
             actor::spawn("mqtt", mqtt.run(self.sessions.clone(), stopping)),
         ];
-        // Ends with the process.
+        // Both end with the process.
+        actor::spawn("adapters of listeners", self.listeners.clone().follow());
         actor::spawn("metrics upkeep", async move {
             loop {
                 tokio::time::sleep(Duration::from_secs(5)).await;
@@ -180,7 +203,8 @@ impl Listening {
     pub async fn stop(self) -> Result<()> {
         self.ready.store(false, Ordering::Relaxed);
         let _ = self.stop.send(true);
-        let left = self.server.sessions.close_all(CloseReason::ShuttingDown, DRAIN_TIMEOUT).await;
+        let close = self.server.sessions.close_all(CloseReason::ShuttingDown, DRAIN_TIMEOUT);
+        let ((), left) = tokio::join!(self.server.listeners.stop_all(), close);
         if left > 0 {
             tracing::warn!(left, "connections were cut off");
         }

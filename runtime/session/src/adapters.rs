@@ -1,45 +1,106 @@
-//! The protocol adapter of each tenant: instances are never shared between tenants.
+//! The protocol adapter of each tenant and device profile: instances are never shared between tenants.
 
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use model::{Clock, TenantId};
-use plugins::{AdapterComponent, AdapterPool, LogSink};
+use model::{Clock, DeviceId, TenantId};
+use plugins::{AdapterComponent, AdapterPool, LogSink, StreamComponent};
+use storage::Store;
+
+use crate::OpenError;
+use crate::profiles::Profiles;
+
+/// Adapters by name: those of the server, and a tenant's own.
+pub trait AdapterSource: Send + Sync + 'static {
+    /// The payload adapter that a tenant means by a name.
+    fn payload(&self, tenant: TenantId, adapter: &str) -> Option<AdapterComponent>;
+
+    /// The stream adapter that a tenant means by a name.
+    fn stream(&self, tenant: TenantId, adapter: &str) -> Option<StreamComponent>;
+}
 
 /// Pools of instances by tenant.
 #[derive(Clone)]
 pub struct Adapters(Arc<Inner>);
 
 struct Inner {
-    component: AdapterComponent,
+    shipped: AdapterComponent,
+    source: Option<Arc<dyn AdapterSource>>,
+    profiles: Profiles,
     log: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
     pools: DashMap<TenantId, Arc<AdapterPool>>,
+    /// Of adapters that profiles name.
+    named: DashMap<(TenantId, Arc<str>), Arc<AdapterPool>>,
 }
 
 impl Adapters {
     /// Every tenant's devices speak through this component.
-    pub fn new(component: AdapterComponent, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(shipped: AdapterComponent, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
+        Self::made(shipped, None, log, clock)
+    }
+
+    /// The same, except for devices whose profile names another adapter.
+    pub fn with_source(shipped: AdapterComponent, source: Arc<dyn AdapterSource>, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
+        Self::made(shipped, Some(source), log, clock)
+    }
+
+    fn made(shipped: AdapterComponent, source: Option<Arc<dyn AdapterSource>>, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
         Adapters(Arc::new(Inner {
-            component,
+            shipped,
+            source,
+            profiles: Profiles::default(),
             log,
             clock,
             pools: DashMap::new(),
+            named: DashMap::new(),
         }))
     }
 
-    /// The instances of a tenant.
+    /// The instances that serve a device: of the adapter its profile names, or of the shipped one.
+    ///
+    /// # Errors
+    /// [`OpenError::Unavailable`] when the store does not answer, or the adapter is not there.
+    pub async fn of(&self, store: &dyn Store, device: DeviceId) -> Result<Arc<AdapterPool>, OpenError> {
+        let Some(source) = &self.0.source else {
+            return Ok(self.pool(device.tenant));
+        };
+        let named = self.0.profiles.adapter_of(store, device).await;
+        let Some(name) = named.map_err(|error| OpenError::Unavailable(error.to_string()))? else {
+            return Ok(self.pool(device.tenant));
+        };
+        let missing = || OpenError::Unavailable(format!("its profile names the adapter {name:?}, which is not there"));
+        let component = source.payload(device.tenant, &name).ok_or_else(missing)?;
+        let new = || Arc::new(self.make(component.clone(), device.tenant));
+        let mut pool = self.0.named.entry((device.tenant, name)).or_insert_with(new);
+        if !pool.component().is_same(&component) {
+            // Another version: sessions that are open keep what they have.
+            *pool = new();
+        }
+        Ok(Arc::clone(&pool))
+    }
+
+    /// A device profile of a tenant was changed: sessions that open from now on see it.
+    pub fn profile_changed(&self, tenant: TenantId) {
+        self.0.profiles.changed(tenant);
+    }
+
+    /// Whether a tenant's profiles may name an adapter.
+    pub fn knows(&self, tenant: TenantId, adapter: &str) -> bool {
+        let source = self.0.source.as_ref();
+        source.is_some_and(|source| source.payload(tenant, adapter).is_some())
+    }
+
+    /// The instances of the shipped adapter for a tenant.
     pub fn pool(&self, tenant: TenantId) -> Arc<AdapterPool> {
         if let Some(pool) = self.0.pools.get(&tenant) {
             return Arc::clone(&pool);
         }
-        let Inner {
-            component,
-            log,
-            clock,
-            pools,
-        } = &*self.0;
-        let new = || Arc::new(AdapterPool::new(component.clone(), tenant, Arc::clone(log), Arc::clone(clock)));
-        Arc::clone(&pools.entry(tenant).or_insert_with(new))
+        let new = || Arc::new(self.make(self.0.shipped.clone(), tenant));
+        Arc::clone(&self.0.pools.entry(tenant).or_insert_with(new))
+    }
+
+    fn make(&self, component: AdapterComponent, tenant: TenantId) -> AdapterPool {
+        AdapterPool::new(component, tenant, Arc::clone(&self.0.log), Arc::clone(&self.0.clock))
     }
 }

@@ -4,9 +4,10 @@
 //! learns when they are durable. Transports drive it: they frame bytes and know no device. Reading order:
 //!
 //! 1. [`identity`] – from what a device presents to who it is,
-//! 2. [`adapters`] – the protocol adapter of each tenant,
+//! 2. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
 //! 3. [`session`] – one session: publish, events, end,
-//! 4. [`manager`] – the actor that knows every connection: takeover, closing.
+//! 4. [`manager`] – the actor that knows every connection: takeover, closing,
+//! 5. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
 //!
 //! This crate must not know MQTT, HTTP or CoAP.
 
@@ -14,11 +15,14 @@ pub mod adapters;
 pub mod error;
 pub mod identity;
 pub mod manager;
+mod profiles;
 pub mod session;
+pub mod stream;
 
-pub use adapters::Adapters;
+pub use adapters::{AdapterSource, Adapters};
 pub use error::{AuthError, OpenError, PublishError};
 pub use identity::Credentials;
 pub use manager::{ManagerState, Sessions, SessionsConfig};
-pub use plugins::{Inbound, Outbound, Transport};
+pub use plugins::{Carrier, Inbound, Outbound, Transport};
 pub use session::{CloseReason, Event, Session, SessionState};
+pub use stream::{Output, Shard, StreamService};

@@ -167,16 +167,7 @@ impl Sessions {
     /// [`OpenError`].
     pub async fn connect(&self, device: DeviceId, transport: Transport) -> Result<Session, OpenError> {
         let session = Session::open(self.clone(), device, transport, true, WINDOW).await?;
-        let register = Register {
-            device,
-            session: session.id(),
-            control: session.control().clone(),
-        };
-        self.0
-            .manager
-            .tell(register)
-            .await
-            .map_err(|_| OpenError::Unavailable("the server is stopping".to_owned()))?;
+        self.register(device, session.id(), session.control().clone()).await?;
         Ok(session)
     }
 
@@ -219,12 +210,24 @@ impl Sessions {
         ManagerState { connections, sessions }
     }
 
+    /// Makes a session known; an older one of its device is closed.
+    pub(crate) async fn register(&self, device: DeviceId, session: SessionId, control: Control<SessionActor>) -> Result<(), OpenError> {
+        let register = Register { device, session, control };
+        let told = self.0.manager.tell(register).await;
+        told.map_err(|_| OpenError::Unavailable("the server is stopping".to_owned()))
+    }
+
     pub(crate) fn router(&self) -> &Router {
         &self.0.config.router
     }
 
-    pub(crate) fn adapters(&self) -> &Adapters {
+    /// The adapters that sessions translate with.
+    pub fn adapters(&self) -> &Adapters {
         &self.0.config.adapters
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.0.config.store
     }
 
     pub(crate) fn payload_bytes_max(&self) -> usize {

@@ -47,7 +47,7 @@ pub enum Event {
 pub struct SessionState {
     /// The device.
     pub device: uuid::Uuid,
-    /// `mqtt`, `http` or `coap`.
+    /// `mqtt`, `http`, `coap` or `stream`.
     pub transport: &'static str,
     /// Publishes taken.
     pub published: u64,
@@ -59,6 +59,29 @@ pub struct SessionState {
 pub struct SessionActor {
     state: SessionState,
     closing: Option<CloseReason>,
+}
+
+impl SessionActor {
+    /// The part of a session that has just opened.
+    pub(crate) fn new(device: DeviceId, transport: &'static str) -> Self {
+        let state = SessionState {
+            device: device.id,
+            transport,
+            published: 0,
+            in_flight: 0,
+        };
+        SessionActor { state, closing: None }
+    }
+
+    /// Whether somebody asked for an end since the last call.
+    pub(crate) fn take_closing(&mut self) -> Option<CloseReason> {
+        self.closing.take()
+    }
+
+    /// What is shown to those who look.
+    pub(crate) fn show(&mut self, published: u64, in_flight: usize) {
+        (self.state.published, self.state.in_flight) = (published, in_flight);
+    }
 }
 
 impl Actor for SessionActor {
@@ -110,6 +133,7 @@ impl Session {
         connected: bool,
         window: usize,
     ) -> Result<Self, OpenError> {
+        let pool = sessions.adapters().of(sessions.store(), device).await?;
         let lane = sessions.router().lane(device).await.map_err(|error| match error {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
@@ -117,14 +141,8 @@ impl Session {
         let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
         let (settle, settlements) = actor::lane(window);
         let (control, mailbox) = Control::mailbox();
-        let state = SessionState {
-            device: device.id,
-            transport: transport.as_str(),
-            published: 0,
-            in_flight: 0,
-        };
         let mut session = Session {
-            pool: sessions.adapters().pool(device.tenant),
+            pool,
             device,
             transport,
             sessions,
@@ -137,7 +155,7 @@ impl Session {
             settle,
             settlements,
             settled: Vec::with_capacity(window.min(64)),
-            actor: SessionActor { state, closing: None },
+            actor: SessionActor::new(device, transport.as_str()),
             mailbox,
             control,
             window,

@@ -48,7 +48,8 @@
 //! assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
 //! ```
 //!
-//! A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`].
+//! A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`]. A stream adapter, which speaks a whole protocol
+//! of its own, implements [`StreamAdapter`] and is exported with [`export_stream!`].
 //!
 //! A component can touch only what it imports: [`log`], [`now_ms`] and [`readings`](attribute). Writes are not calls: they are
 //! *effects* in the [`Outcome`].
@@ -59,6 +60,7 @@ pub mod bindings;
 pub mod message;
 pub mod node;
 pub mod outcome;
+pub mod stream;
 pub mod template;
 pub mod testing;
 
@@ -68,6 +70,7 @@ pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
     ClearAlarm, Content, Effect, Emission, EntityId, NewMessage, Outcome, RaiseAlarm, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
 };
+pub use stream::StreamAdapter;
 
 /// How important a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

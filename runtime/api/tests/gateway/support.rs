@@ -188,6 +188,7 @@ impl Gateway {
             components: components.clone(),
             app,
             sessions: sessions.clone(),
+            listeners: Arc::new(api::NoListeners),
             clock: clock.clone(),
             signing_key: vec![7; 64],
             metrics: Box::new(|| "up 1\n".to_owned()),

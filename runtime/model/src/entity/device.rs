@@ -128,6 +128,15 @@ pub struct DeviceProfile {
     pub version: Option<u64>,
 }
 
+impl DeviceProfile {
+    /// The payload adapter that its devices speak through, as `profileData.transportConfiguration.adapter` names it; none: the shipped
+    /// one.
+    pub fn adapter(&self) -> Option<&str> {
+        let named = self.profile_data.as_ref()?.pointer("/transportConfiguration/adapter")?;
+        named.as_str().filter(|name| !name.is_empty())
+    }
+}
+
 fn default_type() -> String {
     "DEFAULT".to_owned()
 }

@@ -1,0 +1,176 @@
+//! Device profiles: what devices of a type share. `profileData.transportConfiguration.adapter` names the payload adapter that they speak
+//! through.
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use model::entity::{DeviceProfile, IdRef, StoredChain};
+use model::ids::DeviceProfileId;
+use model::{EntityKind, Page, PageRequest, TenantId};
+use serde_json::{Value as JsonValue, json};
+use storage::{EntityFilter, StorageError};
+use uuid::Uuid;
+
+use crate::extract::{Body, Member, Paging, PathOf, TenantAdmin};
+use crate::record::{self, check_name};
+use crate::state::ApiState;
+use crate::{ApiError, seed};
+
+pub(super) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/deviceProfile", post(save))
+        .route("/api/deviceProfile/{id}", get(read).delete(remove))
+        .route("/api/deviceProfiles", get(list))
+        .route("/api/deviceProfileInfos", get(list_infos))
+        .route("/api/deviceProfileInfo/default", get(default_info))
+        .route("/api/deviceProfileInfo/{id}", get(read_info))
+}
+
+async fn save(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    Body(profile): Body<DeviceProfile>,
+) -> Result<Json<DeviceProfile>, ApiError> {
+    api.clone()
+        .finish(
+            "save device profile",
+            async move { save_profile(&api, tenant, profile).await.map(Json) },
+        )
+        .await
+}
+
+async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfile) -> Result<DeviceProfile, ApiError> {
+    check_name("Device profile", "name", &profile.name)?;
+    if let Some(adapter) = profile.adapter()
+        && !api.sessions.adapters().knows(tenant, adapter)
+    {
+        return Err(ApiError::Invalid(format!("There is no payload adapter {adapter:?}")));
+    }
+    if let Some(chain) = profile.default_rule_chain_id {
+        let found: Option<StoredChain> = record::find(&*api.store, tenant, chain.id).await?;
+        found.ok_or_else(|| ApiError::invalid("Device profile is referencing to non-existent rule chain!"))?;
+    }
+    let _turn = api.turns.take(("device profiles", tenant)).await;
+    let (id, base) = match record::given_id::<DeviceProfile>(profile.id)? {
+        None => {
+            profile.created_time = api.clock.now_ms();
+            profile.default = false;
+            (DeviceProfileId::generate(tenant), 0)
+        }
+        Some(id) => {
+            let stored: DeviceProfile = record::get(&*api.store, tenant, id).await?;
+            // Devices carry the name of their profile as their type; those that name none look for the default one by its name.
+            if stored.name != profile.name && (stored.default || count(api, tenant, &stored.name).await? > 0) {
+                return Err(ApiError::invalid(
+                    "Can't rename the default device profile, or one that devices have!",
+                ));
+            }
+            (profile.created_time, profile.default) = (stored.created_time, stored.default);
+            let base = profile.version.or(stored.version).unwrap_or(0);
+            if base == 0 {
+                return Err(StorageError::VersionConflict { given: 0, stored: 1 }.into());
+            }
+            (DeviceProfileId::new(tenant, id), base)
+        }
+    };
+    profile.id = Some(id.into());
+    profile.tenant_id = Some(IdRef::tenant(tenant));
+    let saved = record::save(&*api.store, tenant, id.id, base, &mut profile).await;
+    saved.map_err(|error| ApiError::saving("Device profile", error))?;
+    api.sessions.adapters().profile_changed(tenant);
+    Ok(profile)
+}
+
+async fn read(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    PathOf(id): PathOf<Uuid>,
+) -> Result<Json<DeviceProfile>, ApiError> {
+    record::get(&*api.store, tenant, id).await.map(Json)
+}
+
+async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin, PathOf(id): PathOf<Uuid>) -> Result<(), ApiError> {
+    api.clone()
+        .finish("delete device profile", async move {
+            let _turn = api.turns.take(("device profiles", tenant)).await;
+            let profile: DeviceProfile = record::get(&*api.store, tenant, id).await?;
+            if profile.default {
+                return Err(ApiError::invalid("Deletion of Default Device Profile is prohibited!"));
+            }
+            if count(&api, tenant, &profile.name).await? > 0 {
+                return Err(ApiError::invalid("The device profile referenced by the devices cannot be deleted!"));
+            }
+            api.store.delete_entity(DeviceProfileId::new(tenant, id).entity()).await?;
+            api.sessions.adapters().profile_changed(tenant);
+            Ok(())
+        })
+        .await
+}
+
+/// Devices that have a profile, by its name.
+async fn count(api: &ApiState, tenant: TenantId, name: &str) -> Result<u64, ApiError> {
+    let filter = EntityFilter {
+        subtype: Some(name.to_owned()),
+        ..EntityFilter::default()
+    };
+    let found = api
+        .store
+        .entities(tenant, EntityKind::Device, &filter, &PageRequest::first(1))
+        .await?;
+    Ok(found.total_elements)
+}
+
+async fn pages(api: &ApiState, tenant: TenantId, page: &PageRequest) -> Result<Page<DeviceProfile>, ApiError> {
+    let found = api
+        .store
+        .entities(tenant, EntityKind::DeviceProfile, &EntityFilter::default(), page)
+        .await?;
+    let data = found.data.into_iter().map(record::read);
+    Ok(Page {
+        data: data.collect::<Result<_, _>>()?,
+        total_pages: found.total_pages,
+        total_elements: found.total_elements,
+        has_next: found.has_next,
+    })
+}
+
+async fn list(
+    State(api): State<ApiState>,
+    TenantAdmin { tenant }: TenantAdmin,
+    Paging(page): Paging,
+) -> Result<Json<Page<DeviceProfile>>, ApiError> {
+    pages(&api, tenant, &page).await.map(Json)
+}
+
+async fn list_infos(State(api): State<ApiState>, member: Member, Paging(page): Paging) -> Result<Json<Page<JsonValue>>, ApiError> {
+    let found = pages(&api, member.tenant, &page).await?;
+    Ok(Json(Page {
+        data: found.data.iter().map(info).collect(),
+        total_pages: found.total_pages,
+        total_elements: found.total_elements,
+        has_next: found.has_next,
+    }))
+}
+
+async fn read_info(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<Uuid>) -> Result<Json<JsonValue>, ApiError> {
+    let profile = record::get(&*api.store, member.tenant, id).await?;
+    Ok(Json(info(&profile)))
+}
+
+async fn default_info(State(api): State<ApiState>, member: Member) -> Result<Json<JsonValue>, ApiError> {
+    let profile = seed::profile(&*api.store, &*api.clock, member.tenant, seed::DEFAULT_PROFILE).await?;
+    Ok(Json(info(&profile)))
+}
+
+/// What everybody in a tenant may know of a profile.
+fn info(profile: &DeviceProfile) -> JsonValue {
+    json!({
+        "id": profile.id,
+        "tenantId": profile.tenant_id,
+        "name": profile.name,
+        "image": null,
+        "defaultDashboardId": null,
+        "type": profile.profile_type,
+        "transportType": profile.transport_type,
+    })
+}

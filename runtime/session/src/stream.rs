@@ -1,0 +1,98 @@
+//! Devices behind a stream adapter.
+//!
+//! The transport hands over bytes of peers and writes what comes out; the adapter, a component, understands them. In between, a
+//! [`Shard`] owns an instance and the sessions of the devices it speaks for.
+//!
+//! 1. `timers` – pure: which timer is due,
+//! 2. `device` – one device's session: a half that speaks, a half that listens,
+//! 3. `shard` – an instance, its peers, and what happens to them,
+//! 4. `acts` – carrying out what the adapter wants done.
+//!
+//! An instance serves one peer over TCP: a fault costs one connection. Over UDP it serves the peers of a shard.
+
+mod acts;
+mod device;
+mod shard;
+mod timers;
+
+use std::sync::Arc;
+
+use model::{Clock, TenantId};
+use plugins::{Carrier, LogSink, StreamComponent, StreamContext};
+
+use crate::Sessions;
+pub use shard::{Happening, Output, Shard};
+
+/// What one peer may have.
+#[derive(Clone, Debug)]
+pub struct PeerLimits {
+    /// Devices it speaks for.
+    pub devices_max: usize,
+    /// Timers that run.
+    pub timers_max: usize,
+    /// Logins that may be refused; then the peer is ended.
+    pub denials_max: u32,
+}
+
+impl PeerLimits {
+    /// The usual limits.
+    pub fn new(carrier: Carrier) -> Self {
+        PeerLimits {
+            devices_max: match carrier {
+                Carrier::Tcp => 256,
+                // There are many peers, and any of them may be made up.
+                Carrier::Udp => 16,
+            },
+            timers_max: 16,
+            denials_max: 8,
+        }
+    }
+}
+
+/// An adapter at work for a tenant: what a listener hands its peers to. Clones share everything.
+#[derive(Clone)]
+pub struct StreamService(pub(crate) Arc<Service>);
+
+pub(crate) struct Service {
+    pub(crate) component: StreamComponent,
+    pub(crate) context: StreamContext,
+    pub(crate) carrier: Carrier,
+    pub(crate) limits: PeerLimits,
+    pub(crate) sessions: Sessions,
+}
+
+impl StreamService {
+    /// An adapter for the devices of a tenant, and of no other.
+    pub fn new(
+        component: StreamComponent,
+        tenant: TenantId,
+        carrier: Carrier,
+        log: Arc<dyn LogSink>,
+        clock: Arc<dyn Clock>,
+        sessions: Sessions,
+    ) -> Self {
+        let name = component.descriptor().name.as_str().into();
+        StreamService(Arc::new(Service {
+            context: StreamContext { tenant, name, log, clock },
+            component,
+            carrier,
+            limits: PeerLimits::new(carrier),
+            sessions,
+        }))
+    }
+
+    /// How its peers speak.
+    pub fn carrier(&self) -> Carrier {
+        self.0.carrier
+    }
+
+    /// Name of the adapter.
+    pub fn name(&self) -> &str {
+        &self.0.context.name
+    }
+
+    /// A place for peers; its instance is made when the first one comes.
+    pub fn shard(&self) -> Shard {
+        Shard::new(Arc::clone(&self.0))
+    }
+}
