@@ -3,7 +3,8 @@
 //! 1. [`server`] – a Pacificsoft of one's own on free ports and a temporary folder,
 //! 2. [`rest`] – its REST API, through curl,
 //! 3. [`clients`] – device clients that nobody here wrote,
-//! 4. [`wire`] – MQTT byte by byte, for what no honest client sends.
+//! 4. [`wire`] – MQTT byte by byte, for what no honest client sends,
+//! 5. [`tracker`] – a tracker with a binary protocol of its own.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -12,6 +13,7 @@
 pub mod clients;
 pub mod rest;
 pub mod server;
+pub mod tracker;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

@@ -111,7 +111,7 @@ fn answers_that_make_no_sense_are_refused_and_the_instance_goes_on() {
     for (line, says) in [
         ("refuse\n", "refused"),
         ("flood\n", "819200 bytes"),
-        ("many\n", "1000 actions"),
+        ("many\n", "5000 actions"),
         ("no-json\n", "no JSON"),
     ] {
         match say(&mut instance, line) {

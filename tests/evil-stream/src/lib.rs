@@ -1,7 +1,7 @@
 //! A stream adapter that misbehaves when its peer says so, each line in one way. The host must survive all of them; a test names each.
 
 use pacificsoft_sdk::adapter::{Downlink, Telemetry, Uplink};
-use pacificsoft_sdk::stream::{Actions, Arrival, Denial, StreamDescriptor};
+use pacificsoft_sdk::stream::{Actions, Arrival, Denial, Ending, StreamDescriptor};
 use pacificsoft_sdk::{Content, StreamAdapter};
 
 /// Lines of text: a word, a space, and what belongs to it.
@@ -50,6 +50,11 @@ impl StreamAdapter for EvilStream {
         panic!("on purpose")
     }
 
+    fn detached(&mut self, device: u32, _: Ending, actions: &mut Actions) -> Result<(), String> {
+        actions.send(format!("gone {device}\n"));
+        Ok(())
+    }
+
     fn timer(&mut self, timer: u32, actions: &mut Actions) -> Result<(), String> {
         actions.send(format!("timer {timer}\n"));
         Ok(())
@@ -61,6 +66,7 @@ fn act(word: &str, rest: &str, actions: &mut Actions) -> Result<(), String> {
         // Behaves.
         "login" => actions.authenticate(1, rest),
         "say" => actions.uplinks(1, 7, vec![telemetry(rest)]),
+        "twice" => (0..2).for_each(|_| actions.authenticate(5, rest)),
         "timer" => actions.set_timer(3, 20),
         "close" => {
             actions.send("bye\n");
@@ -81,10 +87,10 @@ fn act(word: &str, rest: &str, actions: &mut Actions) -> Result<(), String> {
         }
         "flood" => (0..200).for_each(|_| actions.send(vec![b'x'; 4096])),
         "huge" => actions.send(vec![b'x'; 3 << 20]),
-        "many" => (0..1000).for_each(|number| actions.cancel_timer(number)),
+        "many" => (0..5000).for_each(|number| actions.cancel_timer(number)),
         "timers" => (0..100).for_each(|number| actions.set_timer(number, 1000)),
         "guess" => (10..30).for_each(|number| actions.authenticate(number, "guessed")),
-        "fleet" => (1000..1300).for_each(|number| actions.authenticate(number, rest)),
+        "fleet" => (1000..1020).for_each(|number| actions.authenticate(number, rest)),
         "foreign" => actions.uplinks(99, 0, vec![telemetry("{}")]),
         "no-json" => actions.uplinks(1, 0, vec![telemetry("{")]),
         _ => {}

@@ -14,8 +14,8 @@ use crate::bindings::stream_adapter::exports::pacificsoft::plugin::protocol as w
 use crate::budget::allow;
 use crate::guest::{Guest, LogSink, explain, store};
 
-/// Actions of one answer at most.
-pub const ACTIONS_MAX: usize = 256;
+/// Actions of one answer at most: one for each byte of a chunk.
+const ACTIONS_MAX: usize = 4096;
 /// Bytes that one answer may send.
 const SEND_BYTES_MAX: usize = 256 << 10;
 /// Bytes of an access token at most.
@@ -207,7 +207,7 @@ mod tests {
     fn answers_have_limits() {
         let refused = |actions: Vec<wit::Action>| actions_checked(actions, 1).expect_err("beyond the limit");
         let many = (0..=ACTIONS_MAX).map(|_| wit::Action::CancelTimer(1)).collect();
-        assert!(refused(many).contains("257 actions"));
+        assert!(refused(many).contains("4097 actions"));
         assert!(refused(vec![wit::Action::Send(vec![0; SEND_BYTES_MAX + 1])]).contains("262145 bytes"));
         let json = || report(Content::Json("{}".to_owned()));
         assert!(refused(vec![json(), json()]).contains("2 uplinks"));

@@ -16,8 +16,8 @@ use super::listeners::{Watched, stopped};
 use super::rate::Rate;
 use super::{DRAIN_TIMEOUT, StreamConfig};
 
-/// Bytes read, and handed to the adapter, at one time.
-const READ_BYTES: usize = 16 << 10;
+/// Bytes read, and handed to the adapter, at one time: part of the contract.
+const READ_BYTES: usize = 4 << 10;
 /// A peer that takes nothing for this long is given up.
 const WRITE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 /// How long a listener waits after a connection could not be accepted.
