@@ -141,3 +141,20 @@ fn profiles_are_created_read_changed_and_deleted() {
     let customer = server.login("customer@pacificsoft.org", "customer");
     assert_eq!(customer.try_get("/api/deviceProfiles?pageSize=10&page=0").0, 403);
 }
+
+#[test]
+fn the_example_goes_as_its_readme_says() {
+    let server = start();
+    let output = std::process::Command::new("python3")
+        .arg(tests::root().join("examples/compact-sensor/sensor.py"))
+        .args(["--demo", "--http", &server.http, "--port", &server.mqtt_port.to_string()])
+        .args(["--count", "3", "--every", "1"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("reading 2 is on disk"), "{said}");
+    let rest = server.tenant();
+    let sensor = rest.device("Sensor SENSOR_1");
+    assert_eq!(rest.latest(&sensor, "battery")["battery"][0]["value"], 3.3);
+}

@@ -465,3 +465,25 @@ fn listeners_are_created_listed_switched_and_deleted() {
     let customer = server.login("customer@pacificsoft.org", "customer");
     assert_eq!(customer.try_get("/api/plugins/listeners?pageSize=10&page=0").0, 403);
 }
+
+#[test]
+fn the_example_goes_as_its_readme_says() {
+    let server = start("examples");
+    let program = tests::root().join("examples/gps-tracker/tracker.py");
+    for more in [&[][..], &["--udp"]] {
+        let port = free_port().to_string();
+        let output = std::process::Command::new("python3")
+            .arg(&program)
+            .args(["--demo", "--http", &server.http, "--port", &port, "--count", "3", "--every", "1"])
+            .args(more)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains("login: done") && said.contains("frame 2: done"), "{said}");
+    }
+    let rest = server.tenant();
+    let tracker = rest.device("Tracker TRACKER_1");
+    assert_eq!(rest.latest(&tracker, "ignition")["ignition"][0]["value"], true);
+    assert_eq!(rest.latest(&tracker, "battery")["battery"][0]["value"], 87);
+}
