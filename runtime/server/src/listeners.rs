@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use model::entity::StreamListener;
 use model::{Clock, EntityKind, PageRequest, TenantId};
 use plugins::{LogSink, StreamComponent};
+use session::stream::Places;
 use session::{AdapterSource, Sessions, StreamService};
 use storage::{EntityFilter, Store};
 use transport::{StreamConfig, StreamListeners};
@@ -45,6 +46,7 @@ pub struct TenantListeners(Arc<Inner>);
 struct Inner {
     making: Making,
     running: StreamListeners,
+    places: Places,
     /// Held for a moment, never while waiting.
     known: Mutex<HashMap<Uuid, Known>>,
 }
@@ -64,6 +66,7 @@ impl TenantListeners {
         TenantListeners(Arc::new(Inner {
             making,
             running: StreamListeners::new(),
+            places: Places::default(),
             known: Mutex::default(),
         }))
     }
@@ -177,6 +180,7 @@ impl api::Listeners for TenantListeners {
             Arc::clone(&making.log),
             Arc::clone(&making.clock),
             making.sessions.clone(),
+            self.0.places.clone(),
         );
         let config = StreamConfig::new(SocketAddr::new(making.host, listener.port));
         let started = self.0.running.start(id, config, service).await;

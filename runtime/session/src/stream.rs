@@ -5,13 +5,15 @@
 //!
 //! 1. `timers` – pure: which timer is due,
 //! 2. `device` – one device's session: a half that speaks, a half that listens,
-//! 3. `shard` – an instance, its peers, and what happens to them,
-//! 4. `acts` – carrying out what the adapter wants done.
+//! 3. `places` – how many instances there may be,
+//! 4. `shard` – an instance, its peers, and what happens to them,
+//! 5. `acts` – carrying out what the adapter wants done.
 //!
 //! An instance serves one peer over TCP: a fault costs one connection. Over UDP it serves the peers of a shard.
 
 mod acts;
 mod device;
+mod places;
 mod shard;
 mod timers;
 
@@ -21,6 +23,7 @@ use model::{Clock, TenantId};
 use plugins::{Carrier, LogSink, StreamComponent, StreamContext};
 
 use crate::Sessions;
+pub use places::{Place, PlaceLimits, Places};
 pub use shard::{Happening, Output, Shard};
 
 /// What one peer may have.
@@ -59,6 +62,7 @@ pub(crate) struct Service {
     pub(crate) carrier: Carrier,
     pub(crate) limits: PeerLimits,
     pub(crate) sessions: Sessions,
+    pub(crate) places: Places,
 }
 
 impl StreamService {
@@ -70,6 +74,7 @@ impl StreamService {
         log: Arc<dyn LogSink>,
         clock: Arc<dyn Clock>,
         sessions: Sessions,
+        places: Places,
     ) -> Self {
         let name = component.descriptor().name.as_str().into();
         StreamService(Arc::new(Service {
@@ -78,6 +83,7 @@ impl StreamService {
             carrier,
             limits: PeerLimits::new(carrier),
             sessions,
+            places,
         }))
     }
 

@@ -9,5 +9,7 @@ mod connections;
 mod credentials;
 #[path = "sessions/publishing.rs"]
 mod publishing;
+#[path = "sessions/streams.rs"]
+mod streams;
 #[path = "sessions/world.rs"]
 mod world;

@@ -115,7 +115,7 @@ fn a_command_is_repeated_until_there_is_a_reply_and_answered_once() {
     });
     let actions = peer.downlink(2, request).unwrap();
     let command = (words::COMMAND, 1, b"\x02\x04locktrue".to_vec());
-    assert_eq!(sent(&actions[..1]), [command.clone()]);
+    assert_eq!(sent(&actions[..1]), std::slice::from_ref(&command));
     assert!(matches!(actions[1], Action::SetTimer(_)));
     assert_eq!(sent(&peer.timer(REPEAT_TIMER).unwrap()[..1]), [command]);
     let reply = frame(words::REPLY, 1, b"\x02\x00locked");

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Service;
 use super::device::{Attached, Ear};
-use super::shard::{Flight, IN_FLIGHT_MAX, Login, Output, Place, Shard, WINDOW};
+use super::shard::{Flight, IN_FLIGHT_MAX, Login, Output, Shard, Slot, WINDOW};
 use crate::{AuthError, Credentials};
 
 /// Logins of a peer that are not decided about, at most.
@@ -68,7 +68,7 @@ impl Shard {
         let service = Arc::clone(&self.service);
         let taken = peer.devices.contains_key(&device) || peer.devices.len() >= service.limits.devices_max;
         if !taken {
-            peer.devices.insert(device, Place::Asked(attempt));
+            peer.devices.insert(device, Slot::Asked(attempt));
         }
         self.logins.push(Box::pin(async move {
             let result = if taken {
@@ -96,7 +96,7 @@ impl Shard {
         } = login;
         let awaited = self.peers.get_mut(&number).is_some_and(|peer| {
             peer.asked -= 1;
-            matches!(peer.devices.get(&device), Some(Place::Asked(asked)) if *asked == attempt)
+            matches!(peer.devices.get(&device), Some(Slot::Asked(asked)) if *asked == attempt)
         });
         let denied = match result {
             Ok((attached, ear)) => {
@@ -105,7 +105,7 @@ impl Shard {
                     attached.close().await;
                     return;
                 };
-                peer.devices.insert(device, Place::Attached(attached));
+                peer.devices.insert(device, Slot::Attached(attached));
                 self.listen(ear);
                 None
             }
@@ -133,7 +133,7 @@ impl Shard {
             self.settlements.recv_batch(&mut self.settled, WINDOW).await;
         }
         let place = self.peers.get_mut(&number).and_then(|peer| peer.devices.get_mut(&device));
-        let Some(Place::Attached(attached)) = place else {
+        let Some(Slot::Attached(attached)) = place else {
             return Err(format!("the adapter speaks for device {device}, which was not accepted"));
         };
         let sequence = self.sequence;

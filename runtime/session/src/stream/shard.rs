@@ -18,8 +18,9 @@ use tokio::time::Instant;
 
 use super::Service;
 use super::device::{Attached, Ear, News};
+use super::places::Place;
 use super::timers::Timers;
-use crate::CloseReason;
+use crate::{CloseReason, OpenError};
 
 /// Reports whose effects are not durable yet, at most; then the transport stops reading.
 pub(super) const WINDOW: usize = 512;
@@ -65,14 +66,14 @@ pub(super) struct Flight {
 
 #[derive(Default)]
 pub(super) struct Peer {
-    pub(super) devices: BTreeMap<u32, Place>,
+    pub(super) devices: BTreeMap<u32, Slot>,
     /// Logins not decided about, refused ones among them.
     pub(super) asked: usize,
     pub(super) denials: u32,
 }
 
 /// A device's number at a peer.
-pub(super) enum Place {
+pub(super) enum Slot {
     /// Its login is being decided about.
     Asked(u64),
     Attached(Attached),
@@ -82,6 +83,8 @@ pub(super) enum Place {
 pub struct Shard {
     pub(super) service: Arc<Service>,
     pub(super) instance: Option<StreamInstance>,
+    /// Of the instance; kept for the next one.
+    place: Option<Place>,
     pub(super) peers: HashMap<u32, Peer>,
     next_peer: u32,
     pub(super) attempts: u64,
@@ -103,6 +106,7 @@ impl Shard {
         Shard {
             service,
             instance: None,
+            place: None,
             peers: HashMap::new(),
             next_peer: 0,
             attempts: 0,
@@ -121,11 +125,25 @@ impl Shard {
     /// A peer is there; answers the number that names it from now on.
     ///
     /// # Errors
-    /// When there is no place for an instance.
-    pub async fn opened(&mut self, address: &str) -> Result<u32, Fault> {
+    /// [`OpenError::Unavailable`] when there is no place for an instance, or it does not start.
+    pub async fn opened(&mut self, address: &str) -> Result<u32, OpenError> {
+        let Service {
+            component,
+            context,
+            places,
+            ..
+        } = &*self.service;
+        if self.place.is_none() {
+            self.place = places.take(context.tenant);
+        }
+        if self.place.is_none() {
+            return Err(OpenError::Unavailable(
+                "the tenant has as many stream instances as it may".to_owned(),
+            ));
+        }
         if self.instance.is_none() {
-            let Service { component, context, .. } = &*self.service;
-            self.instance = Some(StreamInstance::open(component, context.clone())?);
+            let opened = StreamInstance::open(component, context.clone());
+            self.instance = Some(opened.map_err(|fault| OpenError::Unavailable(fault.to_string()))?);
         }
         let peer = self.next_peer;
         self.next_peer = self.next_peer.wrapping_add(1);
@@ -158,7 +176,7 @@ impl Shard {
     /// Whether a peer speaks for a device that was accepted.
     pub fn is_attached(&self, peer: u32) -> bool {
         let peer = self.peers.get(&peer);
-        peer.is_some_and(|peer| peer.devices.values().any(|place| matches!(place, Place::Attached(_))))
+        peer.is_some_and(|peer| peer.devices.values().any(|place| matches!(place, Slot::Attached(_))))
     }
 
     /// Peers there are.
@@ -237,15 +255,15 @@ impl Shard {
     async fn news(&mut self, ear: Ear, news: News) {
         let (peer, device) = ear.name;
         let session = ear.session;
-        let is_this = |place: &Place| matches!(place, Place::Attached(attached) if attached.session() == session);
+        let is_this = |place: &Slot| matches!(place, Slot::Attached(attached) if attached.session() == session);
         let here = self
             .peers
             .get(&peer)
             .and_then(|peer| peer.devices.get(&device))
             .is_some_and(is_this);
         match news {
-            News::Left => return,
-            _ if !here => return,
+            News::Left => {}
+            _ if !here => {}
             News::Downlink(downlink) => {
                 self.listen(ear);
                 self.tell(peer, &StreamEvent::Downlink(device, &downlink)).await;
@@ -310,7 +328,7 @@ impl Shard {
     async fn forget(&mut self, peer: u32, gone: Peer) {
         self.timers.forget(peer);
         for place in gone.devices.into_values() {
-            if let Place::Attached(attached) = place {
+            if let Slot::Attached(attached) = place {
                 attached.close().await;
             }
         }
@@ -319,7 +337,7 @@ impl Shard {
     /// Ends a device's session.
     pub(super) async fn detach(&mut self, peer: u32, device: u32) {
         let place = self.peers.get_mut(&peer).and_then(|peer| peer.devices.remove(&device));
-        if let Some(Place::Attached(attached)) = place {
+        if let Some(Slot::Attached(attached)) = place {
             attached.close().await;
         }
     }

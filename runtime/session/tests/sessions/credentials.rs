@@ -6,7 +6,7 @@ use model::entity::{CredentialsType, DeviceCredentials, IdRef};
 use session::{AuthError, Credentials};
 use storage::CredentialStore;
 
-async fn save(world: &World, device: DeviceId, kind: CredentialsType, id: &str) {
+pub async fn save(world: &World, device: DeviceId, kind: CredentialsType, id: &str) {
     let credentials = DeviceCredentials {
         id: None,
         created_time: 1,

@@ -62,7 +62,8 @@ impl Clock for Standing {
     }
 }
 
-struct Silent;
+/// Hears no log line.
+pub struct Silent;
 
 impl LogSink for Silent {
     fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}

@@ -71,9 +71,9 @@ async fn serve(stream: TcpStream, address: &str, service: &StreamService, config
     let mut shard = service.shard();
     let peer = match shard.opened(address).await {
         Ok(peer) => peer,
-        Err(fault) => {
-            watched.faults.count(Instant::now(), fault.to_string());
-            return fault.to_string();
+        Err(error) => {
+            watched.faults.count(Instant::now(), error.to_string());
+            return error.to_string();
         }
     };
     let now = Instant::now();
@@ -127,6 +127,9 @@ impl Connection<'_> {
             let deadline = self.stopping.or(pause).unwrap_or_else(|| self.deadline());
             tokio::select! {
                 biased;
+                () = stopped(&mut self.stop), if self.stopping.is_none() => {
+                    self.stopping = Some(Instant::now() + DRAIN_TIMEOUT);
+                }
                 happening = self.shard.happening() => self.shard.react(happening).await,
                 ready = self.stream.readable(), if reading => {
                     ready.map_err(|error| error.to_string())?;
@@ -138,9 +141,6 @@ impl Connection<'_> {
                     }
                 }
                 () = tokio::time::sleep_until(deadline) => self.late(reading)?,
-                () = stopped(&mut self.stop), if self.stopping.is_none() => {
-                    self.stopping = Some(Instant::now() + DRAIN_TIMEOUT);
-                }
             }
         }
     }

@@ -166,8 +166,8 @@ impl<'a> Peers<'a> {
         }
         let number = match self.shard.opened(&from.to_string()).await {
             Ok(number) => number,
-            Err(fault) => {
-                self.watched.faults.count(now, fault.to_string());
+            Err(error) => {
+                self.watched.faults.count(now, error.to_string());
                 return false;
             }
         };
