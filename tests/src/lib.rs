@@ -4,12 +4,14 @@
 //! 2. [`rest`] – its REST API, through curl,
 //! 3. [`clients`] – device clients that nobody here wrote,
 //! 4. [`wire`] – MQTT byte by byte, for what no honest client sends,
-//! 5. [`tracker`] – a tracker with a binary protocol of its own.
+//! 5. [`certificates`] – made for one test,
+//! 6. [`tracker`] – a tracker with a binary protocol of its own.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
 
+pub mod certificates;
 pub mod clients;
 pub mod rest;
 pub mod server;

@@ -117,6 +117,32 @@ impl Server {
         }
     }
 
+    /// What stands after a mark in the greeting, up to the next comma or white space.
+    pub fn greeted(&self, mark: &str) -> String {
+        let rest = self
+            .greeting
+            .split(mark)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no {mark:?} in {}", self.greeting));
+        rest.split([',', ' ', '\n']).next().unwrap_or_default().to_owned()
+    }
+
+    /// The port of MQTT over TLS.
+    pub fn mqtts_port(&self) -> u16 {
+        let address = self.greeted("Over TLS: MQTT devices on ");
+        address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
     /// Kills it without a chance to say anything, and starts another on the same folder.
     pub fn kill_and_restart(self) -> Self {
         let (folder, options) = self.kill();
@@ -138,8 +164,7 @@ impl Server {
 
     /// Sends SIGTERM; answers whether it ended well.
     pub fn terminate(&mut self) -> bool {
-        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
-        assert!(sent.success());
+        self.signal("TERM");
         let mut ended = None;
         crate::until("the server ends", || {
             ended = self.child.try_wait().unwrap();

@@ -66,14 +66,23 @@ impl Wire {
     }
 }
 
-/// A CONNECT with an access token; level 4 or 5.
+/// A CONNECT with an access token; level 3, 4 or 5.
 pub fn connect(token: &str, level: u8) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 0b1000_0010, 0, 60];
+    connect_with("", Some(token), None, level, &[])
+}
+
+/// A CONNECT with everything; properties are for level 5.
+pub fn connect_with(client_id: &str, name: Option<&str>, password: Option<&str>, level: u8, properties: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    text(&mut body, if level == 3 { "MQIsdp" } else { "MQTT" });
+    let flags = 0b10 | (u8::from(name.is_some()) << 7) | (u8::from(password.is_some()) << 6);
+    body.extend([level, flags, 0, 60]);
     if level == 5 {
-        body.push(0);
+        body.push(u8::try_from(properties.len()).unwrap());
+        body.extend(properties);
     }
-    body.extend([0, 0]);
-    text(&mut body, token);
+    text(&mut body, client_id);
+    name.into_iter().chain(password).for_each(|one| text(&mut body, one));
     frame(0x10, &body)
 }
 
@@ -91,7 +100,15 @@ pub fn publish(pkid: u16, topic: &str, payload: &[u8], level: u8) -> Vec<u8> {
 
 /// A SUBSCRIBE to one filter.
 pub fn subscribe(pkid: u16, filter: &str) -> Vec<u8> {
+    subscribe_in(pkid, filter, 4)
+}
+
+/// A SUBSCRIBE to one filter, for a level.
+pub fn subscribe_in(pkid: u16, filter: &str, level: u8) -> Vec<u8> {
     let mut body = pkid.to_be_bytes().to_vec();
+    if level == 5 {
+        body.push(0);
+    }
     text(&mut body, filter);
     body.push(1);
     frame(0x82, &body)

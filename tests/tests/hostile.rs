@@ -5,7 +5,7 @@
 use tests::clients::mosquitto_pub;
 use tests::rest::exchange;
 use tests::server::{Options, Server};
-use tests::wire::{Wire, connect, frame, publish, subscribe};
+use tests::wire::{Wire, connect, connect_with, frame, publish, subscribe, subscribe_in};
 
 const TOKEN: &str = "A1_TEST_TOKEN";
 const TOPIC: &str = "v1/devices/me/telemetry";
@@ -37,7 +37,7 @@ fn still_serves(server: &mut Server) {
 fn thousands_of_mutated_packets_harm_nobody() {
     let mut server = Server::start(Options::demo());
     let mut numbers = Numbers(0x5eed);
-    for level in [4, 5] {
+    for level in [3, 4, 5] {
         let honest = [
             connect(TOKEN, level),
             publish(1, TOPIC, br#"{"fuzz": 1}"#, level),
@@ -74,6 +74,132 @@ fn thousands_of_mutated_packets_harm_nobody() {
 }
 
 #[test]
+fn packets_cut_anywhere_are_answered_or_closed() {
+    let mut server = Server::start(Options::demo());
+    for level in [3, 4, 5] {
+        for whole in [
+            connect(TOKEN, level),
+            publish(1, TOPIC, br#"{"cut": 1}"#, level),
+            subscribe_in(2, "v1/devices/me/attributes", level),
+            frame(0xA2, &[0, 3, 0, 1, b'a']),
+            frame(0x40, &[0, 1]),
+        ] {
+            for len in 0..whole.len() - 2 {
+                // Cut, and the length says so: the packet is whole, what is in it is not.
+                let mut wire = Wire::open(server.mqtt_port);
+                let first = whole[0] >> 4 == 1;
+                if !first {
+                    wire.send(&connect(TOKEN, level));
+                }
+                wire.send(&frame(whole[0], &whole[2..2 + len]));
+                wire.finish();
+                assert!(wire.rest().is_some(), "level {level}, {len} of {whole:?}");
+            }
+        }
+    }
+    still_serves(&mut server);
+}
+
+#[test]
+fn what_claims_to_be_large_costs_nothing() {
+    let mut server = Server::start(Options::demo());
+    let before = server.memory_mb();
+    // 268 435 455 bytes are promised, five are sent.
+    for _ in 0..500 {
+        let mut wire = Wire::open(server.mqtt_port);
+        wire.send(&[0x10, 0xff, 0xff, 0xff, 0x7f, 0]);
+        assert_eq!(wire.rest(), Some(vec![]));
+    }
+    let mut wire = Wire::connect(server.mqtt_port, TOKEN, 5);
+    // Sixty thousand levels, in a topic and in a filter.
+    let deep = "/".repeat(60_000);
+    wire.send(&publish(1, &deep, b"{}", 5));
+    assert_eq!(wire.packet().unwrap()[..5], [0x40, 4, 0, 1, 0x90]);
+    wire.send(&subscribe_in(2, &deep, 5));
+    assert_eq!(wire.packet().unwrap()[..6], [0x90, 4, 0, 2, 0, 0x8F]);
+    // Ten thousand filters in one packet, of which none brings anything.
+    let mut many = vec![0, 3, 0];
+    (0..10_000).for_each(|_| many.extend([0, 1, b'x', 1]));
+    wire.send(&frame(0x82, &many));
+    let answer = wire.packet().unwrap();
+    assert!(answer.len() > 10_000 && answer[6..].iter().all(|code| *code == 0x8F));
+    drop(wire);
+    assert!(server.memory_mb() - before < 50.0, "{before} MB became {}", server.memory_mb());
+    still_serves(&mut server);
+}
+
+#[test]
+fn malformed_packets_leave_nothing_behind() {
+    let mut server = Server::start(Options::demo());
+    let attack = |count: usize| {
+        for number in 0..count {
+            let mut wire = Wire::open(server.mqtt_port);
+            let mut bytes = connect(TOKEN, if number % 2 == 0 { 5 } else { 4 });
+            bytes.extend(frame(0x30, &[0, 2, 0xC3, 0x28, 0]));
+            wire.send(&bytes);
+            assert!(wire.rest().is_some());
+        }
+    };
+    attack(1_000);
+    let before = server.memory_mb();
+    attack(3_000);
+    assert!(server.memory_mb() - before < 20.0, "{before} MB became {}", server.memory_mb());
+    still_serves(&mut server);
+}
+
+#[test]
+fn a_user_name_without_its_password_opens_nothing() {
+    let mut server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let device = tenant.create_device("Named", "REPLACED");
+    let mut credentials = tenant.get(&format!("/api/device/{device}/credentials"));
+    credentials["credentialsType"] = "MQTT_BASIC".into();
+    credentials["credentialsValue"] = r#"{"clientId": "c", "userName": "name", "password": "right"}"#.into();
+    tenant.post("/api/device/credentials", &credentials);
+    for level in [3, 4, 5] {
+        let code = |client_id: &str, name: Option<&str>, password: Option<&str>| {
+            let mut wire = Wire::open(server.mqtt_port);
+            wire.send(&connect_with(client_id, name, password, level, &[]));
+            wire.packet().unwrap()[3]
+        };
+        assert_eq!(code("c", Some("name"), Some("right")), 0, "level {level}");
+        for (client_id, name, password) in [
+            ("c", Some("name"), None),
+            ("c", Some("name"), Some("")),
+            ("c", Some("name"), Some("wrong")),
+            ("x", Some("name"), Some("right")),
+            ("c", None, None),
+            ("c", Some("REPLACED"), None),
+        ] {
+            assert_ne!(
+                code(client_id, name, password),
+                0,
+                "level {level}, {client_id} {name:?} {password:?}"
+            );
+        }
+    }
+    still_serves(&mut server);
+}
+
+#[test]
+fn whoever_guesses_is_kept_out() {
+    let server = Server::start(Options::demo());
+    let guess = |token: &str| {
+        let mut wire = Wire::open(server.mqtt_port);
+        wire.send(&connect(token, 5));
+        wire.packet().unwrap()[3]
+    };
+    for number in 0..100 {
+        assert_eq!(guess(&format!("guess {number}")), 0x86);
+    }
+    // CONNACK, reason 0x9F: connection rate exceeded, even for the right one; 429 over HTTP.
+    assert_eq!(guess(TOKEN), 0x9F);
+    let (status, _) = exchange(&["-d", "{}", &format!("{}/api/v1/{TOKEN}/telemetry", server.http)]);
+    assert_eq!(status, 429);
+    assert!(server.metric("session_credentials_refused_total") >= 101.0);
+}
+
+#[test]
 fn wrong_tokens_are_refused_in_the_words_of_each_version() {
     let mut server = Server::start(Options::demo());
     let mut old = Wire::open(server.mqtt_port);
@@ -85,10 +211,10 @@ fn wrong_tokens_are_refused_in_the_words_of_each_version() {
     new.send(&connect("WRONG", 5));
     // CONNACK, reason 0x86: bad user name or password.
     assert_eq!(new.packet().unwrap()[3], 0x86);
-    let mut ancient = Wire::open(server.mqtt_port);
-    ancient.send(&connect(TOKEN, 3));
+    let mut strange = Wire::open(server.mqtt_port);
+    strange.send(&connect(TOKEN, 6));
     // CONNACK, return code 1: unacceptable protocol version.
-    assert_eq!(ancient.packet().unwrap(), [0x20, 2, 0, 1]);
+    assert_eq!(strange.packet().unwrap(), [0x20, 2, 0, 1]);
     assert_eq!(
         exchange(&["-d", "{}", &format!("{}/api/v1/WRONG/telemetry", server.http)]),
         (401, String::new())
@@ -120,7 +246,13 @@ fn bad_json_is_answered_as_the_protocol_can() {
     // MQTT 5, quality 1: PUBACK with reason 0x99, and the connection stays.
     let mut new = Wire::connect(server.mqtt_port, TOKEN, 5);
     new.send(&publish(1, TOPIC, b"{oops", 5));
-    assert_eq!(new.packet().unwrap(), [0x40, 4, 0, 1, 0x99, 0]);
+    let told = new.packet().unwrap();
+    assert_eq!(
+        (&told[2..5], &told[6..7]),
+        (&[0, 1, 0x99][..], &[0x1F][..]),
+        "with a reason string: {told:?}"
+    );
+    assert!(String::from_utf8_lossy(&told[9..]).contains("not JSON"), "{told:?}");
     // An unknown topic: reason 0x90, and the connection stays.
     new.send(&publish(2, "v1/devices/me/nonsense", b"{}", 5));
     assert_eq!(new.packet().unwrap(), [0x40, 4, 0, 2, 0x90, 0]);

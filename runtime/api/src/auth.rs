@@ -2,12 +2,10 @@
 //!
 //! 1. [`token`] – what a client holds: signed, for one purpose, for a time,
 //! 2. [`password`] – Argon2 on the blocking pool, a few at a time,
-//! 3. [`attempts`] – failed logins by e-mail address,
-//! 4. [`pair`] – the two tokens that a login answers.
+//! 3. [`pair`] – the two tokens that a login answers.
 //!
 //! Knows no routes.
 
-pub mod attempts;
 pub mod pair;
 pub mod password;
 pub mod token;

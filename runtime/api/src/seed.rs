@@ -7,8 +7,7 @@ pub mod chains;
 
 use model::entity::device::CredentialsRef;
 use model::entity::{
-    Authority, CredentialsType, Customer, Device, DeviceCredentials, DeviceProfile, IdRef, RuleChain, RuleChainMetadata, StoredChain,
-    Tenant, User,
+    Authority, Customer, Device, DeviceCredentials, DeviceProfile, IdRef, Proof, RuleChain, RuleChainMetadata, StoredChain, Tenant, User,
 };
 use model::{Clock, CustomerId, DeviceId, EntityKind, RuleChainId, TenantId, UserId};
 use plugins::Catalog;
@@ -280,23 +279,23 @@ pub async fn create_device(
         additional_info: None,
         version: None,
     };
-    Ok(save_new_device(store, clock, tenant, &mut device, token).await?)
+    Ok(save_new_device(store, clock, tenant, &mut device, Proof::token(token)).await?)
 }
 
-/// Saves a new device and its token.
+/// Saves a new device and its credentials.
 pub(crate) async fn save_new_device(
     store: &dyn Store,
     clock: &dyn Clock,
     tenant: TenantId,
     device: &mut Device,
-    token: &str,
+    proof: Proof,
 ) -> Result<DeviceId, StorageError> {
     let id = DeviceId::generate(tenant);
     device.id = Some(id.into());
     device.tenant_id = Some(IdRef::tenant(tenant));
     device.created_time = clock.now_ms();
     record::save(store, tenant, id.id, 0, device).await?;
-    if let Err(error) = store.save_credentials(tenant, new_credentials(id, clock.now_ms(), token)).await {
+    if let Err(error) = store.save_credentials(tenant, new_credentials(id, clock.now_ms(), proof)).await {
         store.delete_entity(id.entity()).await?;
         return Err(error);
     }
@@ -304,14 +303,14 @@ pub(crate) async fn save_new_device(
 }
 
 /// Credentials of a device that has none yet.
-pub(crate) fn new_credentials(device: DeviceId, now_ms: i64, token: &str) -> DeviceCredentials {
+pub(crate) fn new_credentials(device: DeviceId, now_ms: i64, proof: Proof) -> DeviceCredentials {
     DeviceCredentials {
         id: Some(CredentialsRef { id: Uuid::now_v7() }),
         created_time: now_ms,
         device_id: device.into(),
-        credentials_type: CredentialsType::AccessToken,
-        credentials_id: token.to_owned(),
-        credentials_value: None,
+        credentials_type: proof.credentials_type,
+        credentials_id: proof.credentials_id,
+        credentials_value: proof.credentials_value,
         version: Some(1),
     }
 }

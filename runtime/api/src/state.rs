@@ -9,13 +9,12 @@ use std::sync::atomic::AtomicBool;
 
 use components::Components;
 use model::Clock;
-use session::Sessions;
+use session::{Attempts, Sessions};
 use storage::Store;
 use tenant::App;
 use tokio::sync::Semaphore;
 
 use crate::ApiError;
-use crate::auth::attempts::Attempts;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::limited::Limited;
@@ -31,6 +30,9 @@ const UPLOADS_AT_ONCE: usize = 4;
 const UPLOADS_WAITING_MAX: usize = 32;
 /// Changes that run to their end at one time, whether their clients wait or not.
 const CHANGES_AT_ONCE: usize = 256;
+
+/// Failed logins before an e-mail address is kept out for a minute.
+const LOGIN_FAILURES_MAX: u32 = 10;
 
 /// What the API is made from.
 pub struct ApiConfig {
@@ -68,7 +70,8 @@ pub struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
-    pub(crate) attempts: Attempts,
+    /// Failed logins by e-mail address.
+    pub(crate) attempts: Attempts<String>,
     pub(crate) turns: Turns,
     pub(crate) checks: Limited,
     pub(crate) uploads: Limited,
@@ -99,7 +102,7 @@ impl ApiState {
             clock,
             tokens: Tokens::new(&signing_key),
             passwords: Passwords::new(),
-            attempts: Attempts::default(),
+            attempts: Attempts::new(LOGIN_FAILURES_MAX),
             turns: Turns::default(),
             checks: Limited::new(CHECKS_AT_ONCE, CHECKS_WAITING_MAX),
             uploads: Limited::new(UPLOADS_AT_ONCE, UPLOADS_WAITING_MAX),

@@ -3,6 +3,7 @@
 //! A stored entity is an [`EntityRecord`]: the fields every store indexes, and the JSON of one of the types here as its body.
 
 pub mod alarm;
+pub mod credentials;
 pub mod device;
 pub mod event;
 pub mod listener;
@@ -11,6 +12,7 @@ pub mod rule_chain;
 pub mod user;
 
 pub use alarm::{Alarm, Severity};
+pub use credentials::{CredentialsError, MqttBasic, Proof};
 pub use device::{CredentialsType, Device, DeviceCredentials, DeviceProfile};
 pub use event::{Event, EventKind};
 pub use listener::{Carrier, StreamListener};

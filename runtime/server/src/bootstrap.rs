@@ -92,11 +92,19 @@ async fn login(
 
 /// Says that the server is there, and what to do next.
 pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration) {
-    let Listening { http, mqtt, .. } = listening;
+    let Listening {
+        http, mqtt, https, mqtts, ..
+    } = listening;
     println!(
         "Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt} (ready after {} ms)",
         took.as_millis()
     );
+    if let Some(https) = https {
+        println!("Over TLS: REST and HTTP devices on https://{https}");
+    }
+    if let Some(mqtts) = mqtts {
+        println!("Over TLS: MQTT devices on {mqtts}");
+    }
     println!("Data is kept in {}", config.data_dir.display());
     if let Some(password) = told.password {
         println!("\nSystem administrator: {ADMIN}, password {password}\nThis password is shown only now.");

@@ -41,6 +41,18 @@ pub struct ServeOptions {
     /// Address of MQTT [default: 0.0.0.0:1883, with --demo 127.0.0.1:1883]
     #[arg(long, env = "PACIFICSOFT_MQTT", value_name = "ADDR")]
     pub mqtt: Option<String>,
+    /// Address of REST API and HTTP device API over TLS, such as 0.0.0.0:8443 [default: not served]
+    #[arg(long, env = "PACIFICSOFT_HTTPS", value_name = "ADDR")]
+    pub https: Option<String>,
+    /// Address of MQTT over TLS, such as 0.0.0.0:8883 [default: not served]
+    #[arg(long, env = "PACIFICSOFT_MQTTS", value_name = "ADDR")]
+    pub mqtts: Option<String>,
+    /// Certificate of the server, and those between it and its root (PEM). Read again when the file changes, or at SIGHUP
+    #[arg(long, env = "PACIFICSOFT_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key of that certificate (PEM)
+    #[arg(long, env = "PACIFICSOFT_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
     /// Address of CoAP (not served by this version)
     #[arg(long, env = "PACIFICSOFT_COAP", value_name = "ADDR")]
     pub coap: Option<String>,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use components::CompileLimits;
+use transport::TlsFiles;
 
 use crate::cli::ServeOptions;
 
@@ -20,6 +21,8 @@ pub struct Config {
     pub mqtt: SocketAddr,
     /// Ports that tenants' listeners may have.
     pub stream_ports: Option<RangeInclusive<u16>>,
+    /// Addresses over TLS, with the files of the certificate.
+    pub secure: Option<Secure>,
     /// Further components.
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
@@ -30,6 +33,17 @@ pub struct Config {
     pub demo: bool,
     /// Password of the system administrator, for the first start.
     pub admin_password: Option<String>,
+}
+
+/// What is served over TLS: at least one of the addresses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Secure {
+    /// Certificate and key.
+    pub files: TlsFiles,
+    /// REST API and HTTP device API.
+    pub https: Option<SocketAddr>,
+    /// MQTT.
+    pub mqtts: Option<SocketAddr>,
 }
 
 impl Config {
@@ -53,6 +67,7 @@ impl Config {
     }
 
     fn merge(options: ServeOptions, file: ServeOptions) -> Result<Self> {
+        let secure = secure(&options, &file)?;
         if options.coap.or(file.coap).is_some() {
             bail!("coap is not served by this version: leave the option out");
         }
@@ -64,6 +79,7 @@ impl Config {
             http: address("http", options.http.or(file.http), 8080)?,
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
             stream_ports: options.stream_ports.or(file.stream_ports).map(|text| ports(&text)).transpose()?,
+            secure,
             components: options.components.or(file.components),
             compile: compile_limits(
                 options.compile_seconds.or(file.compile_seconds),
@@ -85,6 +101,28 @@ fn compile_limits(seconds: Option<u64>, memory_mib: Option<u64>) -> CompileLimit
         cpu_s: seconds.unwrap_or(default.cpu_s),
         memory_bytes: memory_mib.map_or(default.memory_bytes, |mib| mib.saturating_mul(1 << 20)),
     }
+}
+
+fn secure(options: &ServeOptions, file: &ServeOptions) -> Result<Option<Secure>> {
+    let given = |name: &str, option: &Option<String>, file: &Option<String>| {
+        let address = option.as_ref().or(file.as_ref());
+        address.map(|address| resolve(name, address)).transpose()
+    };
+    let https = given("https", &options.https, &file.https)?;
+    let mqtts = given("mqtts", &options.mqtts, &file.mqtts)?;
+    if https.is_none() && mqtts.is_none() {
+        return Ok(None);
+    }
+    let certificate = options.tls_certificate.as_ref().or(file.tls_certificate.as_ref());
+    let key = options.tls_key.as_ref().or(file.tls_key.as_ref());
+    let (Some(certificate), Some(key)) = (certificate, key) else {
+        bail!("https and mqtts need tls-certificate and tls-key");
+    };
+    let files = TlsFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    };
+    Ok(Some(Secure { files, https, mqtts }))
 }
 
 fn read(path: &Path) -> Result<ServeOptions> {
@@ -168,6 +206,18 @@ mod tests {
         ] {
             assert_eq!(ports(text).ok(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn tls_needs_a_certificate_and_its_key() {
+        let secure = |text: &str| Config::merge(ServeOptions::default(), parse(text).unwrap());
+        assert_eq!(secure("tls-key = \"k\"").unwrap().secure, None);
+        let refused = secure("mqtts = \"127.0.0.1:8883\"\ntls-key = \"k\"").unwrap_err().to_string();
+        assert!(refused.contains("tls-certificate"), "{refused}");
+        let whole = secure("mqtts = \"127.0.0.1:8883\"\ntls-key = \"k\"\ntls-certificate = \"c\"").unwrap();
+        let secure = whole.secure.unwrap();
+        assert_eq!((secure.mqtts.map(|address| address.port()), secure.https), (Some(8883), None));
+        assert_eq!(secure.files.key.to_str(), Some("k"));
     }
 
     #[test]

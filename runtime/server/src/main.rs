@@ -58,6 +58,7 @@ fn serve(options: cli::ServeOptions) -> Result<()> {
         .with_writer(std::io::stderr)
         .init();
     raise_open_files();
+    transport::tls::install_provider();
     let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -71,13 +72,21 @@ async fn run(config: Config, metrics: metrics_exporter_prometheus::PrometheusHan
     let started = Instant::now();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let server = Server::build(&config, metrics).await?;
     let told = bootstrap::first_start(&server, &config).await?;
     let listening = server.listen(&config).await?;
     bootstrap::greet(&listening, &config, told, started.elapsed());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                if let Some(certificates) = &listening.certificates {
+                    certificates.look();
+                }
+            }
+        }
     }
     tracing::info!("stopping");
     listening.stop().await?;

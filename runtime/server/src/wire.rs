@@ -18,10 +18,10 @@ use rules::NodeSurroundings;
 use session::{AdapterSource, Adapters, CloseReason, Sessions, SessionsConfig};
 use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use transport::{MqttConfig, MqttListener};
+use transport::tls::Purpose;
+use transport::{Certificates, HttpListener, MqttConfig, MqttListener, MqttService, Tls};
 
 use crate::config::Config;
 use crate::listeners::{Making, TenantListeners};
@@ -49,6 +49,10 @@ pub struct Server {
 pub struct Listening {
     pub http: std::net::SocketAddr,
     pub mqtt: std::net::SocketAddr,
+    pub https: Option<std::net::SocketAddr>,
+    pub mqtts: Option<std::net::SocketAddr>,
+    /// Of what is served over TLS.
+    pub certificates: Option<Certificates>,
     ready: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -115,7 +119,7 @@ impl Server {
             router,
             adapters: Adapters::with_source(device_api, Arc::clone(&source), log.clone(), Arc::clone(&clock)),
             clock: Arc::clone(&clock),
-            payload_bytes_max: MqttConfig::new(config.mqtt).packet_bytes_max,
+            payload_bytes_max: MqttConfig::default().packet_bytes_max,
         });
         let listeners = TenantListeners::new(Making {
             host: config.mqtt.ip(),
@@ -139,19 +143,18 @@ impl Server {
 
     /// Opens the doors.
     pub async fn listen(self, config: &Config) -> Result<Listening> {
-        let http = TcpListener::bind(config.http)
-            .await
-            .with_context(|| format!("HTTP cannot listen on {}", config.http))?;
-        let mqtt = MqttListener::bind(MqttConfig::new(config.mqtt))
-            .await
-            .with_context(|| format!("MQTT cannot listen on {}", config.mqtt))?;
+        let doors = Doors::open(config).await?;
         self.listeners
             .start_stored(&*self.store)
             .await
             .context("the stored listeners were not started")?;
-        let (http_address, mqtt_address) = (http.local_addr()?, mqtt.address()?);
+        let (http, mqtt) = (doors.http.address()?, doors.mqtt.address()?);
+        let https = doors.https.as_ref().map(HttpListener::address).transpose()?;
+        let mqtts = doors.mqtts.as_ref().map(MqttListener::address).transpose()?;
+        let certificates = doors.certificates.clone();
         let ready = Arc::new(AtomicBool::new(true));
         let (stop, stopping) = watch::channel(false);
+        let service = MqttService::new(self.sessions.clone(), MqttConfig::default());
         let render = self.metrics.clone();
         let gateway = api::router(api::ApiConfig {
             store: Arc::clone(&self.store),
@@ -164,21 +167,14 @@ impl Server {
             metrics: Box::new(move || render.render()),
             ready: Arc::clone(&ready),
         })
-        .merge(transport::http::router(self.sessions.clone()));
-        let mut stop_http = stopping.clone();
-        let serve_http = axum::serve(http, gateway).with_graceful_shutdown(async move {
-            // Ends with an error when the sender is gone: then it is time, too.
-            let _ = stop_http.wait_for(|stopping| *stopping).await;
-        });
+        .merge(transport::http::router(self.sessions.clone()))
+        .merge(transport::mqtt::websocket::router(service.clone()));
+        let tasks = doors.serve(&gateway, &service, &stopping);
+        if let Some(certificates) = certificates.clone() {
+            // Ends with the process.
+            actor::spawn("certificates", certificates.watch());
+        }
         let upkeep = self.metrics.clone();
-        let tasks = vec![
-            actor::spawn("http", async move {
-                if let Err(error) = serve_http.await {
-                    tracing::error!(%error, "HTTP is not served any more");
-                }
-            }),
-            actor::spawn("mqtt", mqtt.run(self.sessions.clone(), stopping)),
-        ];
         // Both end with the process.
         actor::spawn("adapters of listeners", self.listeners.clone().follow());
         actor::spawn("metrics upkeep", async move {
@@ -188,13 +184,64 @@ impl Server {
             }
         });
         Ok(Listening {
-            http: http_address,
-            mqtt: mqtt_address,
+            http,
+            mqtt,
+            https,
+            mqtts,
+            certificates,
             ready,
             stop,
             tasks,
             server: self,
         })
+    }
+}
+
+/// Everything that listens.
+struct Doors {
+    http: HttpListener,
+    mqtt: MqttListener,
+    https: Option<HttpListener>,
+    mqtts: Option<MqttListener>,
+    certificates: Option<Certificates>,
+}
+
+impl Doors {
+    async fn open(config: &Config) -> Result<Self> {
+        let http = async |address, tls| {
+            let listening = HttpListener::bind(address, tls).await;
+            listening.with_context(|| format!("HTTP cannot listen on {address}"))
+        };
+        let mqtt = async |address, tls| {
+            let listening = MqttListener::bind(address, tls).await;
+            listening.with_context(|| format!("MQTT cannot listen on {address}"))
+        };
+        let mut doors = Doors {
+            http: http(config.http, None).await?,
+            mqtt: mqtt(config.mqtt, None).await?,
+            https: None,
+            mqtts: None,
+            certificates: None,
+        };
+        if let Some(secure) = &config.secure {
+            let certificates = Certificates::load(secure.files.clone()).context("TLS cannot be served")?;
+            if let Some(address) = secure.https {
+                doors.https = Some(http(address, Some(Tls::new(&certificates, Purpose::Http)?)).await?);
+            }
+            if let Some(address) = secure.mqtts {
+                doors.mqtts = Some(mqtt(address, Some(Tls::new(&certificates, Purpose::Mqtt)?)).await?);
+            }
+            doors.certificates = Some(certificates);
+        }
+        Ok(doors)
+    }
+
+    fn serve(self, gateway: &axum::Router, service: &MqttService, stopping: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+        let http = [Some(self.http), self.https].into_iter().flatten();
+        let http = http.map(|listener| actor::spawn("http", listener.run(gateway.clone(), stopping.clone())));
+        let mqtt = [Some(self.mqtt), self.mqtts].into_iter().flatten();
+        let mqtt = mqtt.map(|listener| actor::spawn("mqtt", listener.run(service.clone(), stopping.clone())));
+        http.chain(mqtt).collect()
     }
 }
 

@@ -9,6 +9,12 @@ pub enum AuthError {
     /// Nobody has these credentials.
     #[error("unknown credentials")]
     Unknown,
+    /// Too many wrong ones came from there: they are not looked at before some time has passed.
+    #[error("too many wrong credentials came from there")]
+    TooMany {
+        /// Seconds.
+        retry_after_s: u64,
+    },
     /// They cannot be looked up now.
     #[error("credentials cannot be checked now")]
     Unavailable,

@@ -1,41 +1,111 @@
 //! From what a device presents to who it is.
 
-use model::DeviceId;
-use model::entity::CredentialsType;
+use model::entity::credentials::{self, TEXT_BYTES_MAX};
+use model::entity::{CredentialsType, DeviceCredentials};
+use model::{DeviceId, TenantId};
 use storage::CredentialStore;
 
 use crate::AuthError;
 
-/// Bytes of a token at most: longer ones are not looked up.
-const TOKEN_BYTES_MAX: usize = 512;
-
 /// What a device presents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credentials<'a> {
-    /// A secret token: MQTT user name, part of an HTTP or CoAP path.
+    /// A secret token, part of an HTTP or CoAP path.
     AccessToken(&'a str),
+    /// What CONNECT says. The user name may be an access token.
+    Mqtt {
+        /// May be empty.
+        client_id: &'a str,
+        /// None: as good as an empty one.
+        user_name: Option<&'a str>,
+        /// None: as good as an empty one.
+        password: Option<&'a str>,
+    },
+    /// A certificate (DER) whose key the device has proved to have.
+    Certificate(&'a [u8]),
 }
 
 /// Finds the device that credentials belong to.
 ///
 /// # Errors
-/// [`AuthError`]; an unknown token and one of another kind are told apart by nobody.
-pub async fn authenticate(store: &(impl CredentialStore + ?Sized), credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
-    let Credentials::AccessToken(token) = credentials;
-    if token.is_empty() {
-        return Err(AuthError::Missing);
+/// [`AuthError`]; unknown credentials, those of another kind and a wrong password are told apart by nobody.
+pub async fn authenticate(store: &(impl CredentialStore + ?Sized), presented: Credentials<'_>) -> Result<DeviceId, AuthError> {
+    match presented {
+        Credentials::AccessToken(token) => {
+            let found = find(store, token).await?;
+            opened(found, |found| found.credentials_type == CredentialsType::AccessToken)
+        }
+        Credentials::Certificate(der) => {
+            let value = credentials::certificate_text(der);
+            let found = find(store, &credentials::certificate_id(&value)).await?;
+            opened(found, |found| {
+                found.credentials_type == CredentialsType::X509Certificate && found.credentials_value.as_deref() == Some(&*value)
+            })
+        }
+        Credentials::Mqtt {
+            client_id,
+            user_name,
+            password,
+        } => by_connect(store, client_id, user_name.unwrap_or_default(), password).await,
     }
-    if token.len() > TOKEN_BYTES_MAX {
+}
+
+/// The order of the reference: client id alone when there is no user name; client id and user name; the user name.
+async fn by_connect(
+    store: &(impl CredentialStore + ?Sized),
+    client_id: &str,
+    user_name: &str,
+    password: Option<&str>,
+) -> Result<DeviceId, AuthError> {
+    if client_id.len() > TEXT_BYTES_MAX || user_name.len() > TEXT_BYTES_MAX {
         return Err(AuthError::Unknown);
     }
-    match store.credentials(token).await {
-        Ok(Some((tenant, found))) if found.credentials_type == CredentialsType::AccessToken => {
-            Ok(DeviceId::new(tenant, found.device_id.id))
+    let basic = |found: &DeviceCredentials| {
+        found
+            .mqtt_basic()
+            .is_some_and(|stored| stored.opened_by(client_id, user_name, password))
+    };
+    if user_name.is_empty() {
+        if client_id.is_empty() {
+            return Err(AuthError::Missing);
         }
-        Ok(_) => Err(AuthError::Unknown),
-        Err(error) => {
-            tracing::error!(%error, "device credentials could not be read");
-            Err(AuthError::Unavailable)
+        return opened(find(store, &credentials::client_id(client_id)).await?, basic);
+    }
+    if !client_id.is_empty() {
+        let found = find(store, &credentials::both_id(client_id, user_name)).await?;
+        // Two pairs can have one id (`a|b`, `c` and `a`, `b|c`): only its own pair is refused for a wrong password here.
+        let own = |stored: credentials::MqttBasic| {
+            (stored.client_id.as_deref(), stored.user_name.as_deref()) == (Some(client_id), Some(user_name))
+        };
+        if found.as_ref().is_some_and(|(_, found)| found.mqtt_basic().is_some_and(own)) {
+            return opened(found, basic);
         }
+    }
+    opened(find(store, user_name).await?, |found| match found.credentials_type {
+        CredentialsType::AccessToken => true,
+        CredentialsType::MqttBasic => basic(found),
+        CredentialsType::X509Certificate => false,
+    })
+}
+
+type Found = Option<(TenantId, DeviceCredentials)>;
+
+async fn find(store: &(impl CredentialStore + ?Sized), id: &str) -> Result<Found, AuthError> {
+    if id.is_empty() {
+        return Err(AuthError::Missing);
+    }
+    if id.len() > TEXT_BYTES_MAX {
+        return Err(AuthError::Unknown);
+    }
+    store.credentials(id).await.map_err(|error| {
+        tracing::error!(%error, "device credentials could not be read");
+        AuthError::Unavailable
+    })
+}
+
+fn opened(found: Found, opens: impl FnOnce(&DeviceCredentials) -> bool) -> Result<DeviceId, AuthError> {
+    match found {
+        Some((tenant, found)) if opens(&found) => Ok(DeviceId::new(tenant, found.device_id.id)),
+        _ => Err(AuthError::Unknown),
     }
 }

@@ -4,14 +4,16 @@
 //! learns when they are durable. Transports drive it: they frame bytes and know no device. Reading order:
 //!
 //! 1. [`identity`] – from what a device presents to who it is,
-//! 2. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
-//! 3. [`session`] – one session: publish, events, end,
-//! 4. [`manager`] – the actor that knows every connection: takeover, closing,
-//! 5. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
+//! 2. [`attempts`] – who failed to say so, how often,
+//! 3. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
+//! 4. [`session`] – one session: publish, events, end,
+//! 5. [`manager`] – the actor that knows every connection: takeover, closing,
+//! 6. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
 //!
 //! This crate must not know MQTT, HTTP or CoAP.
 
 pub mod adapters;
+pub mod attempts;
 pub mod error;
 pub mod identity;
 pub mod manager;
@@ -20,6 +22,7 @@ pub mod session;
 pub mod stream;
 
 pub use adapters::{AdapterSource, Adapters};
+pub use attempts::Attempts;
 pub use error::{AuthError, OpenError, PublishError};
 pub use identity::Credentials;
 pub use manager::{ManagerState, Sessions, SessionsConfig};

@@ -1,6 +1,7 @@
 //! The actor that knows every connection: a device has one, and the newest wins.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use xtra::{Actor, Context, Handler};
 
 use crate::identity::{self, Credentials};
 use crate::session::{Close, CloseReason, Session, SessionActor, SessionState};
-use crate::{Adapters, AuthError, OpenError};
+use crate::{Adapters, Attempts, AuthError, OpenError};
 
 /// Publishes of one session whose effects are not durable yet, at most.
 const WINDOW: usize = 512;
+/// Wrong credentials from one network address before it is kept out for a minute. Many devices can share an address.
+const WRONG_CREDENTIALS_MAX: u32 = 100;
 /// Sessions shown at most when the manager is observed.
 const SHOWN_MAX: usize = 100;
 
@@ -41,6 +44,7 @@ pub struct Sessions(Arc<Inner>);
 
 struct Inner {
     config: SessionsConfig,
+    attempts: Attempts<IpAddr>,
     manager: Control<SessionManager>,
 }
 
@@ -150,7 +154,11 @@ impl Sessions {
     pub fn start(config: SessionsConfig) -> Self {
         let (manager, mailbox) = Control::mailbox();
         actor::spawn("session manager", xtra::run(mailbox, SessionManager::default()));
-        Sessions(Arc::new(Inner { config, manager }))
+        Sessions(Arc::new(Inner {
+            config,
+            attempts: Attempts::new(WRONG_CREDENTIALS_MAX),
+            manager,
+        }))
     }
 
     /// Finds the device that credentials belong to.
@@ -159,6 +167,30 @@ impl Sessions {
     /// [`AuthError`].
     pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
         identity::authenticate(&*self.0.config.store, credentials).await
+    }
+
+    /// As [`Sessions::authenticate`], for somebody at a network address: who presents wrong credentials again and again is not listened
+    /// to for a minute. A success does not undo failures: else one good device would let its neighbour guess.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    pub async fn authenticate_from(&self, address: IpAddr, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
+        let refused = |reason: &'static str| metrics::counter!("session_credentials_refused_total", "reason" => reason).increment(1);
+        if let Err(retry_after_s) = self.0.attempts.check(&address, self.now_ms()) {
+            refused("too many");
+            return Err(AuthError::TooMany { retry_after_s });
+        }
+        let found = self.authenticate(credentials).await;
+        match &found {
+            Err(AuthError::Unknown) => {
+                refused("unknown");
+                self.0.attempts.failed(&address, self.now_ms());
+            }
+            Err(AuthError::Missing) => refused("missing"),
+            Err(AuthError::Unavailable) => refused("unavailable"),
+            Err(AuthError::TooMany { .. }) | Ok(_) => {}
+        }
+        found
     }
 
     /// Opens the session of a connection. An older connection of the device is closed.

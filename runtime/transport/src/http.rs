@@ -1,16 +1,27 @@
 //! The HTTP device API, below `/api/v1/{token}`. Each request is a session of one exchange.
+//!
+//! 1. [`caller`] – who asks, and what it sends,
+//! 2. [`listener`] – the sockets, for this API and all others,
+//! 3. [`patient`] – gives slow readers up.
+
+mod caller;
+pub mod listener;
+mod patient;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Path, Query};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::DownlinkKind;
 use session::{AuthError, Credentials, Event, Inbound, OpenError, PublishError, Session, Sessions, Transport};
+
+use caller::{Body, Caller};
+pub use listener::{ClientAddress, HttpListener};
 
 /// Bytes of a body at most.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -36,22 +47,22 @@ pub fn router(sessions: Sessions) -> Router {
         .with_state(sessions)
 }
 
-async fn telemetry(State(sessions): State<Sessions>, Path(token): Path<String>, body: Bytes) -> Response {
-    publish(&sessions, &token, "POST telemetry", body).await
+async fn telemetry(caller: Caller, Path(token): Path<String>, Body(body): Body) -> Response {
+    publish(&caller, &token, "POST telemetry", body).await
 }
 
-async fn save_attributes(State(sessions): State<Sessions>, Path(token): Path<String>, body: Bytes) -> Response {
-    publish(&sessions, &token, "POST attributes", body).await
+async fn save_attributes(caller: Caller, Path(token): Path<String>, Body(body): Body) -> Response {
+    publish(&caller, &token, "POST attributes", body).await
 }
 
-async fn reply(State(sessions): State<Sessions>, Path((token, id)): Path<(String, String)>, body: Bytes) -> Response {
-    publish(&sessions, &token, &format!("POST rpc/{id}"), body).await
+async fn reply(caller: Caller, Path((token, id)): Path<(String, String)>, Body(body): Body) -> Response {
+    publish(&caller, &token, &format!("POST rpc/{id}"), body).await
 }
 
-async fn attributes(State(sessions): State<Sessions>, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
+async fn attributes(caller: Caller, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
     let query = parameters.into_iter().collect();
     ask(
-        &sessions,
+        &caller,
         &token,
         Inbound::new(Transport::Http, "GET attributes", query, Bytes::new()),
         DownlinkKind::AttributeResponse,
@@ -59,9 +70,9 @@ async fn attributes(State(sessions): State<Sessions>, Path(token): Path<String>,
     .await
 }
 
-async fn call(State(sessions): State<Sessions>, Path(token): Path<String>, body: Bytes) -> Response {
+async fn call(caller: Caller, Path(token): Path<String>, Body(body): Body) -> Response {
     ask(
-        &sessions,
+        &caller,
         &token,
         Inbound::new(Transport::Http, "POST rpc", Vec::new(), body),
         DownlinkKind::RpcResponse,
@@ -69,18 +80,18 @@ async fn call(State(sessions): State<Sessions>, Path(token): Path<String>, body:
     .await
 }
 
-async fn wait_for_rpc(State(sessions): State<Sessions>, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
-    wait(&sessions, &token, &parameters, DownlinkKind::RpcRequest).await
+async fn wait_for_rpc(caller: Caller, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
+    wait(&caller, &token, &parameters, DownlinkKind::RpcRequest).await
 }
 
-async fn attribute_updates(State(sessions): State<Sessions>, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
-    wait(&sessions, &token, &parameters, DownlinkKind::Attributes).await
+async fn attribute_updates(caller: Caller, Path(token): Path<String>, Query(parameters): Parameters) -> Response {
+    wait(&caller, &token, &parameters, DownlinkKind::Attributes).await
 }
 
 /// Hands a body to the device's actor; answers 200 when its effects are durable.
-async fn publish(sessions: &Sessions, token: &str, address: &str, body: Bytes) -> Response {
+async fn publish(caller: &Caller, token: &str, address: &str, body: Bytes) -> Response {
     let exchanged = async {
-        let mut session = open(sessions, token, false).await?;
+        let mut session = open(caller, token, false).await?;
         session
             .publish(Inbound::new(Transport::Http, address, Vec::new(), body))
             .await
@@ -91,9 +102,9 @@ async fn publish(sessions: &Sessions, token: &str, address: &str, body: Bytes) -
 }
 
 /// Asks something and answers what comes back.
-async fn ask(sessions: &Sessions, token: &str, inbound: Inbound, kind: DownlinkKind) -> Response {
+async fn ask(caller: &Caller, token: &str, inbound: Inbound, kind: DownlinkKind) -> Response {
     let exchanged = async {
-        let mut session = open(sessions, token, false).await?;
+        let mut session = open(caller, token, false).await?;
         session.publish(inbound).await.map_err(refused)?;
         downlink(&mut session, kind, ANSWER_TIMEOUT).await
     };
@@ -101,14 +112,17 @@ async fn ask(sessions: &Sessions, token: &str, inbound: Inbound, kind: DownlinkK
 }
 
 /// Waits until the server has something for the device.
-async fn wait(sessions: &Sessions, token: &str, parameters: &HashMap<String, String>, kind: DownlinkKind) -> Response {
+async fn wait(caller: &Caller, token: &str, parameters: &HashMap<String, String>, kind: DownlinkKind) -> Response {
     let exchanged = async {
         let timeout_ms = match parameters.get("timeout").map(|text| text.parse::<u64>()) {
             None => POLL_MS.0,
             Some(Ok(timeout_ms)) => timeout_ms.min(POLL_MS.1),
-            Some(Err(_)) => return Err((StatusCode::BAD_REQUEST, "timeout must be a number of milliseconds".to_owned())),
+            Some(Err(_)) => {
+                let reason = "timeout must be a number of milliseconds".to_owned();
+                return Err((StatusCode::BAD_REQUEST, reason).into());
+            }
         };
-        let mut session = open(sessions, token, true).await?;
+        let mut session = open(caller, token, true).await?;
         let answer = downlink(&mut session, kind, Duration::from_millis(timeout_ms)).await;
         session.close().await;
         answer
@@ -116,30 +130,49 @@ async fn wait(sessions: &Sessions, token: &str, parameters: &HashMap<String, Str
     finish(exchanged.await)
 }
 
-type Refusal = (StatusCode, String);
+/// How a request is refused; with a reason in words, or none.
+struct Refusal {
+    status: StatusCode,
+    reason: String,
+    retry_after_s: Option<u64>,
+}
 
-async fn open(sessions: &Sessions, token: &str, listening: bool) -> Result<Session, Refusal> {
-    let device = sessions
-        .authenticate(Credentials::AccessToken(token))
-        .await
-        .map_err(|error| match error {
-            AuthError::Missing | AuthError::Unknown => (StatusCode::UNAUTHORIZED, String::new()),
-            AuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        })?;
-    sessions
-        .exchange(device, Transport::Http, listening)
-        .await
-        .map_err(|error| match error {
-            OpenError::NoDevice => (StatusCode::UNAUTHORIZED, String::new()),
-            OpenError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        })
+impl From<(StatusCode, String)> for Refusal {
+    fn from((status, reason): (StatusCode, String)) -> Self {
+        Refusal {
+            status,
+            reason,
+            retry_after_s: None,
+        }
+    }
+}
+
+async fn open(caller: &Caller, token: &str, listening: bool) -> Result<Session, Refusal> {
+    let found = caller
+        .sessions
+        .authenticate_from(caller.address, Credentials::AccessToken(token))
+        .await;
+    let device = found.map_err(|error| match error {
+        AuthError::Missing | AuthError::Unknown => (StatusCode::UNAUTHORIZED, String::new()).into(),
+        AuthError::TooMany { retry_after_s } => Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            reason: error.to_string(),
+            retry_after_s: Some(retry_after_s),
+        },
+        AuthError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into(),
+    })?;
+    let opened = caller.sessions.exchange(device, Transport::Http, listening).await;
+    opened.map_err(|error| match error {
+        OpenError::NoDevice => (StatusCode::UNAUTHORIZED, String::new()).into(),
+        OpenError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into(),
+    })
 }
 
 fn refused(error: PublishError) -> Refusal {
     match error {
-        PublishError::UnknownAddress => (StatusCode::NOT_FOUND, error.to_string()),
-        PublishError::Malformed(reason) => (StatusCode::BAD_REQUEST, reason),
-        PublishError::Adapter(_) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        PublishError::UnknownAddress => (StatusCode::NOT_FOUND, error.to_string()).into(),
+        PublishError::Malformed(reason) => (StatusCode::BAD_REQUEST, reason).into(),
+        PublishError::Adapter(_) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into(),
     }
 }
 
@@ -148,15 +181,13 @@ async fn settled(session: &mut Session) -> Result<(), Refusal> {
     let mut events = Vec::new();
     loop {
         if tokio::time::timeout_at(deadline, session.events(&mut events)).await.is_err() {
-            return Err((
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the message was not made durable in time".to_owned(),
-            ));
+            let reason = "the message was not made durable in time".to_owned();
+            return Err((StatusCode::SERVICE_UNAVAILABLE, reason).into());
         }
         for event in events.drain(..) {
             match event {
                 Event::Settled(_, Ok(())) => return Ok(()),
-                Event::Settled(_, Err(error)) => return Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+                Event::Settled(_, Err(error)) => return Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into()),
                 Event::Downlink(..) | Event::Close(_) => {}
             }
         }
@@ -168,14 +199,14 @@ async fn downlink(session: &mut Session, kind: DownlinkKind, patience: Duration)
     let mut events = Vec::new();
     loop {
         if tokio::time::timeout_at(deadline, session.events(&mut events)).await.is_err() {
-            return Err((StatusCode::REQUEST_TIMEOUT, String::new()));
+            return Err((StatusCode::REQUEST_TIMEOUT, String::new()).into());
         }
         for event in events.drain(..) {
             match event {
                 Event::Downlink(outbound, found) if found == kind => {
                     return Ok(([(header::CONTENT_TYPE, "application/json")], outbound.payload).into_response());
                 }
-                Event::Settled(_, Err(error)) => return Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+                Event::Settled(_, Err(error)) => return Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into()),
                 Event::Settled(_, Ok(())) | Event::Downlink(..) | Event::Close(_) => {}
             }
         }
@@ -184,11 +215,20 @@ async fn downlink(session: &mut Session, kind: DownlinkKind, patience: Duration)
 
 /// Errors of the device API are a JSON string, or nothing.
 fn finish(result: Result<Response, Refusal>) -> Response {
-    result.unwrap_or_else(|(status, reason)| {
-        if reason.is_empty() {
+    result.unwrap_or_else(|refusal| {
+        let Refusal {
+            status,
+            reason,
+            retry_after_s,
+        } = refusal;
+        let mut answer = if reason.is_empty() {
             status.into_response()
         } else {
             (status, axum::Json(reason)).into_response()
+        };
+        if let Some(seconds) = retry_after_s {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        answer
     })
 }

@@ -1,14 +1,21 @@
 //! Transports: sockets, framing, limits. They turn bytes into what a session takes, and back.
 //!
-//! 1. [`mqtt`] – MQTT 3.1.1 and 5 on one port: `codec` (framing), `state` (pure), `connection` (one socket), `listener`,
-//! 2. [`http`] – the HTTP device API, a router that the gateway serves,
-//! 3. [`stream`] – TCP and UDP listeners whose bytes a stream adapter understands.
+//! 1. [`admission`] – who may connect,
+//! 2. [`tls`] – the server's certificate, and those of devices,
+//! 3. [`mqtt`] – MQTT 3.1, 3.1.1 and 5 on one port, over TLS on another, over WebSocket on that of HTTP,
+//! 4. [`http`] – the HTTP device API, and the sockets of everything that speaks HTTP,
+//! 5. [`stream`] – TCP and UDP listeners whose bytes a stream adapter understands.
 //!
 //! A transport must never know what a device, a chain or a tenant is: it speaks to [`session::Session`] and to nobody else.
 
+pub mod admission;
 pub mod http;
 pub mod mqtt;
 pub mod stream;
 
-pub use mqtt::{MqttConfig, MqttListener};
 pub use stream::{ListenerState, StreamConfig, StreamListeners};
+pub mod tls;
+
+pub use http::HttpListener;
+pub use mqtt::{MqttConfig, MqttListener, MqttService};
+pub use tls::{Certificates, Tls, TlsFiles};

@@ -1,10 +1,10 @@
-//! Credentials of devices. Only access tokens for now: other kinds are refused, since nothing would let such a device in.
+//! Credentials of devices: access tokens, MQTT basic, X.509 certificates (see `model::entity::credentials`).
 
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::DeviceId;
-use model::entity::{CredentialsType, DeviceCredentials};
+use model::entity::{CredentialsType, DeviceCredentials, Proof};
 use session::CloseReason;
 use storage::StorageError;
 use uuid::Uuid;
@@ -12,9 +12,6 @@ use uuid::Uuid;
 use crate::extract::{Body, Member, PathOf, TenantAdmin};
 use crate::state::ApiState;
 use crate::{ApiError, seed};
-
-/// Bytes of a token at most: transports look up no longer ones.
-const TOKEN_BYTES_MAX: usize = 512;
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
@@ -35,91 +32,50 @@ async fn save(
     TenantAdmin { tenant }: TenantAdmin,
     Body(given): Body<DeviceCredentials>,
 ) -> Result<Json<DeviceCredentials>, ApiError> {
-    check_type(given.credentials_type)?;
-    check_token(&given.credentials_id)?;
+    let proof = proof(given.credentials_type, &given.credentials_id, given.credentials_value.as_deref())?;
     let device = DeviceId::new(tenant, given.device_id.id);
     if api.store.entity(device.entity()).await?.is_none() {
         return Err(ApiError::no_entity("Device", device.id));
     }
     api.clone()
-        .finish("save credentials", async move {
-            replace_token(&api, device, &given.credentials_id, given.version).await
-        })
+        .finish("save credentials", async move { replace(&api, device, proof, given.version).await })
         .await
         .map(Json)
 }
 
-/// Refuses kinds of credentials that no transport takes.
-pub(super) fn check_type(kind: CredentialsType) -> Result<(), ApiError> {
-    if kind == CredentialsType::AccessToken {
-        Ok(())
-    } else {
-        Err(ApiError::invalid("Only credentials of the type ACCESS_TOKEN are supported yet"))
-    }
+/// Credentials as somebody gave them, in the form in which they are stored.
+pub(super) fn proof(kind: CredentialsType, id: &str, value: Option<&str>) -> Result<Proof, ApiError> {
+    Proof::new(kind, id, value).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
-/// Refuses tokens that no device could present.
-pub(super) fn check_token(token: &str) -> Result<(), ApiError> {
-    if token.is_empty() {
-        return Err(ApiError::invalid("Device credentials id should be specified!"));
-    }
-    if token.len() > TOKEN_BYTES_MAX {
-        return Err(ApiError::Invalid(format!(
-            "Device credentials id must have {TOKEN_BYTES_MAX} bytes at most"
-        )));
-    }
-    if token.chars().any(|c| c.is_control() || c.is_whitespace() || c == '/') {
-        return Err(ApiError::invalid(
-            "An access token must not contain white space, control characters or '/'",
-        ));
-    }
-    Ok(())
-}
-
-/// Gives a device another token. Whoever is connected with the old one has to connect again. `base`: the version the change is based on.
-pub(super) async fn replace_token(api: &ApiState, device: DeviceId, token: &str, base: Option<u64>) -> Result<DeviceCredentials, ApiError> {
+/// Gives a device other credentials. Whoever is connected with the old ones has to connect again. `base`: the version the change is
+/// based on.
+pub(super) async fn replace(api: &ApiState, device: DeviceId, proof: Proof, base: Option<u64>) -> Result<DeviceCredentials, ApiError> {
     let _turn = api.turns.take(("credentials", device)).await;
     let now_ms = api.clock.now_ms();
     let saved = match api.store.credentials_of(device).await? {
-        None => seed::new_credentials(device, now_ms, token),
+        None => seed::new_credentials(device, now_ms, proof),
         Some(old) => {
             let stored = old.version.unwrap_or(1);
             if let Some(given) = base.filter(|given| *given != stored) {
                 return Err(StorageError::VersionConflict { given, stored }.into());
             }
-            if old.credentials_id == token {
+            let changed = DeviceCredentials {
+                credentials_type: proof.credentials_type,
+                credentials_id: proof.credentials_id,
+                credentials_value: proof.credentials_value,
+                ..old.clone()
+            };
+            if changed == old {
                 return Ok(old);
             }
             DeviceCredentials {
-                credentials_id: token.to_owned(),
-                credentials_value: None,
                 version: Some(stored + 1),
-                ..old
+                ..changed
             }
         }
     };
     api.store.save_credentials(device.tenant, saved.clone()).await?;
     api.sessions.close_device(device, CloseReason::Administrative).await;
     Ok(saved)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_what_devices_can_present() {
-        for (token, taken) in [
-            ("A1_TEST_TOKEN", true),
-            ("a.b-c", true),
-            ("", false),
-            ("a b", false),
-            ("a/b", false),
-            ("a\n", false),
-            (&*"x".repeat(513), false),
-        ] {
-            assert_eq!(check_token(token).is_ok(), taken, "{token}");
-        }
-        assert!(check_type(CredentialsType::MqttBasic).is_err());
-    }
 }

@@ -3,14 +3,14 @@
 use axum::extract::State;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use model::entity::{CredentialsType, Customer, Device, DeviceProfile, IdRef};
+use model::entity::{CredentialsType, Customer, Device, DeviceProfile, IdRef, Proof};
 use model::{DeviceId, EntityKind, TenantId};
 use serde::Deserialize;
 use session::CloseReason;
 use storage::StorageError;
 use uuid::Uuid;
 
-use super::credentials::{check_token, replace_token};
+use super::credentials::{proof, replace};
 use crate::extract::{Body, Member, Params, PathOf, TenantAdmin};
 use crate::record::{self, check_name, given_customer, shown_customer};
 use crate::state::ApiState;
@@ -44,8 +44,9 @@ async fn save(
     Body(device): Body<Device>,
 ) -> Result<Json<Device>, ApiError> {
     let token = asked.access_token.filter(|token| !token.is_empty());
+    let given = token.map(|token| proof(CredentialsType::AccessToken, &token, None)).transpose()?;
     api.clone()
-        .finish("save device", async move { save_device(&api, tenant, device, token).await })
+        .finish("save device", async move { save_device(&api, tenant, device, given).await })
         .await
         .map(shown)
         .map(Json)
@@ -62,6 +63,7 @@ struct WithCredentials {
 struct GivenCredentials {
     credentials_type: CredentialsType,
     credentials_id: Option<String>,
+    credentials_value: Option<String>,
 }
 
 async fn save_with_credentials(
@@ -69,10 +71,14 @@ async fn save_with_credentials(
     TenantAdmin { tenant }: TenantAdmin,
     Body(WithCredentials { device, credentials }): Body<WithCredentials>,
 ) -> Result<Json<Device>, ApiError> {
-    super::credentials::check_type(credentials.credentials_type)?;
-    let token = credentials.credentials_id.filter(|token| !token.is_empty());
+    let id = credentials.credentials_id.filter(|id| !id.is_empty());
+    let given = match (credentials.credentials_type, id) {
+        // A device without a token is given one.
+        (CredentialsType::AccessToken, None) => None,
+        (kind, id) => Some(proof(kind, &id.unwrap_or_default(), credentials.credentials_value.as_deref())?),
+    };
     api.clone()
-        .finish("save device", async move { save_device(&api, tenant, device, token).await })
+        .finish("save device", async move { save_device(&api, tenant, device, given).await })
         .await
         .map(shown)
         .map(Json)
@@ -126,12 +132,9 @@ async fn give_to(api: ApiState, tenant: TenantId, mut device: Device, customer: 
         .map(Json)
 }
 
-/// Creates or changes a device. A new one without a token gets one that nobody guesses.
-async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, token: Option<String>) -> Result<Device, ApiError> {
+/// Creates or changes a device. A new one without credentials gets a token that nobody guesses.
+async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, given: Option<Proof>) -> Result<Device, ApiError> {
     check_name("Device", "name", &device.name)?;
-    if let Some(token) = &token {
-        check_token(token)?;
-    }
     // First of all: a request for what is not there must not leave a new profile behind.
     let stored = match record::given_id::<Device>(device.id)? {
         None => None,
@@ -144,8 +147,8 @@ async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, token
     }
     give_profile(api, tenant, &mut device).await?;
     let Some((id, stored)) = stored else {
-        let token = token.unwrap_or_else(seed::random_token);
-        let saved = seed::save_new_device(&*api.store, &*api.clock, tenant, &mut device, &token).await;
+        let proof = given.unwrap_or_else(|| Proof::token(&seed::random_token()));
+        let saved = seed::save_new_device(&*api.store, &*api.clock, tenant, &mut device, proof).await;
         saved.map_err(|error| ApiError::saving("Device", error))?;
         return Ok(device);
     };
@@ -153,8 +156,8 @@ async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, token
     device.tenant_id = stored.tenant_id;
     device.version = device.version.or(stored.version);
     let device = change_device(api, tenant, device).await?;
-    if let Some(token) = token {
-        replace_token(api, id, &token, None).await?;
+    if let Some(proof) = given {
+        replace(api, id, proof, None).await?;
     }
     Ok(device)
 }

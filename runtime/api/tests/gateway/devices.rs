@@ -96,6 +96,7 @@ async fn credentials_are_made_given_and_replaced() {
         .post("/api/device/credentials", &people.admin, replaced)
         .await
         .refused(400, 31);
+    other_kinds(&gateway, &people.admin, &saved, device_id).await;
 
     let both = json!({"device": {"name": "D2"}, "credentials": {"credentialsType": "ACCESS_TOKEN", "credentialsId": "OTHER"}});
     let other = gateway.post("/api/device-with-credentials", &people.admin, both).await.ok();
@@ -104,7 +105,65 @@ async fn credentials_are_made_given_and_replaced() {
         Ok(DeviceId::new(people.tenant, id(&other)))
     );
     let taken = json!({"deviceId": other["id"], "credentialsType": "ACCESS_TOKEN", "credentialsId": "SECOND"});
+    gateway
+        .post("/api/device/credentials", &people.admin, {
+            let mut back = saved.clone();
+            back["version"] = json!(null);
+            back
+        })
+        .await
+        .ok();
     gateway.post("/api/device/credentials", &people.admin, taken).await.refused(400, 31);
+}
+
+/// User name and password, then a certificate, instead of a token.
+async fn other_kinds(gateway: &Gateway, admin: &str, token: &serde_json::Value, device: DeviceId) {
+    let path = format!("/api/device/{}/credentials", device.id);
+    let mut given = token.clone();
+    given["credentialsType"] = json!("MQTT_BASIC");
+    given["credentialsId"] = json!(null);
+    for (value, why) in [
+        ("{}", "Both mqtt client id and user name are empty!"),
+        (
+            r#"{"clientId": "c", "password": "p"}"#,
+            "Password cannot be specified along with client id",
+        ),
+        ("c", "Invalid credentials body for simple mqtt credentials!"),
+    ] {
+        given["credentialsValue"] = json!(value);
+        let message = gateway.post("/api/device/credentials", admin, given.clone()).await.refused(400, 31);
+        assert_eq!(message, why, "{value}");
+    }
+    given["credentialsValue"] = json!(r#"{"clientId": "c", "userName": "u", "password": "p"}"#);
+    let saved = gateway.post("/api/device/credentials", admin, given).await.ok();
+    assert_eq!(saved["version"], json!(3));
+    assert_eq!(gateway.get(&path, admin).await.ok(), saved);
+    let presented = |password| Credentials::Mqtt {
+        client_id: "c",
+        user_name: Some("u"),
+        password,
+    };
+    assert_eq!(gateway.sessions.authenticate(presented(Some("p"))).await, Ok(device));
+    assert!(gateway.sessions.authenticate(presented(None)).await.is_err());
+    assert!(gateway.sessions.authenticate(Credentials::AccessToken("SECOND")).await.is_err());
+    // What was read can be written back.
+    assert_eq!(gateway.post("/api/device/credentials", admin, saved.clone()).await.ok(), saved);
+
+    let der: Vec<u8> = std::iter::once(0x30).chain(0..100).collect();
+    let mut certified = saved;
+    certified["credentialsType"] = json!("X509_CERTIFICATE");
+    certified["credentialsValue"] = json!("no certificate");
+    gateway
+        .post("/api/device/credentials", admin, certified.clone())
+        .await
+        .refused(400, 31);
+    let text = model::entity::credentials::certificate_text(&der);
+    certified["credentialsValue"] = json!(format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----"));
+    let saved = gateway.post("/api/device/credentials", admin, certified).await.ok();
+    assert_eq!(saved["credentialsValue"], json!(text));
+    assert_eq!(saved["credentialsId"].as_str().map(str::len), Some(64));
+    assert_eq!(gateway.sessions.authenticate(Credentials::Certificate(&der)).await, Ok(device));
+    assert!(gateway.sessions.authenticate(presented(Some("p"))).await.is_err());
 }
 
 #[tokio::test]

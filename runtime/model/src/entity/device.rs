@@ -70,9 +70,10 @@ pub struct DeviceCredentials {
     pub device_id: IdRef,
     /// Kind.
     pub credentials_type: CredentialsType,
-    /// What the device is found by: the access token itself, unique in the whole system.
+    /// What the device is found by, unique in the whole system: the access token itself, or see [`super::credentials`].
+    #[serde(default, deserialize_with = "text")]
     pub credentials_id: String,
-    /// Certificate (X.509) or JSON of client id, user name and password hash (MQTT basic).
+    /// Certificate (X.509), or JSON of client id, user name and password (MQTT basic).
     #[serde(default)]
     pub credentials_value: Option<String>,
     /// Counts saves.
@@ -135,6 +136,11 @@ impl DeviceProfile {
         let named = self.profile_data.as_ref()?.pointer("/transportConfiguration/adapter")?;
         named.as_str().filter(|name| !name.is_empty())
     }
+}
+
+/// A text that may be null.
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 fn default_type() -> String {

@@ -1,41 +1,20 @@
-//! Accepts MQTT connections.
+//! Accepts MQTT connections, plain or over TLS.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use session::Sessions;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
-use super::connection::{Ended, serve};
-
-/// Limits of a listener.
-#[derive(Clone, Debug)]
-pub struct MqttConfig {
-    /// Where to listen.
-    pub address: SocketAddr,
-    /// Bytes of a packet at most.
-    pub packet_bytes_max: usize,
-    /// Connections at most; more wait to be accepted.
-    pub connections_max: usize,
-}
-
-impl MqttConfig {
-    /// The usual limits.
-    pub fn new(address: SocketAddr) -> Self {
-        MqttConfig {
-            address,
-            packet_bytes_max: 64 << 10,
-            connections_max: 100_000,
-        }
-    }
-}
+use super::accept::Peer;
+use super::service::MqttService;
+use crate::admission::Place;
+use crate::tls::Tls;
 
 /// A listening socket.
 pub struct MqttListener {
     socket: TcpListener,
-    config: MqttConfig,
+    tls: Option<Tls>,
 }
 
 impl MqttListener {
@@ -43,10 +22,10 @@ impl MqttListener {
     ///
     /// # Errors
     /// When the address cannot be used.
-    pub async fn bind(config: MqttConfig) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> std::io::Result<Self> {
         Ok(MqttListener {
-            socket: TcpListener::bind(config.address).await?,
-            config,
+            socket: TcpListener::bind(address).await?,
+            tls,
         })
     }
 
@@ -59,18 +38,14 @@ impl MqttListener {
     }
 
     /// Accepts until `stop` turns true. Connections go on: they are ended through the sessions.
-    pub async fn run(self, sessions: Sessions, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.config.connections_max));
+    pub async fn run(self, service: MqttService, mut stop: watch::Receiver<bool>) {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
                 _ = stop.wait_for(|stopping| *stopping) => return,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, mostly: wait for some to come back.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -78,21 +53,35 @@ impl MqttListener {
                     continue;
                 }
             };
-            let (sessions, packet_bytes_max) = (sessions.clone(), self.config.packet_bytes_max);
-            actor::spawn("mqtt connection", async move {
-                let ended = serve(stream, &sessions, packet_bytes_max).await;
-                metrics::counter!("mqtt_connections_ended_total", "how" => how(&ended)).increment(1);
-                drop(place);
-            });
+            let Some(place) = service.enter(from.ip()) else { continue };
+            actor::spawn("mqtt connection", serve(stream, from, self.tls.clone(), service.clone(), place));
         }
     }
 }
 
-fn how(ended: &Ended) -> &'static str {
-    match ended {
-        Ended::ByDevice => "by device",
-        Ended::Broken => "broken",
-        Ended::Refused(_) => "refused",
-        Ended::ByServer(_) => "by server",
+/// Serves one socket. The handshake is done here, where it holds up nobody else.
+async fn serve(stream: TcpStream, from: SocketAddr, tls: Option<Tls>, service: MqttService, place: Place) {
+    // Acknowledgements are small and must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    let address = from.ip();
+    let Some(tls) = tls else {
+        let peer = Peer {
+            address,
+            certificate: None,
+        };
+        return service.serve(stream, peer, place).await;
+    };
+    match tls.accept(stream).await {
+        Ok(secured) => {
+            let peer = Peer {
+                address,
+                certificate: secured.certificate,
+            };
+            service.serve(secured.stream, peer, place).await;
+        }
+        Err(error) => {
+            tracing::debug!(%address, %error, "a handshake failed");
+            metrics::counter!("tls_handshakes_failed_total", "transport" => "mqtt", "reason" => error.as_str()).increment(1);
+        }
     }
 }

@@ -7,19 +7,25 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use model::DownlinkKind;
 
-use super::packet::{AckCode, Goodbye, Outgoing, Version};
+use super::packet::{AckCode, Goodbye, Granted, Outgoing, Subscribe, Version};
 
+/// Unacknowledged publishes a device may have sent, told to devices that speak MQTT 5.
+pub const RECEIVE_MAX: u16 = 256;
 /// Subscriptions of a connection at most.
 const SUBSCRIPTIONS_MAX: usize = 100;
 /// Bytes of a topic filter at most.
 const FILTER_BYTES_MAX: usize = 1024;
 /// Unacknowledged downlinks at most; more go with quality 0.
 const UNACKNOWLEDGED_MAX: usize = 100;
+/// Bytes of a reason in words at most.
+const REASON_BYTES_MAX: usize = 256;
 
 /// A connection after CONNECT.
 #[derive(Debug)]
 pub struct ConnectionState {
     version: Version,
+    /// Whether the device wants reasons in words.
+    explains: bool,
     pending: VecDeque<Pending>,
     subscriptions: Vec<Subscription>,
     unacknowledged: Vec<u16>,
@@ -38,7 +44,7 @@ enum Wait {
     /// For the settlement with this number.
     For(u64),
     /// For those before it.
-    Turn(AckCode),
+    Turn(AckCode, Option<Box<str>>),
 }
 
 #[derive(Debug)]
@@ -49,25 +55,47 @@ struct Subscription {
 }
 
 /// Why a publish was not understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// No such topic.
     UnknownTopic,
-    /// Not what belongs there.
-    BadPayload,
+    /// Not what belongs there; with the reason.
+    BadPayload(String),
+}
+
+impl Refused {
+    /// In metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Refused::UnknownTopic => "topic",
+            Refused::BadPayload(_) => "payload",
+        }
+    }
 }
 
 impl ConnectionState {
     /// A connection that has just been accepted.
-    pub fn new(version: Version, receive_max: u16) -> Self {
+    pub fn new(version: Version, receive_max: u16, explains: bool) -> Self {
         ConnectionState {
             version,
+            explains,
             pending: VecDeque::new(),
             subscriptions: Vec::new(),
             unacknowledged: Vec::new(),
             unacknowledged_max: usize::from(receive_max).clamp(1, UNACKNOWLEDGED_MAX),
             next_pkid: 1,
         }
+    }
+
+    /// Whether a publish may be looked at.
+    ///
+    /// # Errors
+    /// The connection must end: the device has sent more than it was told it may (MQTT 5, 3.3.4).
+    pub fn admit(&self, pkid: Option<u16>) -> Result<(), Goodbye> {
+        if pkid.is_some() && self.version == Version::V5 && self.pending.len() >= usize::from(RECEIVE_MAX) {
+            return Err(Goodbye::ReceiveMaximumExceeded);
+        }
+        Ok(())
     }
 
     /// A publish was taken under a number.
@@ -85,17 +113,17 @@ impl ConnectionState {
     /// # Errors
     /// The connection must end.
     pub fn refused(&mut self, pkid: Option<u16>, why: Refused) -> Result<(), Goodbye> {
-        let code = match why {
-            Refused::UnknownTopic => AckCode::TopicNameInvalid,
-            // 3.1.1 has no way to say it but to end the connection; nor has quality 0.
-            Refused::BadPayload if pkid.is_none() || self.version == Version::V311 => return Err(Goodbye::PayloadFormatInvalid),
-            Refused::BadPayload => AckCode::PayloadFormatInvalid,
+        let turn = match why {
+            Refused::UnknownTopic => Wait::Turn(AckCode::TopicNameInvalid, None),
+            // The old versions have no way to say it but to end the connection; nor has quality 0.
+            Refused::BadPayload(_) if pkid.is_none() || self.version != Version::V5 => return Err(Goodbye::PayloadFormatInvalid),
+            Refused::BadPayload(mut reason) => {
+                reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+                Wait::Turn(AckCode::PayloadFormatInvalid, self.explains.then(|| reason.into()))
+            }
         };
         if let Some(pkid) = pkid {
-            self.pending.push_back(Pending {
-                pkid,
-                state: Wait::Turn(code),
-            });
+            self.pending.push_back(Pending { pkid, state: turn });
         }
         Ok(())
     }
@@ -104,17 +132,17 @@ impl ConnectionState {
     pub fn settled(&mut self, sequence: u64) {
         // Publishes settle nearly in order: the search ends at the first entries.
         if let Some(pending) = self.pending.iter_mut().find(|pending| pending.state == Wait::For(sequence)) {
-            pending.state = Wait::Turn(AckCode::Success);
+            pending.state = Wait::Turn(AckCode::Success, None);
         }
     }
 
     /// The next acknowledgement that is due.
     pub fn due(&mut self) -> Option<Outgoing> {
-        let code = match self.pending.front()?.state {
-            Wait::For(_) => return None,
-            Wait::Turn(code) => code,
-        };
-        self.pending.pop_front().map(|pending| Outgoing::PubAck(pending.pkid, code))
+        let next = self.pending.pop_front_if(|pending| matches!(pending.state, Wait::Turn(..)))?;
+        match next.state {
+            Wait::Turn(code, reason) => Some(Outgoing::PubAck(next.pkid, code, reason)),
+            Wait::For(_) => None,
+        }
     }
 
     /// Publishes not acknowledged yet.
@@ -122,31 +150,47 @@ impl ConnectionState {
         self.pending.len()
     }
 
-    /// The device subscribes; `kinds` says what a filter brings. Answers the quality granted for each filter.
-    pub fn subscribe(&mut self, filters: Vec<(String, u8)>, kinds: impl Fn(&str) -> Vec<DownlinkKind>) -> Vec<Option<u8>> {
+    /// The device subscribes; `kinds` says what a filter brings. Answers each filter.
+    pub fn subscribe(&mut self, subscribe: Subscribe, mut kinds: impl FnMut(&str) -> Vec<DownlinkKind>) -> Vec<Granted> {
+        let Subscribe { filters, identified, .. } = subscribe;
         let mut granted = Vec::with_capacity(filters.len());
         for (filter, qos) in filters {
             let known = self.subscriptions.iter().any(|subscription| subscription.filter == filter);
-            if filter.len() > FILTER_BYTES_MAX || (!known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX) {
-                granted.push(None);
-                continue;
-            }
-            let kinds = kinds(&filter);
-            if kinds.is_empty() {
-                granted.push(None);
-                continue;
-            }
-            self.subscriptions.retain(|subscription| subscription.filter != filter);
-            let qos = qos.min(1);
-            self.subscriptions.push(Subscription { filter, qos, kinds });
-            granted.push(Some(qos));
+            granted.push(if identified {
+                Granted::IdentifiersNotSupported
+            } else if filter.starts_with("$share/") {
+                Granted::SharedNotSupported
+            } else if filter.len() > FILTER_BYTES_MAX {
+                Granted::TopicFilterInvalid
+            } else if !known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+                Granted::QuotaExceeded
+            } else {
+                self.grant(filter, qos, &mut kinds)
+            });
         }
         granted
     }
 
-    /// The device wants no more of some filters.
-    pub fn unsubscribe(&mut self, filters: &[String]) {
-        self.subscriptions.retain(|subscription| !filters.contains(&subscription.filter));
+    fn grant(&mut self, filter: String, qos: u8, kinds: &mut impl FnMut(&str) -> Vec<DownlinkKind>) -> Granted {
+        let kinds = kinds(&filter);
+        if kinds.is_empty() {
+            return Granted::TopicFilterInvalid;
+        }
+        self.subscriptions.retain(|subscription| subscription.filter != filter);
+        let qos = qos.min(1);
+        self.subscriptions.push(Subscription { filter, qos, kinds });
+        Granted::Quality(qos)
+    }
+
+    /// The device wants no more of some filters. Answers for each whether there was a subscription.
+    pub fn unsubscribe(&mut self, filters: &[String]) -> Vec<bool> {
+        let mut existed = Vec::with_capacity(filters.len());
+        for filter in filters {
+            let before = self.subscriptions.len();
+            self.subscriptions.retain(|subscription| subscription.filter != *filter);
+            existed.push(self.subscriptions.len() < before);
+        }
+        existed
     }
 
     /// A downlink as a packet. None: the device did not subscribe to it. Answers to the device, and requests to it, are sent without
@@ -185,13 +229,13 @@ mod tests {
 
     fn acks(state: &mut ConnectionState) -> Vec<u16> {
         std::iter::from_fn(|| state.due())
-            .map(|packet| if let Outgoing::PubAck(pkid, _) = packet { pkid } else { 0 })
+            .map(|packet| if let Outgoing::PubAck(pkid, ..) = packet { pkid } else { 0 })
             .collect()
     }
 
     #[test]
     fn acknowledgements_leave_in_the_order_of_publishes() {
-        let mut state = ConnectionState::new(Version::V5, 10);
+        let mut state = ConnectionState::new(Version::V5, 10, true);
         for (pkid, sequence) in [(11, 0), (12, 1), (13, 2)] {
             state.published(Some(pkid), sequence);
         }
@@ -209,25 +253,101 @@ mod tests {
     #[test]
     fn a_bad_payload_ends_what_cannot_be_told_of_it() {
         for (version, pkid, ends) in [
+            (Version::V31, Some(1), true),
             (Version::V311, Some(1), true),
             (Version::V311, None, true),
             (Version::V5, None, true),
             (Version::V5, Some(1), false),
         ] {
             assert_eq!(
-                ConnectionState::new(version, 10).refused(pkid, Refused::BadPayload).is_err(),
+                ConnectionState::new(version, 10, true)
+                    .refused(pkid, Refused::BadPayload("why".into()))
+                    .is_err(),
                 ends,
                 "{version:?} {pkid:?}"
             );
         }
     }
 
+    fn kinds(filter: &str) -> Vec<DownlinkKind> {
+        if filter.starts_with('a') {
+            vec![DownlinkKind::Attributes]
+        } else {
+            vec![]
+        }
+    }
+
+    fn subscribe(filters: &[(&str, u8)]) -> Subscribe {
+        Subscribe {
+            pkid: 1,
+            filters: filters.iter().map(|(filter, qos)| ((*filter).to_owned(), *qos)).collect(),
+            identified: false,
+        }
+    }
+
+    #[test]
+    fn what_is_not_offered_is_refused_filter_by_filter() {
+        let mut state = ConnectionState::new(Version::V5, 10, true);
+        let long = "a".repeat(FILTER_BYTES_MAX + 1);
+        assert_eq!(
+            state.subscribe(subscribe(&[("$share/g/a", 1), (&long, 1), ("a", 0), ("b", 0)]), kinds),
+            [
+                Granted::SharedNotSupported,
+                Granted::TopicFilterInvalid,
+                Granted::Quality(0),
+                Granted::TopicFilterInvalid
+            ]
+        );
+        let identified = Subscribe {
+            identified: true,
+            ..subscribe(&[("a", 0)])
+        };
+        assert_eq!(state.subscribe(identified, kinds), [Granted::IdentifiersNotSupported]);
+        for number in 1..SUBSCRIPTIONS_MAX {
+            assert_eq!(
+                state.subscribe(subscribe(&[(&format!("a/{number}"), 1)]), kinds),
+                [Granted::Quality(1)]
+            );
+        }
+        assert_eq!(state.subscribe(subscribe(&[("a/more", 1)]), kinds), [Granted::QuotaExceeded]);
+        assert_eq!(
+            state.subscribe(subscribe(&[("a", 1)]), kinds),
+            [Granted::Quality(1)],
+            "a subscription may be renewed"
+        );
+    }
+
+    #[test]
+    fn a_device_may_not_have_more_out_than_it_was_told() {
+        for (version, ends) in [(Version::V31, false), (Version::V311, false), (Version::V5, true)] {
+            let mut state = ConnectionState::new(version, 10, true);
+            for sequence in 0..u64::from(RECEIVE_MAX) {
+                assert_eq!(state.admit(Some(1)), Ok(()));
+                state.published(Some(1), sequence);
+            }
+            assert_eq!(state.admit(Some(1)).is_err(), ends, "{version:?}");
+            assert_eq!(state.admit(None), Ok(()), "quality 0 waits for nothing");
+            state.settled(0);
+            assert!(state.due().is_some());
+            assert_eq!(state.admit(Some(1)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn reasons_are_told_to_those_who_ask() {
+        for (explains, expected) in [(true, Some("why".into())), (false, None)] {
+            let mut state = ConnectionState::new(Version::V5, 10, explains);
+            state.refused(Some(1), Refused::BadPayload("why".into())).unwrap();
+            assert_eq!(state.due(), Some(Outgoing::PubAck(1, AckCode::PayloadFormatInvalid, expected)));
+        }
+    }
+
     #[test]
     fn downlinks_follow_subscriptions() {
-        let mut state = ConnectionState::new(Version::V311, 1);
+        let mut state = ConnectionState::new(Version::V311, 1, false);
         assert_eq!(state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes), None);
-        let kinds = |filter: &str| if filter == "a" { vec![DownlinkKind::Attributes] } else { vec![] };
-        assert_eq!(state.subscribe(vec![("a".into(), 2), ("#".into(), 1)], kinds), [Some(1), None]);
+        let granted = state.subscribe(subscribe(&[("a", 2), ("#", 1)]), kinds);
+        assert_eq!(granted, [Granted::Quality(1), Granted::TopicFilterInvalid]);
         assert_eq!(
             state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes),
             Some(Outgoing::Publish("a".into(), Bytes::new(), Some(1)))
@@ -242,7 +362,10 @@ mod tests {
             state.downlink("r".into(), Bytes::new(), DownlinkKind::RpcRequest),
             Some(Outgoing::Publish("r".into(), Bytes::new(), Some(2)))
         );
-        state.unsubscribe(&["a".to_owned()]);
+        assert_eq!(
+            state.unsubscribe(&["a".to_owned(), "#".to_owned(), "a".to_owned()]),
+            [true, false, false]
+        );
         assert_eq!(state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes), None);
     }
 }

@@ -1,0 +1,102 @@
+//! What serves one MQTT connection, whatever carries it: a place, a time for CONNECT, a session, then [`super::connection`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use session::Sessions;
+use tokio::time::timeout;
+
+use super::accept::{self, Peer};
+use super::codec::FrameCodec;
+use super::connection::{Connection, Ended};
+use super::packet::Outgoing;
+use super::wire::{Stream, Wire};
+use crate::admission::{Admission, AdmissionConfig, Place};
+
+/// A device must say CONNECT within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Limits of MQTT.
+#[derive(Clone, Copy, Debug)]
+pub struct MqttConfig {
+    /// Bytes of a packet at most.
+    pub packet_bytes_max: usize,
+    /// Connections.
+    pub admission: AdmissionConfig,
+}
+
+impl Default for MqttConfig {
+    fn default() -> Self {
+        MqttConfig {
+            packet_bytes_max: 64 << 10,
+            admission: AdmissionConfig::default(),
+        }
+    }
+}
+
+/// Serves MQTT connections. Clones share the limits.
+#[derive(Clone)]
+pub struct MqttService(Arc<Inner>);
+
+struct Inner {
+    sessions: Sessions,
+    config: MqttConfig,
+    admission: Admission,
+}
+
+impl MqttService {
+    /// Nothing is served yet.
+    pub fn new(sessions: Sessions, config: MqttConfig) -> Self {
+        MqttService(Arc::new(Inner {
+            sessions,
+            config,
+            admission: Admission::new(config.admission),
+        }))
+    }
+
+    /// Bytes of a packet at most.
+    pub fn packet_bytes_max(&self) -> usize {
+        self.0.config.packet_bytes_max
+    }
+
+    /// A place for a connection that has just been accepted. None: there is none, and the connection is to be dropped.
+    pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
+        let denied = match self.0.admission.enter(address) {
+            Ok(place) => return Some(place),
+            Err(denied) => denied,
+        };
+        metrics::counter!("transport_connections_denied_total", "transport" => "mqtt", "reason" => denied.as_str()).increment(1);
+        None
+    }
+
+    /// Serves a connection until it ends.
+    pub(crate) async fn serve(&self, stream: impl Stream, peer: Peer, place: Place) {
+        metrics::counter!("mqtt_connections_total").increment(1);
+        let ended = self.until_ended(stream, peer, place).await;
+        tracing::debug!(?ended, "a connection ended");
+        metrics::counter!("mqtt_connections_ended_total", "how" => ended.as_str()).increment(1);
+    }
+
+    async fn until_ended(&self, stream: impl Stream, peer: Peer, mut place: Place) -> Ended {
+        let mut wire = Wire::new(stream, self.0.config.packet_bytes_max);
+        let connect = match timeout(CONNECT_TIMEOUT, wire.connect()).await {
+            Ok(Ok(connect)) => connect,
+            Ok(Err(ended)) => return wire.end(ended).await,
+            Err(_) => return Ended::Silent,
+        };
+        let version = wire.codec().version();
+        let session = match accept::open(&self.0.sessions, &connect, version, &peer).await {
+            Ok(session) => session,
+            Err(code) => return wire.end(Ended::Refused(code)).await,
+        };
+        place.known();
+        let (accepted, silence) = accept::agree(&connect, version);
+        wire.put(Outgoing::Accepted(accepted));
+        // What else it said and presented is not needed any more; most connections live long.
+        drop(peer);
+        let connection = Connection::new(wire, session, &connect, silence);
+        drop(connect);
+        connection.run().await
+    }
+}
