@@ -39,6 +39,7 @@ pub struct Server {
     child: Child,
     pub http: String,
     pub mqtt_port: u16,
+    pub coap_port: u16,
     /// What it printed until it was ready.
     pub greeting: String,
     folder: TempDir,
@@ -60,7 +61,8 @@ impl Server {
 
     fn start_in(folder: TempDir, options: Options) -> Self {
         let mut command = Command::new(binary());
-        command.args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--log", "info"]);
+        command.args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--coap", "127.0.0.1:0"]);
+        command.args(["--log", "info"]);
         command.args(options.demo.then_some("--demo")).args(&options.arguments);
         command
             .arg("--data-dir")
@@ -101,16 +103,16 @@ impl Server {
                 .to_owned()
         };
         let http = after("on http://");
-        let mqtt = after("MQTT devices on ");
-        let mqtt_port = mqtt
-            .rsplit(':')
-            .next()
-            .and_then(|port| port.parse().ok())
-            .unwrap_or_else(|| panic!("no port in {first:?}"));
+        let port = |address: &str| -> u16 {
+            let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+            port.unwrap_or_else(|| panic!("no port in {first:?}"))
+        };
+        let (mqtt_port, coap_port) = (port(&after("MQTT devices on ")), port(&after("CoAP devices on ")));
         Server {
             child,
             http: format!("http://{http}"),
             mqtt_port,
+            coap_port,
             greeting,
             folder,
             options,

@@ -5,6 +5,8 @@ use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::{Content, Inbound};
 
 const MQTT_PREFIX: &str = "v1/devices/me/";
+/// The request for what an observer of attributes is told first. Devices do not see numbers of requests over CoAP.
+pub(crate) const FIRST_NOTICE: u32 = u32::MAX;
 /// Elements of a telemetry array at most.
 const ELEMENTS_MAX: u32 = 10_000;
 
@@ -14,6 +16,7 @@ pub(crate) fn decode(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
         return mqtt(topic, inbound);
     }
     match address.split_once(' ') {
+        Some(("OBSERVE", path)) => observe(path),
         Some((method, path)) => http(method, path, inbound),
         None => Err(Refusal::UnknownAddress),
     }
@@ -51,6 +54,19 @@ fn http(method: &str, path: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refu
             Some(id) => rpc_reply(number(id)?, inbound),
             None => Err(Refusal::UnknownAddress),
         },
+        _ => Err(Refusal::UnknownAddress),
+    }
+}
+
+/// What an observation begins with: all shared attributes, or nothing.
+fn observe(path: &str) -> Result<Vec<Uplink>, Refusal> {
+    match path {
+        "attributes" => Ok(vec![Uplink::AttributeRequest(AttributeRequest {
+            id: FIRST_NOTICE,
+            client_keys: None,
+            shared_keys: None,
+        })]),
+        "rpc" => Ok(Vec::new()),
         _ => Err(Refusal::UnknownAddress),
     }
 }
@@ -244,5 +260,16 @@ mod tests {
             decode(&TestInbound::new("http", "DELETE telemetry", "{}").inbound()),
             Err(Refusal::UnknownAddress)
         );
+    }
+
+    #[test]
+    fn observed_paths() {
+        let coap = |address: &str| decode(&TestInbound::new("coap", address, "").inbound());
+        assert!(matches!(
+            coap("OBSERVE attributes").as_deref(),
+            Ok([Uplink::AttributeRequest(AttributeRequest { id: FIRST_NOTICE, .. })])
+        ));
+        assert_eq!(coap("OBSERVE rpc"), Ok(vec![]));
+        assert_eq!(coap("OBSERVE telemetry"), Err(Refusal::UnknownAddress));
     }
 }

@@ -2,7 +2,12 @@
 
 use pacificsoft_sdk::adapter::{AttributeResponse, Downlink, DownlinkKind, Outbound, RpcRequest, RpcResponse};
 
+use crate::decode::FIRST_NOTICE;
+
 pub(crate) fn encode(transport: &str, downlink: Downlink) -> Option<Outbound> {
+    if let ("coap", Downlink::AttributeResponse(response)) = (transport, &downlink) {
+        return Some(attributes_over_coap(response));
+    }
     let mqtt = transport == "mqtt";
     let (topic, id, payload) = match downlink {
         Downlink::AttributeResponse(AttributeResponse { id, client, shared }) => {
@@ -35,6 +40,19 @@ pub(crate) fn encode(transport: &str, downlink: Downlink) -> Option<Outbound> {
     })
 }
 
+/// An observer begins with all shared attributes as they are told when they change; who asked and gets nothing is told 4.04.
+fn attributes_over_coap(AttributeResponse { id, client, shared }: &AttributeResponse) -> Outbound {
+    let (code, payload) = match (client, shared) {
+        (_, shared) if *id == FIRST_NOTICE => ("2.05", shared.clone().unwrap_or_else(|| "{}".to_owned())),
+        (None, None) => ("4.04", String::new()),
+        (client, shared) => ("2.05", groups(client.clone(), shared.clone())),
+    };
+    Outbound {
+        address: code.to_owned(),
+        payload: payload.into_bytes(),
+    }
+}
+
 /// `{"client": {…}, "shared": {…}}`; an empty group is left out.
 fn groups(client: Option<String>, shared: Option<String>) -> String {
     let mut text = String::from("{");
@@ -62,13 +80,18 @@ const FEEDS: [(&str, DownlinkKind); 4] = [
     ("v1/devices/me/rpc/response/+", DownlinkKind::RpcResponse),
 ];
 
+/// What can be observed over CoAP.
+const OBSERVED: [(&str, DownlinkKind); 2] = [("attributes", DownlinkKind::Attributes), ("rpc", DownlinkKind::RpcRequest)];
+
 /// Only the filters of the device API are granted; a wildcard that would cover more of it, such as `v1/devices/me/#`, is refused like
 /// any other topic.
 pub(crate) fn subscription(transport: &str, filter: &str) -> Vec<DownlinkKind> {
-    if transport != "mqtt" {
-        return FEEDS.iter().map(|(_, kind)| *kind).collect();
-    }
-    FEEDS.iter().filter(|(topic, _)| *topic == filter).map(|(_, kind)| *kind).collect()
+    let feeds = match transport {
+        "mqtt" => &FEEDS[..],
+        "coap" => &OBSERVED[..],
+        _ => return FEEDS.iter().map(|(_, kind)| *kind).collect(),
+    };
+    feeds.iter().filter(|(topic, _)| *topic == filter).map(|(_, kind)| *kind).collect()
 }
 
 #[cfg(test)]
@@ -119,7 +142,28 @@ mod tests {
     }
 
     #[test]
+    fn coap_names_codes() {
+        let response = |id, client: Option<&str>, shared: Option<&str>| {
+            let own = |text: Option<&str>| text.map(str::to_owned);
+            let (client, shared) = (own(client), own(shared));
+            written("coap", Downlink::AttributeResponse(AttributeResponse { id, client, shared }))
+        };
+        let told = |code: &str, text: &str| (code.to_owned(), text.to_owned());
+        assert_eq!(response(0, None, None), told("4.04", ""));
+        assert_eq!(response(0, Some("{\"a\":1}"), None), told("2.05", "{\"client\":{\"a\":1}}"));
+        assert_eq!(response(FIRST_NOTICE, Some("{\"a\":1}"), None), told("2.05", "{}"));
+        assert_eq!(response(FIRST_NOTICE, None, Some("{\"b\":1}")), told("2.05", "{\"b\":1}"));
+        assert_eq!(
+            written("coap", Downlink::AttributesRemoved(vec!["k".to_owned()])),
+            told("", "{\"deleted\":[\"k\"]}")
+        );
+    }
+
+    #[test]
     fn grants_only_its_own_filters() {
+        assert_eq!(subscription("coap", "rpc"), [DownlinkKind::RpcRequest]);
+        assert_eq!(subscription("coap", "attributes"), [DownlinkKind::Attributes]);
+        assert!(subscription("coap", "telemetry").is_empty());
         assert_eq!(subscription("mqtt", "v1/devices/me/rpc/request/+"), [DownlinkKind::RpcRequest]);
         for refused in ["#", "v1/devices/me/#", "v1/devices/other/attributes", "v1/devices/me/rpc/request/1"] {
             assert!(subscription("mqtt", refused).is_empty(), "{refused}");

@@ -15,7 +15,7 @@ impl Adapter for DeviceApi {
         AdapterDescriptor {
             name: "device-api",
             title: "Device API v1",
-            description: "The JSON device API: telemetry, attributes and requests over MQTT and HTTP.",
+            description: "The JSON device API: telemetry, attributes and requests over MQTT, HTTP and CoAP.",
         }
     }
 

@@ -77,6 +77,13 @@ pub enum Downlink {
     },
 }
 
+impl Uplink {
+    /// Whether the device waits for a downlink in return.
+    pub fn asks(&self) -> bool {
+        matches!(self, Uplink::AttributeRequest { .. } | Uplink::RpcCall { .. })
+    }
+}
+
 /// Kinds of downlinks a device can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DownlinkKind {

@@ -10,6 +10,7 @@ use rand::Rng;
 use rand::distr::Alphanumeric;
 
 use crate::config::Config;
+use crate::doors::Addresses;
 use crate::wire::{Listening, Server};
 
 const ADMIN: &str = "sysadmin@pacificsoft.org";
@@ -92,11 +93,15 @@ async fn login(
 
 /// Says that the server is there, and what to do next.
 pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration) {
-    let Listening {
-        http, mqtt, https, mqtts, ..
-    } = listening;
+    let Addresses {
+        http,
+        mqtt,
+        coap,
+        https,
+        mqtts,
+    } = listening.addresses;
     println!(
-        "Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt} (ready after {} ms)",
+        "Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt}, CoAP devices on {coap} (ready after {} ms)",
         took.as_millis()
     );
     if let Some(https) = https {

@@ -53,7 +53,7 @@ pub struct ServeOptions {
     /// Private key of that certificate (PEM)
     #[arg(long, env = "PACIFICSOFT_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Address of CoAP (not served by this version)
+    /// Address of CoAP, UDP [default: 0.0.0.0:5683, with --demo 127.0.0.1:5683]
     #[arg(long, env = "PACIFICSOFT_COAP", value_name = "ADDR")]
     pub coap: Option<String>,
     /// Ports on which tenants may have listeners of stream adapters, such as 7000-7099 [default: none]

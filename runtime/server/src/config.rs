@@ -23,6 +23,8 @@ pub struct Config {
     pub stream_ports: Option<RangeInclusive<u16>>,
     /// Addresses over TLS, with the files of the certificate.
     pub secure: Option<Secure>,
+    /// CoAP.
+    pub coap: SocketAddr,
     /// Further components.
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
@@ -68,9 +70,6 @@ impl Config {
 
     fn merge(options: ServeOptions, file: ServeOptions) -> Result<Self> {
         let secure = secure(&options, &file)?;
-        if options.coap.or(file.coap).is_some() {
-            bail!("coap is not served by this version: leave the option out");
-        }
         let demo = options.demo.or(file.demo).unwrap_or(false);
         let host = if demo { "127.0.0.1" } else { "0.0.0.0" };
         let address = |name: &str, given: Option<String>, port: u16| resolve(name, &given.unwrap_or_else(|| format!("{host}:{port}")));
@@ -80,6 +79,7 @@ impl Config {
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
             stream_ports: options.stream_ports.or(file.stream_ports).map(|text| ports(&text)).transpose()?,
             secure,
+            coap: address("coap", options.coap.or(file.coap), 5683)?,
             components: options.components.or(file.components),
             compile: compile_limits(
                 options.compile_seconds.or(file.compile_seconds),
@@ -179,7 +179,7 @@ mod tests {
             ..ServeOptions::default()
         };
         let config = Config::merge(demo.clone(), ServeOptions::default()).unwrap();
-        assert!(config.http.ip().is_loopback() && config.mqtt.ip().is_loopback());
+        assert!(config.http.ip().is_loopback() && config.mqtt.ip().is_loopback() && config.coap.ip().is_loopback());
         let open = ServeOptions {
             http: Some("0.0.0.0:8080".to_owned()),
             ..demo
@@ -221,13 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_what_is_not_served_are_refused() {
+    fn unknown_keys_and_what_leads_nowhere_are_refused() {
         assert!(parse("htttp = \"127.0.0.1:1\"").unwrap_err().to_string().contains("htttp"));
-        let coap = ServeOptions {
-            coap: Some("0.0.0.0:5683".to_owned()),
-            ..ServeOptions::default()
-        };
-        assert!(Config::merge(coap, ServeOptions::default()).is_err());
         let bad = ServeOptions {
             mqtt: Some("nowhere".to_owned()),
             ..ServeOptions::default()

@@ -5,6 +5,7 @@
 mod bootstrap;
 mod cli;
 mod config;
+mod doors;
 mod listeners;
 mod ports;
 mod shipped;

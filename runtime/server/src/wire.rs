@@ -20,10 +20,10 @@ use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use transport::tls::Purpose;
-use transport::{Certificates, HttpListener, MqttConfig, MqttListener, MqttService, Tls};
+use transport::{Certificates, MqttConfig, MqttService};
 
 use crate::config::Config;
+use crate::doors::{Addresses, Doors};
 use crate::listeners::{Making, TenantListeners};
 use crate::ports::{GuestLog, LateDevices, StoredReadings};
 use crate::shipped::{self, Shipped};
@@ -47,10 +47,8 @@ pub struct Server {
 
 /// A server that listens.
 pub struct Listening {
-    pub http: std::net::SocketAddr,
-    pub mqtt: std::net::SocketAddr,
-    pub https: Option<std::net::SocketAddr>,
-    pub mqtts: Option<std::net::SocketAddr>,
+    /// Where.
+    pub addresses: Addresses,
     /// Of what is served over TLS.
     pub certificates: Option<Certificates>,
     ready: Arc<AtomicBool>,
@@ -148,10 +146,8 @@ impl Server {
             .start_stored(&*self.store)
             .await
             .context("the stored listeners were not started")?;
-        let (http, mqtt) = (doors.http.address()?, doors.mqtt.address()?);
-        let https = doors.https.as_ref().map(HttpListener::address).transpose()?;
-        let mqtts = doors.mqtts.as_ref().map(MqttListener::address).transpose()?;
-        let certificates = doors.certificates.clone();
+        let addresses = doors.addresses()?;
+        let certificates = doors.certificates();
         let ready = Arc::new(AtomicBool::new(true));
         let (stop, stopping) = watch::channel(false);
         let service = MqttService::new(self.sessions.clone(), MqttConfig::default());
@@ -169,7 +165,7 @@ impl Server {
         })
         .merge(transport::http::router(self.sessions.clone()))
         .merge(transport::mqtt::websocket::router(service.clone()));
-        let tasks = doors.serve(&gateway, &service, &stopping);
+        let tasks = doors.serve(&gateway, &service, &self.sessions, &stopping);
         if let Some(certificates) = certificates.clone() {
             // Ends with the process.
             actor::spawn("certificates", certificates.watch());
@@ -184,64 +180,13 @@ impl Server {
             }
         });
         Ok(Listening {
-            http,
-            mqtt,
-            https,
-            mqtts,
+            addresses,
             certificates,
             ready,
             stop,
             tasks,
             server: self,
         })
-    }
-}
-
-/// Everything that listens.
-struct Doors {
-    http: HttpListener,
-    mqtt: MqttListener,
-    https: Option<HttpListener>,
-    mqtts: Option<MqttListener>,
-    certificates: Option<Certificates>,
-}
-
-impl Doors {
-    async fn open(config: &Config) -> Result<Self> {
-        let http = async |address, tls| {
-            let listening = HttpListener::bind(address, tls).await;
-            listening.with_context(|| format!("HTTP cannot listen on {address}"))
-        };
-        let mqtt = async |address, tls| {
-            let listening = MqttListener::bind(address, tls).await;
-            listening.with_context(|| format!("MQTT cannot listen on {address}"))
-        };
-        let mut doors = Doors {
-            http: http(config.http, None).await?,
-            mqtt: mqtt(config.mqtt, None).await?,
-            https: None,
-            mqtts: None,
-            certificates: None,
-        };
-        if let Some(secure) = &config.secure {
-            let certificates = Certificates::load(secure.files.clone()).context("TLS cannot be served")?;
-            if let Some(address) = secure.https {
-                doors.https = Some(http(address, Some(Tls::new(&certificates, Purpose::Http)?)).await?);
-            }
-            if let Some(address) = secure.mqtts {
-                doors.mqtts = Some(mqtt(address, Some(Tls::new(&certificates, Purpose::Mqtt)?)).await?);
-            }
-            doors.certificates = Some(certificates);
-        }
-        Ok(doors)
-    }
-
-    fn serve(self, gateway: &axum::Router, service: &MqttService, stopping: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
-        let http = [Some(self.http), self.https].into_iter().flatten();
-        let http = http.map(|listener| actor::spawn("http", listener.run(gateway.clone(), stopping.clone())));
-        let mqtt = [Some(self.mqtt), self.mqtts].into_iter().flatten();
-        let mqtt = mqtt.map(|listener| actor::spawn("mqtt", listener.run(service.clone(), stopping.clone())));
-        http.chain(mqtt).collect()
     }
 }
 

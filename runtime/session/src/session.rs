@@ -121,6 +121,7 @@ pub struct Session {
     control: Control<SessionActor>,
     window: usize,
     sequence: u64,
+    asks: bool,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
 }
@@ -160,6 +161,7 @@ impl Session {
             control,
             window,
             sequence: 0,
+            asks: false,
             connected,
         };
         if connected {
@@ -201,6 +203,7 @@ impl Session {
     /// [`PublishError`] when it was not understood: there will be no settlement.
     pub async fn publish(&mut self, inbound: Inbound) -> Result<u64, PublishError> {
         let uplinks = self.pool.decode(inbound)?;
+        self.asks = uplinks.iter().any(Uplink::asks);
         let sequence = self.sequence;
         self.sequence += 1;
         self.actor.state.published += 1;
@@ -222,6 +225,11 @@ impl Session {
         }
         receipt.done();
         Ok(sequence)
+    }
+
+    /// Whether the last publish asked for something, which comes as a downlink.
+    pub fn asks(&self) -> bool {
+        self.asks
     }
 
     /// Waits for something to tell the transport and appends it, in order of importance. Cancelling loses nothing.

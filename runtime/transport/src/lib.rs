@@ -4,18 +4,20 @@
 //! 2. [`tls`] – the server's certificate, and those of devices,
 //! 3. [`mqtt`] – MQTT 3.1, 3.1.1 and 5 on one port, over TLS on another, over WebSocket on that of HTTP,
 //! 4. [`http`] – the HTTP device API, and the sockets of everything that speaks HTTP,
-//! 5. [`stream`] – TCP and UDP listeners whose bytes a stream adapter understands.
+//! 5. [`coap`] – CoAP: one task for each socket, sessions of one exchange, and links for what is observed,
+//! 6. [`stream`] – TCP and UDP listeners whose bytes a stream adapter understands.
 //!
 //! A transport must never know what a device, a chain or a tenant is: it speaks to [`session::Session`] and to nobody else.
 
 pub mod admission;
+pub mod coap;
 pub mod http;
 pub mod mqtt;
 pub mod stream;
-
-pub use stream::{ListenerState, StreamConfig, StreamListeners};
 pub mod tls;
 
+pub use self::coap::{CoapConfig, CoapListener};
 pub use http::HttpListener;
 pub use mqtt::{MqttConfig, MqttListener, MqttService};
+pub use stream::{ListenerState, StreamConfig, StreamListeners};
 pub use tls::{Certificates, Tls, TlsFiles};

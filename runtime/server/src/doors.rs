@@ -1,0 +1,99 @@
+//! The doors of a server: a listener for each address of the configuration.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use session::Sessions;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use transport::tls::Purpose;
+use transport::{Certificates, CoapConfig, CoapListener, HttpListener, MqttListener, MqttService, Tls};
+
+use crate::config::Config;
+
+/// Where a server is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    pub http: SocketAddr,
+    pub mqtt: SocketAddr,
+    pub coap: SocketAddr,
+    pub https: Option<SocketAddr>,
+    pub mqtts: Option<SocketAddr>,
+}
+
+/// Bound, not served yet: whoever cannot have all addresses serves none.
+pub struct Doors {
+    http: HttpListener,
+    mqtt: MqttListener,
+    coap: CoapListener,
+    https: Option<HttpListener>,
+    mqtts: Option<MqttListener>,
+    certificates: Option<Certificates>,
+}
+
+impl Doors {
+    /// Binds every address.
+    pub async fn open(config: &Config) -> Result<Self> {
+        let http = async |address, tls| {
+            let listening = HttpListener::bind(address, tls).await;
+            listening.with_context(|| format!("HTTP cannot listen on {address}"))
+        };
+        let mqtt = async |address, tls| {
+            let listening = MqttListener::bind(address, tls).await;
+            listening.with_context(|| format!("MQTT cannot listen on {address}"))
+        };
+        let mut doors = Doors {
+            http: http(config.http, None).await?,
+            mqtt: mqtt(config.mqtt, None).await?,
+            coap: CoapListener::bind(CoapConfig::new(config.coap))
+                .await
+                .with_context(|| format!("CoAP cannot listen on {}", config.coap))?,
+            https: None,
+            mqtts: None,
+            certificates: None,
+        };
+        if let Some(secure) = &config.secure {
+            let certificates = Certificates::load(secure.files.clone()).context("TLS cannot be served")?;
+            if let Some(address) = secure.https {
+                doors.https = Some(http(address, Some(Tls::new(&certificates, Purpose::Http)?)).await?);
+            }
+            if let Some(address) = secure.mqtts {
+                doors.mqtts = Some(mqtt(address, Some(Tls::new(&certificates, Purpose::Mqtt)?)).await?);
+            }
+            doors.certificates = Some(certificates);
+        }
+        Ok(doors)
+    }
+
+    /// The addresses that were bound, with the ports that were free.
+    pub fn addresses(&self) -> Result<Addresses> {
+        Ok(Addresses {
+            http: self.http.address()?,
+            mqtt: self.mqtt.address()?,
+            coap: self.coap.address()?,
+            https: self.https.as_ref().map(HttpListener::address).transpose()?,
+            mqtts: self.mqtts.as_ref().map(MqttListener::address).transpose()?,
+        })
+    }
+
+    /// The certificates of what is served over TLS.
+    pub fn certificates(&self) -> Option<Certificates> {
+        self.certificates.clone()
+    }
+
+    /// Serves until told to stop.
+    pub fn serve(
+        self,
+        gateway: &axum::Router,
+        service: &MqttService,
+        sessions: &Sessions,
+        stopping: &watch::Receiver<bool>,
+    ) -> Vec<JoinHandle<()>> {
+        let http = [Some(self.http), self.https].into_iter().flatten();
+        let http = http.map(|listener| actor::spawn("http", listener.run(gateway.clone(), stopping.clone())));
+        let mqtt = [Some(self.mqtt), self.mqtts].into_iter().flatten();
+        let mqtt = mqtt.map(|listener| actor::spawn("mqtt", listener.run(service.clone(), stopping.clone())));
+        let coap = actor::spawn("coap", self.coap.run(sessions.clone(), stopping.clone()));
+        http.chain(mqtt).chain([coap]).collect()
+    }
+}
