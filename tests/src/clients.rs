@@ -45,6 +45,16 @@ pub fn mosquitto_pub(port: u16, token: &str, topic: &str, payload: &str, more: &
     command.output().expect("mosquitto-clients is installed")
 }
 
+/// Runs one of libcoap's clients; answers what it printed. It tells errors by printing their codes.
+pub fn coap_client(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new("timeout")
+        .args(["60", program, "-B", "20"])
+        .args(arguments)
+        .output()
+        .expect("libcoap3-bin is installed");
+    told(output)
+}
+
 fn told(output: Output) -> String {
     let text = format!(
         "{}{}",

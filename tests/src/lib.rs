@@ -5,7 +5,8 @@
 //! 3. [`clients`] – device clients that nobody here wrote,
 //! 4. [`wire`] – MQTT byte by byte, for what no honest client sends,
 //! 5. [`certificates`] – made for one test,
-//! 6. [`tracker`] – a tracker with a binary protocol of its own.
+//! 6. [`coap`] – CoAP datagram by datagram, and a way that loses some,
+//! 7. [`tracker`] – a tracker with a binary protocol of its own.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -13,6 +14,7 @@
 
 pub mod certificates;
 pub mod clients;
+pub mod coap;
 pub mod rest;
 pub mod server;
 pub mod tracker;
@@ -37,5 +39,18 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < deadline, "it never came to be: {what}");
         std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A small generator of numbers that are the same in every run (xorshift).
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap()
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use tests::Numbers;
 use tests::clients::mosquitto_pub;
 use tests::rest::exchange;
 use tests::server::{Options, Server};
@@ -9,18 +10,6 @@ use tests::wire::{Wire, connect, connect_with, frame, publish, subscribe, subscr
 
 const TOKEN: &str = "A1_TEST_TOKEN";
 const TOPIC: &str = "v1/devices/me/telemetry";
-
-/// A small generator of numbers that are the same in every run (xorshift).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % end as u64).unwrap()
-    }
-}
 
 fn still_serves(server: &mut Server) {
     assert!(server.is_running());

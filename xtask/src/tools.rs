@@ -8,14 +8,18 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 2] = ["tb-mqtt-client==1.13.14", "paho-mqtt>=2.1,<3"];
+const PYTHON_PACKAGES: [&str; 3] = ["tb-mqtt-client==1.13.14", "paho-mqtt>=2.1,<3", "aiocoap==0.4.17"];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///
 /// # Errors
 /// When something is missing and cannot be installed, in one line.
 pub fn for_tests(root: &Path) -> Result<PathBuf> {
-    debian(&[("curl", "curl"), ("mosquitto_pub", "mosquitto-clients")])?;
+    debian(&[
+        ("curl", "curl"),
+        ("mosquitto_pub", "mosquitto-clients"),
+        ("coap-client-openssl", "libcoap3-bin"),
+    ])?;
     let tools = build::target(root).join("tools");
     python(&tools, &PYTHON_PACKAGES)?;
     Ok(tools)
@@ -64,8 +68,8 @@ fn python(tools: &Path, packages: &[&str]) -> Result<()> {
     eprintln!("tools: installing {} from PyPI", packages.join(", "));
     shell::quietly(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("missing: python3-venv (Debian package)")?;
     shell::quietly(
-        Command::new(venv.join("bin/pip"))
-            .args(["install", "--quiet", "--disable-pip-version-check"])
+        Command::new(venv.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
             .args(packages),
     )?;
     std::fs::write(stamp, wanted)?;

@@ -8,9 +8,6 @@ use crate::peer::{Asked, Peer};
 use crate::seen::Fate;
 use crate::{Kind, Response};
 
-/// Bytes of an acknowledgement without content.
-const EMPTY_BYTES: usize = 4;
-
 impl Peer {
     /// The application's answer. Nothing if it has come already, or too late.
     pub(crate) fn answer(&mut self, now_ms: u64, number: u64, response: &Response, shared: &mut Shared) {
@@ -46,16 +43,7 @@ impl Peer {
         if !self.credit.is_proven() {
             bytes_max = bytes_max.min(usize::try_from(FACTOR).unwrap_or(1) * asked.length);
         }
-        let mut acknowledged = asked.acknowledged;
-        let mut found = cut(response, frame, bytes_max);
-        let shortened = !self.credit.is_proven() && found.as_ref().is_none_or(|cut| cut.more);
-        if shortened && asked.confirmable && !acknowledged && self.outbox.is_empty() {
-            // By acknowledging a response of its own the client shows that it receives: the next one may be larger.
-            self.acknowledge(asked.id, shared);
-            acknowledged = true;
-            found = cut(response, frame, bytes_max.saturating_sub(EMPTY_BYTES));
-        }
-        let Some(Cut { mut message, more }) = found else {
+        let Some(Cut { mut message, more }) = cut(response, frame, bytes_max) else {
             self.seen.became(asked.id, Fate::Silent);
             return;
         };
@@ -63,7 +51,7 @@ impl Peer {
             let Shared { config, bodies, .. } = shared;
             self.bodies.keep(asked.key, response, now_ms, config, bodies);
         }
-        if asked.confirmable && acknowledged {
+        if asked.confirmable && asked.acknowledged {
             self.seen.became(asked.id, Fate::Acknowledged);
             // It finds a place: requests are refused before there is none.
             let max = 2 * shared.config.limits.waiting_per_peer_max;
