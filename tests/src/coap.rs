@@ -35,6 +35,16 @@ impl CoapWire {
         Some(buffer)
     }
 
+    /// A datagram that is there already.
+    pub fn waiting(&self) -> Option<Vec<u8>> {
+        self.0.set_nonblocking(true).unwrap();
+        let mut buffer = vec![0; 64 << 10];
+        let received = self.0.recv(&mut buffer);
+        self.0.set_nonblocking(false).unwrap();
+        buffer.truncate(received.ok()?);
+        Some(buffer)
+    }
+
     /// Sends a message and answers what comes back.
     pub fn exchange(&self, message: &Message) -> Message {
         self.send(&message.write());
