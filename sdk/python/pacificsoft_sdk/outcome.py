@@ -1,0 +1,117 @@
+"""What a node answers: relations, changed messages, effects. The records are the contract's own."""
+
+from __future__ import annotations
+
+import json as _json
+import re
+import typing
+from dataclasses import fields as _fields
+from typing import Any, Union
+
+from wit_world.imports import json as _json_contract
+from wit_world.imports import outcome as _contract
+from wit_world.imports.entity import EntityId
+
+Content = _json_contract.Content
+Effect = _contract.Effect
+Emission = _contract.Emission
+Steps = _contract.Steps
+
+#: What `process` may answer: the name of a relation, one thing, or several in order.
+Answer = Union[str, Emission, Effect, Steps, list[Union[Emission, Effect]]]
+
+
+class Reject(Exception):
+    """Raised by a node: the message cannot be processed and leaves along `Failure`, with the text as the reason."""
+
+
+def content(value: Any) -> Content:
+    """JSON made of a Python value."""
+    return _json_contract.Content_Json(_json.dumps(value, separators=(",", ":"), allow_nan=False))
+
+
+def payload(path: str = "") -> Content:
+    """The part of the payload in hand at a path; empty: all of it. Costs no copy."""
+    return _json_contract.Content_Payload(path)
+
+
+def forward(relation: str) -> Emission:
+    """The message itself leaves along a relation. Alone it is the same as answering with the relation's name."""
+    return _contract.Emission(relation, None)
+
+
+def emit(
+    relation: str,
+    value: Any = None,
+    *,
+    kind: str | None = None,
+    originator: EntityId | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Emission:
+    """A changed message leaves along a relation. What is `None` stays as it was; `value` is a Python value or a `payload(…)`."""
+    entries = None if metadata is None else list(metadata.items())
+    return _contract.Emission(relation, _contract.NewMessage(kind, originator, entries, as_content(value)))
+
+
+def end() -> Steps:
+    """The message ends here, successfully."""
+    return _contract.Steps([], [])
+
+
+def effect(name: str, **given: Any) -> Effect:
+    """An effect by its name in the contract, such as `save-time-series`, with its fields. What is left out is `None`, `False`, 0 or empty;
+    JSON may be given as a Python value."""
+    case, record = _case(name)
+    hints = typing.get_type_hints(record)
+    unknown = given.keys() - hints.keys()
+    if unknown:
+        raise TypeError(f"the effect {name} has no {', '.join(sorted(unknown))}; it has {', '.join(hints)}")
+    values = {field.name: _value(name, field.name, hints[field.name], given) for field in _fields(record)}
+    return case(record(**values))
+
+
+def as_content(value: Any) -> Content | None:
+    """JSON, as the contract wants it."""
+    if value is None or isinstance(value, (_json_contract.Content_Json, _json_contract.Content_Payload)):
+        return value
+    return content(value)
+
+
+def is_effect(answer: Any) -> bool:
+    """Whether something is an effect."""
+    return type(answer).__name__.startswith("Effect_")
+
+
+def effect_name(one: Effect) -> str:
+    """The name of an effect in the contract."""
+    words = re.findall("[A-Z][a-z0-9]*", type(one).__name__.removeprefix("Effect_"))
+    return "-".join(words).lower()
+
+
+_CASES: dict[str, tuple[type, type]] = {}
+
+
+def _case(name: str) -> tuple[type, type]:
+    """The class of an effect and of its record."""
+    if name not in _CASES:
+        case = getattr(_contract, "Effect_" + name.title().replace("-", ""), None)
+        if case is None:
+            known = (effect_name(object.__new__(one)) for one in typing.get_args(Effect))
+            raise ValueError(f"there is no effect {name}; there are {', '.join(known)}")
+        _CASES[name] = (case, typing.get_type_hints(case)["value"])
+    return _CASES[name]
+
+
+def _value(effect_: str, field: str, hint: Any, given: dict[str, Any]) -> Any:
+    arguments = typing.get_args(hint)
+    optional = type(None) in arguments
+    is_json = _json_contract.Content_Json in arguments
+    if field in given:
+        value = given[field]
+        return value if optional and value is None or not is_json else as_content(value)
+    if optional:
+        return None
+    default = {bool: False, int: 0, float: 0.0, list: []}.get(typing.get_origin(hint) or hint)
+    if default is None:
+        raise TypeError(f"the effect {effect_} needs {field}")
+    return default

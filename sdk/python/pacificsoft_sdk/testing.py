@@ -1,0 +1,160 @@
+"""Testing nodes natively, without a host: messages made of Python values, and a platform that remembers what it was told.
+
+Importing this module puts the test's platform behind the contract's functions. It has no place in a component.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from wit_world.imports.entity import EntityId
+from wit_world.imports.json import Shape
+
+from pacificsoft_sdk.message import Message
+from pacificsoft_sdk.outcome import effect_name
+
+_MISSING = object()
+
+
+@dataclass
+class Platform:
+    """What a node finds around it. `platform` is the one in use; `reset` gives it back its first values."""
+
+    now_ms: int = 1_700_000_000_000
+    lines: list[tuple[str, str]] = field(default_factory=list)
+    attributes: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    latest: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """As at the beginning."""
+        self.__init__()
+
+
+platform = Platform()
+
+
+@dataclass
+class TestMessage(Message):
+    """A message made of Python values."""
+
+    #: Test runners take classes named Test… for tests.
+    __test__ = False
+
+    type: str
+    payload: Any
+    entries: dict[str, str] = field(default_factory=dict)
+    entity: EntityId = field(default_factory=lambda: EntityId("DEVICE", "00000000-0000-0000-0000-000000000001"))
+    ts_ms: int = 1_700_000_000_000
+
+    @classmethod
+    def telemetry(cls, payload: Any, **metadata: str) -> "TestMessage":
+        """Telemetry, with metadata."""
+        return cls("POST_TELEMETRY_REQUEST", payload, metadata)
+
+    def kind(self) -> str:
+        return self.type
+
+    def originator(self) -> EntityId:
+        return self.entity
+
+    def timestamp(self) -> int:
+        return self.ts_ms
+
+    def metadata(self, key: str) -> str | None:
+        return self.entries.get(key)
+
+    def metadata_entries(self) -> list[tuple[str, str]]:
+        return sorted(self.entries.items())
+
+    def shape(self, path: str) -> Shape:
+        return _shape(self._at(path))
+
+    def number(self, path: str) -> float | None:
+        found = self._at(path)
+        return float(found) if _shape(found) == Shape.NUMBER else None
+
+    def integer(self, path: str) -> int | None:
+        found = self._at(path)
+        return found if _shape(found) == Shape.NUMBER and isinstance(found, int) and -(1 << 63) <= found < 1 << 63 else None
+
+    def boolean(self, path: str) -> bool | None:
+        found = self._at(path)
+        return found if isinstance(found, bool) else None
+
+    def text(self, path: str) -> str | None:
+        found = self._at(path)
+        return found if isinstance(found, str) else None
+
+    def keys(self, path: str = "") -> list[str]:
+        found = self._at(path)
+        return list(found) if isinstance(found, dict) else []
+
+    def length(self, path: str = "") -> int:
+        found = self._at(path)
+        return len(found) if isinstance(found, (dict, list)) else 0
+
+    def json(self, path: str = "") -> str | None:
+        found = self._at(path)
+        return None if found is _MISSING else json.dumps(found)
+
+    def _at(self, path: str) -> Any:
+        if not path:
+            return self.payload
+        if not path.startswith("/"):
+            return self.payload.get(path, _MISSING) if isinstance(self.payload, dict) else _MISSING
+        found = self.payload
+        for token in path[1:].split("/"):
+            found = _step(found, token.replace("~1", "/").replace("~0", "~"))
+        return found
+
+
+def named(one: Any) -> tuple[str, Any]:
+    """An effect as its name in the contract and its record, for assertions."""
+    return effect_name(one), one.value
+
+
+def _step(found: Any, token: str) -> Any:
+    if isinstance(found, dict):
+        return found.get(token, _MISSING)
+    if isinstance(found, list) and token.isdecimal() and int(token) < len(found):
+        return found[int(token)]
+    return _MISSING
+
+
+def _shape(found: Any) -> Shape:
+    if found is _MISSING:
+        return Shape.ABSENT
+    if found is None:
+        return Shape.NULL
+    kinds = [(bool, Shape.BOOLEAN), ((int, float), Shape.NUMBER), (str, Shape.TEXT), (dict, Shape.OBJECT), (list, Shape.ARRAY)]
+    return next(shape for kind, shape in kinds if isinstance(found, kind))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _latest(entity: EntityId, key: str) -> tuple[int, str] | None:
+    found = platform.latest.get((entity.id, key))
+    return None if found is None else (found[0], json.dumps(found[1]))
+
+
+def _install() -> None:
+    functions = {
+        "log": {"log": lambda level, text: platform.lines.append((level.name.lower(), text))},
+        "clock": {"now_ms": lambda: platform.now_ms},
+        "readings": {
+            "attribute": lambda entity, scope, key: _text(platform.attributes.get((entity.id, scope, key))),
+            "latest": _latest,
+        },
+    }
+    for interface, replaced in functions.items():
+        module = importlib.import_module(f"wit_world.imports.{interface}")
+        for name, function in replaced.items():
+            setattr(module, name, function)
+
+
+_install()

@@ -1,0 +1,154 @@
+"""The SDK, natively: schemas, outcomes, the glue, messages and the test's platform."""
+
+import json
+import unittest
+from dataclasses import dataclass, field
+from typing import Literal, Optional
+
+from componentize_py_types import Err
+from wit_world.imports import answer, outcome
+
+from pacificsoft_sdk import Node, Reject, clock, content, effect, emit, end, export, log, package, payload, readings, schema
+from pacificsoft_sdk.testing import TestMessage, named, platform
+
+
+@dataclass
+class Range:
+    low: float = 0.0
+    high: Optional[float] = None
+
+
+@dataclass
+class Configuration:
+    key: str
+    mode: Literal["raise", "clear"] = "raise"
+    count: int = field(default=3, metadata={"minimum": 1})
+    ranges: list[Range] = field(default_factory=list)
+
+
+class HotURLNode(Node):
+    """One sentence.
+
+    More help.
+    """
+
+    class_ids = ["org.example.Hot"]
+    relations = ["True", "False", "Failure"]
+    Configuration = Configuration
+
+    def process(self, message):
+        answers = {"name": "False", "elsewhere": "Elsewhere", "several": [effect("clear-alarm", alarm_type="hot"), "True"], "nothing": None}
+        return answers[message.text("say")]
+
+
+class SchemaTest(unittest.TestCase):
+    def test_a_dataclass_says_what_is_expected(self):
+        told = schema.schema(Configuration)
+        self.assertEqual(told["required"], ["key"])
+        self.assertEqual(told["properties"]["count"], {"type": "integer", "minimum": 1, "default": 3})
+        self.assertEqual(told["properties"]["mode"]["enum"], ["raise", "clear"])
+        self.assertEqual(told["properties"]["ranges"]["items"]["properties"]["high"]["anyOf"][1], {"type": "null"})
+        self.assertEqual(schema.defaults(Configuration), {"mode": "raise", "count": 3, "ranges": []})
+
+    def test_configurations_are_read_and_refused(self):
+        read = schema.read(Configuration, {"key": "t", "ranges": [{"high": 4}], "more": 1})
+        self.assertEqual(read, Configuration("t", ranges=[Range(0.0, 4.0)]))
+        for value, says in [
+            ({}, "key is missing"),
+            ({"key": 4}, "key is 4, not string"),
+            ({"key": "t", "count": 1.5}, "count is 1.5, not integer"),
+            ({"key": "t", "count": True}, "count is True, not integer"),
+            ({"key": "t", "mode": "other"}, "one of raise, clear"),
+            ({"key": "t", "ranges": [{"low": "x"}]}, "ranges[0].low"),
+            ([], "not object"),
+        ]:
+            with self.assertRaises(ValueError) as refused:
+                schema.read(Configuration, value)
+            self.assertIn(says, str(refused.exception))
+
+
+class OutcomeTest(unittest.TestCase):
+    def test_effects_have_their_fields_by_name(self):
+        saved = effect("save-time-series", values={"t": 1})
+        name, record = named(saved)
+        self.assertEqual((name, record.entity, record.ttl_seconds), ("save-time-series", None, 0))
+        self.assertEqual(record.values, content({"t": 1}))
+        self.assertEqual(named(effect("save-attributes", scope="SERVER_SCOPE", values=payload()))[1].values, payload())
+        for wrong, error in [
+            (lambda: effect("no-such"), ValueError),
+            (lambda: effect("clear-alarm"), TypeError),
+            (lambda: effect("clear-alarm", alarm_type="a", colour="red"), TypeError),
+        ]:
+            self.assertRaises(error, wrong)
+
+    def test_a_changed_message_keeps_what_is_not_given(self):
+        message = emit("Success", {"a": 1}, metadata={"k": "v"}).message
+        self.assertEqual((message.kind, message.metadata, message.payload), (None, [("k", "v")], content({"a": 1})))
+
+
+class PackageTest(unittest.TestCase):
+    def setUp(self):
+        self.told = []
+        answer.decide = self.told.append
+        answer.fail = self.told.append
+        self.nodes = export(HotURLNode)()
+
+    def test_describes_itself(self):
+        (told,) = self.nodes.describe()
+        self.assertEqual((told.type_name, told.title), ("hot-url-node", "hot url node"))
+        self.assertEqual((told.description, told.details), ("One sentence.", "More help."))
+        self.assertEqual(json.loads(told.configuration_schema)["required"], ["key"])
+
+    def test_errors_are_the_contracts(self):
+        for refused in (
+            lambda: self.nodes.open("hot-url-node", "{}"),
+            lambda: self.nodes.open("hot-url-node", "{oops"),
+            lambda: self.nodes.open("other", "{}"),
+            lambda: self.nodes.upgrade("other", 0, "{}"),
+        ):
+            self.assertRaises(Err, refused)
+        self.assertEqual(self.nodes.upgrade("hot-url-node", 0, '{"key": "t"}'), '{"key": "t"}')
+
+    def test_every_answer_becomes_the_contracts(self):
+        self.nodes.open("hot-url-node", '{"key": "t"}')
+        for say, number in [("name", 1), ("elsewhere", package.HANDED_OVER), ("several", package.HANDED_OVER), ("nothing", package.HANDED_OVER)]:
+            package._MESSAGE = TestMessage.telemetry({"say": say})
+            self.assertEqual(self.nodes.process(), number, say)
+        elsewhere, several, nothing = self.told
+        self.assertEqual(elsewhere, outcome.Outcome_Steps(outcome.Steps([], [outcome.Emission("Elsewhere", None)])))
+        self.assertEqual([len(several.value.effects), len(several.value.emissions)], [1, 1])
+        self.assertIn("None", nothing)
+        self.assertEqual(package.outcome(end()), outcome.Outcome_Steps(outcome.Steps([], [])))
+
+    def test_an_exception_fails_the_message(self):
+        self.nodes.open("hot-url-node", '{"key": "t"}')
+        package._MESSAGE = TestMessage.telemetry({"say": "surprise"})
+        self.assertEqual(self.nodes.process(), package.HANDED_OVER)
+        self.assertEqual(self.told, ["KeyError: 'surprise'"])
+        self.assertEqual(package.reason(Reject("no")), "no")
+
+
+class TestingTest(unittest.TestCase):
+    def test_a_message_reads_like_the_hosts(self):
+        message = TestMessage.telemetry({"a": [1, {"b/c": True}], "n": 2.5, "s": "x", "z": None}, k="v")
+        self.assertEqual((message.number("n"), message.number("s"), message.integer("/a/0")), (2.5, None, 1))
+        self.assertEqual((message.boolean("/a/1/b~1c"), message.text("s"), message.length("a")), (True, "x", 2))
+        self.assertEqual([message.shape(path).name for path in ("", "z", "none", "/a/7")], ["OBJECT", "NULL", "ABSENT", "ABSENT"])
+        self.assertEqual((message.keys(), message.metadata("k"), message.value("/a/0")), (["a", "n", "s", "z"], "v", 1))
+        self.assertIsNone(message.json("none"))
+
+    def test_the_platform_remembers_and_answers(self):
+        platform.reset()
+        log.warn("careful")
+        self.assertEqual(platform.lines, [("warn", "careful")])
+        entity = TestMessage.telemetry({}).originator()
+        platform.attributes[(entity.id, "SERVER_SCOPE", "limit")] = 7
+        platform.latest[(entity.id, "t")] = (5, 21.5)
+        platform.now_ms = 9
+        self.assertEqual(readings.attribute(entity, "SERVER_SCOPE", "limit"), 7)
+        self.assertIsNone(readings.attribute(entity, "CLIENT_SCOPE", "limit"))
+        self.assertEqual((readings.latest(entity, "t"), clock.now_ms()), ((5, 21.5), 9))
+
+
+if __name__ == "__main__":
+    unittest.main()
