@@ -1,0 +1,136 @@
+/**
+ * Write rule nodes for Pacificsoft. The records are those of the contract: `pacificsoft-build --types` generates them from `wit/` beside
+ * this file, in `contract/`.
+ */
+
+import type { EntityId } from './contract/interfaces/pacificsoft-plugin-entity.js';
+import type { Content, Shape } from './contract/interfaces/pacificsoft-plugin-json.js';
+import type * as nodes from './contract/interfaces/pacificsoft-plugin-nodes.js';
+import type { Effect, Emission, Steps } from './contract/interfaces/pacificsoft-plugin-outcome.js';
+
+export type { Content, Effect, Emission, EntityId, Shape, Steps };
+
+/** Anything that JSON can say. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** What `process` may answer: the name of a relation, one thing, or several in order. */
+export type Answer = string | Emission | Effect | Steps | Array<string | Emission | Effect>;
+
+/** A property of a configuration, as in JSON Schema (2020-12). Without a default it is required. */
+export interface Property {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  default?: Json;
+  enum?: Json[];
+  minimum?: number;
+  maximum?: number;
+  [keyword: string]: unknown;
+}
+
+/**
+ * The message in hand: the one a node decides about. Each method is a call into the host: read what you need, once.
+ *
+ * A *path* names a place in the payload. Empty: all of it. Starting with `/`: a JSON Pointer (RFC 6901). Anything else: a key of the
+ * top-level object.
+ */
+export class Message {
+  /** Message type, such as `POST_TELEMETRY_REQUEST`. */
+  kind(): string;
+  /** The entity the message comes from. */
+  originator(): EntityId;
+  /** Milliseconds since 1970-01-01 UTC. */
+  timestamp(): number;
+  /** One metadata value. */
+  metadata(key: string): string | undefined;
+  /** All metadata, sorted by key. */
+  metadataEntries(): Array<[string, string]>;
+  /** What stands at a path. */
+  shape(path: string): Shape;
+  /** The number at a path. */
+  number(path: string): number | undefined;
+  /** The whole number at a path, exact up to 64 bits. */
+  integer(path: string): bigint | undefined;
+  /** The boolean at a path. */
+  boolean(path: string): boolean | undefined;
+  /** The text at a path. */
+  text(path: string): string | undefined;
+  /** The keys of the object at a path. */
+  keys(path?: string): string[];
+  /** Elements of the array, or members of the object, at a path. */
+  length(path?: string): number;
+  /** What stands at a path, as JSON text. */
+  json(path?: string): string | undefined;
+  /** What stands at a path, parsed. Parsing takes the guest's time: prefer `number`, `text`, … */
+  value(path?: string): any;
+}
+
+/** A type of rule nodes. Says in static members what people and the server know of it; `wit/rule-node.wit` explains them. */
+export abstract class RuleNode<Configuration = any> {
+  /** Name inside the component, in kebab case. */
+  static typeName: string;
+  /** Ids under which rule-chain files may name the type; the first one is written. */
+  static classIds: string[];
+  /** Name people see. Empty: made of the type's name. */
+  static title: string;
+  static family: 'FILTER' | 'ENRICHMENT' | 'TRANSFORMATION' | 'ACTION' | 'EXTERNAL' | 'FLOW';
+  /** One sentence. */
+  static description: string;
+  /** More help. */
+  static details: string;
+  /** Name of a Material icon, or empty. */
+  static icon: string;
+  /** Relations that messages can leave along, `Failure` among them. */
+  static relations: string[];
+  /** Whether a configuration can add relations. */
+  static customRelations: boolean;
+  /** Effects the type may answer with, by their names in the contract. */
+  static effects: Array<Effect['tag']>;
+  /** Becomes the JSON Schema of the configuration, and the configuration of a new node. */
+  static properties: Record<string, Property>;
+  /** Version of the configuration's form. */
+  static version: number;
+  /** Brings a configuration of an older version, parsed, to the present one. */
+  static upgrade(fromVersion: number, configuration: any): any;
+  /** A node with a configuration, parsed from JSON. Throws when it is refused. */
+  static opened<Node extends RuleNode>(this: new () => Node, configuration: unknown): Node;
+
+  /** The node's own configuration, with defaults filled in. */
+  configuration: Configuration;
+  /** Prepares the node; `this.configuration` is set. Throw to refuse the configuration, saying what is wrong. */
+  open(): void;
+  /** Decides about one message. What is thrown fails it: it leaves along `Failure`. */
+  abstract process(message: Message): Answer;
+}
+
+/** Thrown by a node: the message cannot be processed and leaves along `Failure`, with the text as the reason. */
+export class Reject extends Error {}
+
+/** Makes what a component exports: `export const nodes = exportNodes(TypeA, TypeB)`, once, by this name. */
+export function exportNodes(...types: Array<new () => RuleNode>): typeof nodes;
+
+/** JSON made of a value. */
+export function content(value: unknown): Content;
+/** The part of the payload in hand at a path; empty: all of it. Costs no copy. */
+export function payload(path?: string): Content;
+/** The message itself leaves along a relation. Alone it is the same as answering with the relation's name. */
+export function forward(relation: string): Emission;
+/** A changed message leaves along a relation. What is left out stays as it was; `metadata` replaces all of it. */
+export function emit(
+  relation: string,
+  value?: unknown,
+  changes?: { kind?: string; originator?: EntityId; metadata?: Record<string, string> },
+): Emission;
+/** The message ends here, successfully. */
+export function end(): Steps;
+/** An effect by its name in the contract, with its fields. What is left out is none, false or 0; JSON may be given as an object. */
+export function effect(name: Effect['tag'], fields: Record<string, unknown>): Effect;
+
+/** Lines for the tenant's eyes. */
+export const log: Record<'debug' | 'info' | 'warn' | 'error', (text: string) => void>;
+/** Milliseconds since 1970-01-01 UTC. */
+export function nowMs(): number;
+/** An attribute, parsed. Scope: `CLIENT_SCOPE`, `SHARED_SCOPE` or `SERVER_SCOPE`. */
+export function attribute(entity: EntityId, scope: string, key: string): any;
+/** The latest value of a time series, parsed, with its time in milliseconds. */
+export function latest(entity: EntityId, key: string): [number, any] | undefined;

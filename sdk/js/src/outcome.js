@@ -1,0 +1,67 @@
+/** What a node answers: relations, changed messages, effects, in the form of the contract. */
+
+/** Thrown by a node: the message cannot be processed and leaves along `Failure`, with the text as the reason. */
+export class Reject extends Error {
+  name = 'Reject';
+}
+
+const isContent = (value) => value !== null && typeof value === 'object' && (value.tag === 'json' || value.tag === 'payload');
+
+export function content(value) {
+  return { tag: 'json', val: JSON.stringify(value) };
+}
+
+export function payload(path = '') {
+  return { tag: 'payload', val: path };
+}
+
+export function forward(relation) {
+  return { relation, message: undefined };
+}
+
+export function emit(relation, value, { kind, originator, metadata } = {}) {
+  const message = {
+    kind,
+    originator,
+    metadata: metadata && Object.entries(metadata),
+    payload: value === undefined || isContent(value) ? value : content(value),
+  };
+  return { relation, message };
+}
+
+export function end() {
+  return { effects: [], emissions: [] };
+}
+
+/** Fields of effects that hold JSON. */
+const CONTENTS = ['values', 'details', 'params', 'payload', 'body', 'value'];
+
+export function effect(name, fields) {
+  const val = { ...fields };
+  for (const key of CONTENTS) {
+    if (val[key] !== undefined && typeof val[key] === 'object' && !isContent(val[key])) val[key] = content(val[key]);
+  }
+  for (const key of Object.keys(val)) {
+    // Whole numbers of 64 bits are BigInts in the contract.
+    if (key === 'timestamp' && typeof val[key] === 'number') val[key] = BigInt(Math.trunc(val[key]));
+  }
+  return { tag: name, val };
+}
+
+/** What `process` answered, in the form of the contract. */
+export function outcome(decided) {
+  if (isEffect(decided)) return { tag: 'effect', val: decided };
+  if (decided && Array.isArray(decided.effects) && Array.isArray(decided.emissions)) return { tag: 'steps', val: decided };
+  const steps = end();
+  for (const one of Array.isArray(decided) ? decided : [decided]) {
+    if (typeof one === 'string') steps.emissions.push(forward(one));
+    else if (isEffect(one)) steps.effects.push(one);
+    else if (typeof one?.relation === 'string') steps.emissions.push(one);
+    else throw new Reject(`process answered with ${JSON.stringify(one) ?? 'nothing'}: that is no relation, effect or emission`);
+  }
+  return { tag: 'steps', val: steps };
+}
+
+function isEffect(one) {
+  return typeof one?.tag === 'string' && typeof one.val === 'object';
+}

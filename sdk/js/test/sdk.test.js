@@ -1,0 +1,95 @@
+/** The SDK, natively: configurations, outcomes, the glue, messages and the test's platform. */
+
+import assert from 'node:assert/strict';
+import { beforeEach, test } from 'node:test';
+
+import { attribute, content, effect, emit, end, exportNodes, latest, log, nowMs, payload, RuleNode } from '../src/index.js';
+import { HANDED_OVER } from '../src/package.js';
+import { defaults, read, schema } from '../src/schema.js';
+import { platform, reset, TestMessage } from '../src/testing.js';
+
+class Hot extends RuleNode {
+  static typeName = 'hot-node';
+  static classIds = ['org.example.Hot'];
+  static relations = ['True', 'False', 'Failure'];
+  static properties = { key: { type: 'string' }, count: { type: 'integer', minimum: 1, default: 3 } };
+
+  process(message) {
+    const answers = {
+      name: () => 'False',
+      elsewhere: () => 'Elsewhere',
+      several: () => [effect('clear-alarm', { alarmType: 'hot' }), 'True'],
+      nothing: () => undefined,
+      fault: () => message.none.none,
+    };
+    return answers[message.text('say')]();
+  }
+}
+
+beforeEach(reset);
+
+test('properties become a schema and a configuration', () => {
+  assert.deepEqual(schema(Hot.properties).required, ['key']);
+  assert.deepEqual(defaults(Hot.properties), { count: 3 });
+  assert.deepEqual(read(Hot.properties, { key: 't', more: 1 }), { key: 't', count: 3, more: 1 });
+  for (const [given, says] of [
+    [{}, /key is missing/],
+    [{ key: 4 }, /key is 4, not string/],
+    [{ key: 't', count: 1.5 }, /not integer/],
+    [{ key: 't', count: 0 }, /at least 1/],
+    [[], /not object/],
+  ]) {
+    assert.throws(() => read(Hot.properties, given), says);
+  }
+});
+
+test('effects and messages take plain values', () => {
+  assert.deepEqual(effect('save-time-series', { values: { t: 1 }, timestamp: 5 }).val, { values: content({ t: 1 }), timestamp: 5n });
+  assert.deepEqual(effect('save-attributes', { scope: 'SERVER_SCOPE', values: payload() }).val.values, payload());
+  const { message } = emit('Success', { a: 1 }, { metadata: { k: 'v' } });
+  assert.deepEqual(message, { kind: undefined, originator: undefined, metadata: [['k', 'v']], payload: content({ a: 1 }) });
+});
+
+test('the package describes itself and refuses in words', () => {
+  const nodes = exportNodes(Hot);
+  const [told] = nodes.describe();
+  assert.deepEqual([told.typeName, told.title, told.defaultConfiguration], ['hot-node', 'hot node', '{"count":3}']);
+  assert.equal(nodes.upgrade('hot-node', 0, '{"key": "t"}'), '{"key":"t"}');
+  for (const call of [() => nodes.open('hot-node', '{}'), () => nodes.open('hot-node', '{oops'), () => nodes.open('other', '{}')]) {
+    assert.throws(call, (thrown) => typeof thrown === 'string' && thrown.length > 10);
+  }
+});
+
+test('every answer becomes the contract’s', () => {
+  const nodes = exportNodes(Hot);
+  nodes.open('hot-node', '{"key": "t"}');
+  for (const [say, number] of [['name', 1], ['elsewhere', HANDED_OVER], ['several', HANDED_OVER], ['nothing', HANDED_OVER], ['fault', HANDED_OVER]]) {
+    platform.message = TestMessage.telemetry({ say });
+    assert.equal(nodes.process(), number, say);
+  }
+  const [elsewhere, several, nothing, fault] = platform.answers;
+  assert.equal(elsewhere.decided.val.emissions[0].relation, 'Elsewhere');
+  assert.deepEqual([several.decided.val.effects.length, several.decided.val.emissions.length], [1, 1]);
+  assert.match(nothing.failed, /nothing/);
+  assert.match(fault.failed, /^TypeError/);
+  assert.deepEqual(end(), { effects: [], emissions: [] });
+});
+
+test('a message reads like the host’s', () => {
+  const message = TestMessage.telemetry({ a: [1, { 'b/c': true }], n: 2.5, s: 'x', z: null }, { k: 'v' });
+  assert.deepEqual([message.number('n'), message.number('s'), message.integer('/a/0')], [2.5, undefined, 1n]);
+  assert.deepEqual([message.boolean('/a/1/b~1c'), message.text('s'), message.length('a')], [true, 'x', 2]);
+  assert.deepEqual(['', 'z', 'none', '/a/7'].map((path) => message.shape(path)), ['object', 'null', 'absent', 'absent']);
+  assert.deepEqual([message.keys(), message.metadata('k'), message.value('/a/0')], [['a', 'n', 's', 'z'], 'v', 1]);
+});
+
+test('the platform remembers and answers', () => {
+  log.warn('careful');
+  assert.deepEqual(platform.lines, [['warn', 'careful']]);
+  const entity = TestMessage.telemetry({}).originator();
+  platform.attributes.set(`${entity.id}/SERVER_SCOPE/limit`, 7);
+  platform.latest.set(`${entity.id}/t`, [5, 21.5]);
+  assert.equal(attribute(entity, 'SERVER_SCOPE', 'limit'), 7);
+  assert.equal(attribute(entity, 'CLIENT_SCOPE', 'limit'), undefined);
+  assert.deepEqual([latest(entity, 't'), nowMs()], [[5, 21.5], 1_700_000_000_000]);
+});
