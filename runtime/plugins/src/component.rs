@@ -14,7 +14,7 @@ use crate::bindings::payload_adapter::PayloadAdapterPre;
 use crate::bindings::rule_node::exports::pacificsoft::plugin::nodes::Descriptor;
 use crate::bindings::rule_node::{RuleNode, RuleNodePre};
 use crate::budget::{Budget, allow};
-use crate::engine::{COMPONENT_BYTES_MAX, Host};
+use crate::engine::Host;
 use crate::error::LoadError;
 use crate::guest::{Current, Guest, LogBudget, explain, store};
 use crate::limits::{Limiter, Limits};
@@ -110,12 +110,22 @@ impl Host {
     /// # Errors
     /// [`LoadError`], in words for the component's author.
     pub fn load(&self, bytes: &[u8]) -> Result<LoadedComponent, LoadError> {
-        if bytes.len() > COMPONENT_BYTES_MAX {
-            return Err(LoadError::TooLarge {
-                len: bytes.len(),
-                max: COMPONENT_BYTES_MAX,
-            });
+        self.of_class(bytes)?.load_here(bytes)
+    }
+
+    /// The host for a component, by its size: what is larger than the limit of small ones carries an interpreter.
+    fn of_class(&self, bytes: &[u8]) -> Result<&Host, LoadError> {
+        if bytes.len() <= self.limits().component_bytes_max {
+            return Ok(self);
         }
+        let scripted = self.scripted()?;
+        match scripted.limits().component_bytes_max {
+            max if bytes.len() > max => Err(LoadError::TooLarge { len: bytes.len(), max }),
+            _ => Ok(scripted),
+        }
+    }
+
+    fn load_here(&self, bytes: &[u8]) -> Result<LoadedComponent, LoadError> {
         let engine = &self.0.engine;
         let compiled = match &self.0.cache {
             Some(cache) => cache.component(engine, bytes),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmtime::component::{HasSelf, Linker};
@@ -13,12 +13,10 @@ use crate::cache::CodeCache;
 use crate::capability;
 use crate::error::LoadError;
 use crate::guest::Guest;
-use crate::limits::{Limits, PARTS_MAX, STACK_BYTES_MAX};
+use crate::limits::{Limits, STACK_BYTES_MAX};
 
 /// How often guests' clock ticks, milliseconds.
 pub(crate) const TICK_MS: u32 = 2;
-/// Bytes of a component at most.
-pub const COMPONENT_BYTES_MAX: usize = 4 << 20;
 
 /// What a host is made from.
 #[derive(Clone, Debug)]
@@ -27,6 +25,10 @@ pub struct HostConfig {
     pub limits: Limits,
     /// Instances there may be at one time.
     pub instances_max: u32,
+    /// Limits of instances of components that carry an interpreter.
+    pub scripted_limits: Limits,
+    /// Instances of these there may be at one time, apart from the others.
+    pub scripted_instances_max: u32,
     /// Folder for native code; none: components are compiled each time.
     pub cache_dir: Option<PathBuf>,
     /// Secret that authenticates what is in the folder.
@@ -38,6 +40,8 @@ impl Default for HostConfig {
         HostConfig {
             limits: Limits::default(),
             instances_max: 4_000,
+            scripted_limits: Limits::scripted(),
+            scripted_instances_max: 500,
             cache_dir: None,
             cache_key: Vec::new(),
         }
@@ -55,6 +59,9 @@ pub(crate) struct HostInner {
     pub(crate) stream_linker: Linker<Guest>,
     pub(crate) limits: Limits,
     pub(crate) cache: Option<CodeCache>,
+    /// The host of scripted components; made when the first one comes.
+    scripted: OnceLock<Host>,
+    config: HostConfig,
 }
 
 impl Host {
@@ -71,7 +78,7 @@ impl Host {
         offer_to_adapters(&mut adapter_linker).map_err(failed)?;
         let mut stream_linker = Linker::new(&engine);
         offer_to_adapters(&mut stream_linker).map_err(failed)?;
-        let cache = match config.cache_dir {
+        let cache = match config.cache_dir.clone() {
             None => None,
             Some(dir) => Some(CodeCache::open(dir, &config.cache_key).map_err(|error| LoadError::Host(error.to_string()))?),
         };
@@ -81,9 +88,29 @@ impl Host {
             rule_linker,
             adapter_linker,
             stream_linker,
-            limits: config.limits,
+            limits: config.limits.clone(),
             cache,
+            scripted: OnceLock::new(),
+            config,
         })))
+    }
+
+    /// The host that takes components carrying an interpreter: with other limits, and a pool of instances of its own, so that these
+    /// cannot take the places of the small ones.
+    ///
+    /// # Errors
+    /// As [`Host::new`].
+    pub fn scripted(&self) -> Result<&Host, LoadError> {
+        if let Some(host) = self.0.scripted.get() {
+            return Ok(host);
+        }
+        let config = &self.0.config;
+        let host = Host::new(HostConfig {
+            limits: config.scripted_limits.clone(),
+            instances_max: config.scripted_instances_max,
+            ..config.clone()
+        })?;
+        Ok(self.0.scripted.get_or_init(|| host))
     }
 
     /// The limits of every instance.
@@ -153,9 +180,11 @@ fn base_config() -> Config {
 
 fn pool(config: &HostConfig) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
-    let parts = u32::try_from(PARTS_MAX).unwrap_or(u32::MAX);
+    let parts = u32::try_from(config.limits.parts_max).unwrap_or(u32::MAX);
+    // Small components have two core instances each; those that carry an interpreter have some tens, which share their memory.
+    let cores = config.instances_max.saturating_mul(if parts > 8 { parts } else { 2 });
     pool.total_component_instances(config.instances_max)
-        .total_core_instances(config.instances_max.saturating_mul(2))
+        .total_core_instances(cores)
         .total_memories(config.instances_max)
         .total_tables(config.instances_max.saturating_mul(2))
         .max_core_instances_per_component(parts)

@@ -9,6 +9,10 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     /// Elements of a table.
     pub table_elements_max: usize,
+    /// Memories, tables and instances that the parts of one component may have, of each as many.
+    pub parts_max: usize,
+    /// Bytes of a component.
+    pub component_bytes_max: usize,
     /// Processor time for one message, milliseconds.
     pub process_ms: u32,
     /// Processor time for instantiating, describing and opening, milliseconds.
@@ -32,6 +36,8 @@ impl Default for Limits {
         Limits {
             memory_bytes_max: 16 << 20,
             table_elements_max: 10_000,
+            parts_max: 8,
+            component_bytes_max: 4 << 20,
             process_ms: 20,
             open_ms: 200,
             output_bytes_max: 1 << 20,
@@ -44,16 +50,30 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For components that carry the interpreter of a language. JavaScript needs about 3 MiB of memory when it starts, Python 10.
+    pub fn scripted() -> Self {
+        Limits {
+            memory_bytes_max: 96 << 20,
+            table_elements_max: 50_000,
+            parts_max: 64,
+            component_bytes_max: 40 << 20,
+            process_ms: 50,
+            open_ms: 500,
+            ..Limits::default()
+        }
+    }
+}
+
 /// Native stack of a guest call, bytes. Worker threads have four times as much.
 pub const STACK_BYTES_MAX: usize = 512 << 10;
-/// Memories, tables and instances that the parts of one component may have.
-pub(crate) const PARTS_MAX: usize = 8;
 
 /// Refuses growth beyond the limits and remembers that it did, so that the trap that follows can be explained.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     memory_bytes_max: usize,
     table_elements_max: usize,
+    parts_max: usize,
     pub(crate) memory_refused: bool,
     /// Linear memory it has, bytes.
     pub(crate) memory_bytes: usize,
@@ -64,6 +84,7 @@ impl Limiter {
         Limiter {
             memory_bytes_max: limits.memory_bytes_max,
             table_elements_max: limits.table_elements_max,
+            parts_max: limits.parts_max,
             memory_refused: false,
             memory_bytes: 0,
         }
@@ -87,14 +108,14 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        PARTS_MAX
+        self.parts_max
     }
 
     fn tables(&self) -> usize {
-        PARTS_MAX
+        self.parts_max
     }
 
     fn memories(&self) -> usize {
-        PARTS_MAX
+        self.parts_max
     }
 }

@@ -13,8 +13,8 @@ use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, Readings, explain
 use crate::limits::Limiter;
 use crate::outcome::{Outcome, checked, forwarded};
 
-/// What `process` returns when the answer was handed over.
-const HANDED_OVER: u32 = u32::MAX;
+/// What `process` returns at least when the answer was handed over.
+const HANDED_OVER: u32 = i32::MAX as u32;
 /// Bytes of a node's reason for a failure at most.
 const REASON_BYTES_MAX: usize = 4096;
 
@@ -124,7 +124,7 @@ impl NodeInstance {
         guest.current = Current::Nothing;
         let limits = self.component.limits();
         let relation = decided.map_err(|error| explain(&error, self.store.data(), limits, limits.process_ms))?;
-        if relation != HANDED_OVER {
+        if relation < HANDED_OVER {
             return forwarded(relation, &self.descriptor).map_err(ProcessError::Rejected);
         }
         let guest = self.store.data_mut();

@@ -287,7 +287,7 @@ fn what_is_no_component_is_refused_in_words() {
     let refuse = |bytes: &[u8]| host().load(bytes).map(drop).unwrap_err();
     assert!(matches!(refuse(b""), LoadError::Invalid(_)));
     assert!(matches!(refuse(&bytes("filter.wasm")[..5_000]), LoadError::Invalid(_)));
-    assert!(matches!(refuse(&vec![0; 5 << 20]), LoadError::TooLarge { .. }));
+    assert!(matches!(refuse(&vec![0; 41 << 20]), LoadError::TooLarge { .. }));
     let empty = wat::parse_str("(component)").unwrap();
     assert!(matches!(refuse(&empty), LoadError::Contract(_)));
     let module = wat::parse_str("(module)").unwrap();

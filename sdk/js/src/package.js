@@ -6,8 +6,8 @@ import { Message } from './message.js';
 import { descriptor, typeName } from './node.js';
 import { outcome, Reject } from './outcome.js';
 
-/** What `process` returns when the answer was handed over. */
-export const HANDED_OVER = 0xffff_ffff;
+/** What `process` returns when the answer was handed over. Not more: the engine's glue garbles numbers beyond 31 bits. */
+export const HANDED_OVER = 0x7fff_ffff;
 
 /** Makes what a component exports: `export const nodes = exportNodes(TypeA, TypeB)`, once, by this name. */
 export function exportNodes(...types) {

@@ -17,7 +17,7 @@ from pacificsoft_sdk.node import Node
 from pacificsoft_sdk.outcome import Reject, is_effect
 
 #: What `process` returns when the answer was handed over.
-HANDED_OVER = 0xFFFF_FFFF
+HANDED_OVER = 0x7FFF_FFFF
 
 _MESSAGE = Message()
 

@@ -1,0 +1,155 @@
+//! Components that carry an interpreter: the examples in JavaScript and Python. Needs what `cargo xtask guests` builds.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use model::{AttributeScope, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId};
+use parking_lot::Mutex;
+use plugins::{
+    Host, HostConfig, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, OpenError, Readings, RuleComponent,
+};
+use serde_json::{Value as Json, json};
+
+struct Nothing;
+
+impl Readings for Nothing {
+    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
+        Ok(None)
+    }
+    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
+        Ok(None)
+    }
+}
+
+impl LogSink for Nothing {
+    fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
+}
+
+/// One host for all tests: it keeps what it compiled below `target`, because that takes seconds for a component of this size.
+fn host() -> &'static Host {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    HOST.get_or_init(|| {
+        Host::new(HostConfig {
+            instances_max: 4,
+            scripted_instances_max: 3,
+            cache_dir: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tests/code")),
+            cache_key: b"the tests' own".to_vec(),
+            ..HostConfig::default()
+        })
+        .unwrap()
+    })
+}
+
+/// Loaded once: two tests that compile the same component would take twice as long.
+fn rules(name: &str) -> RuleComponent {
+    static LOADED: Mutex<BTreeMap<String, RuleComponent>> = parking_lot::const_mutex(BTreeMap::new());
+    LOADED.lock().entry(name.to_owned()).or_insert_with(|| load(name)).clone()
+}
+
+fn load(name: &str) -> RuleComponent {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
+    let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
+    match host().load(&bytes).unwrap() {
+        LoadedComponent::Rules(component) => component,
+        LoadedComponent::Adapter(other) => panic!("{other:?} is an adapter"),
+    }
+}
+
+fn open(component: &RuleComponent, configuration: &str) -> Result<NodeInstance, OpenError> {
+    let tenant = TenantId::generate();
+    let context = NodeContext {
+        tenant,
+        node: RuleNodeId::generate(tenant),
+        name: "node under test".into(),
+        readings: Arc::new(Nothing),
+        log: Arc::new(Nothing),
+        clock: Arc::new(SystemClock),
+    };
+    NodeInstance::open(component, &component.types()[0].type_name, configuration, context)
+}
+
+fn message(payload: Json) -> Arc<Message> {
+    static DEVICE: OnceLock<DeviceId> = OnceLock::new();
+    Arc::new(Message {
+        id: uuid::Uuid::now_v7(),
+        kind: MessageKind::PostTelemetry,
+        originator: DEVICE.get_or_init(|| DeviceId::generate(TenantId::SYSTEM)).entity(),
+        customer: None,
+        metadata: [("deviceName", "D")].into_iter().collect::<Metadata>(),
+        payload: Payload::new(payload),
+        ts_ms: 5,
+    })
+}
+
+#[test]
+fn a_node_in_javascript_changes_messages() {
+    let component = rules("examples/unit-converter.wasm");
+    let descriptor = &component.types()[0];
+    assert_eq!(descriptor.type_name, "unit-converter");
+    assert_eq!(descriptor.configuration_schema["properties"]["digits"]["maximum"], 15);
+    let mut node = open(&component, &descriptor.default_configuration.to_string()).unwrap();
+    let outcome = node.process(&message(json!({"temperature": 21.5, "humidity": 40}))).unwrap();
+    let emitted = outcome.emissions[0].message.as_ref().unwrap();
+    assert_eq!(emitted.payload.json(), &json!({"temperature": 70.7, "humidity": 40}));
+    assert_eq!(
+        emitted.metadata.shared("conversion").map(|text| &**text),
+        Some("celsius to fahrenheit")
+    );
+    // What it throws is an answer, and the instance goes on.
+    let refused = node.process(&message(json!({"humidity": 40}))).unwrap_err().to_string();
+    assert!(refused.contains("no number temperature"), "{refused}");
+    node.process(&message(json!({"temperature": 1}))).unwrap();
+    match open(&component, r#"{"conversion": "apples to pears"}"#).map(drop) {
+        Err(OpenError::Configuration(reason)) => assert!(reason.contains("one of celsius"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_node_in_python_remembers_devices() {
+    let component = rules("examples/geofence.wasm");
+    let descriptor = &component.types()[0];
+    assert_eq!(descriptor.type_name, "geofence");
+    assert_eq!(descriptor.default_configuration["radius_m"], 500.0);
+    let mut node = open(&component, "{}").unwrap();
+    let mut along = |latitude: f64| {
+        let outcome = node.process(&message(json!({"latitude": latitude, "longitude": 13.405}))).unwrap();
+        outcome.emissions[0].relation.as_str().to_owned()
+    };
+    assert_eq!([52.52, 52.0, 52.0, 52.52].map(&mut along), ["Inside", "Left", "Outside", "Entered"]);
+    let refused = node.process(&message(json!({"latitude": "north"}))).unwrap_err().to_string();
+    assert!(refused.contains("no coordinates"), "{refused}");
+    match open(&component, r#"{"radius_m": 0}"#).map(drop) {
+        Err(OpenError::Configuration(reason)) => assert!(reason.contains("radius"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn interpreters_take_no_places_of_small_components() {
+    let small = rules("filter.wasm");
+    let scripted = rules("examples/unit-converter.wasm");
+    assert!(scripted.limits().memory_bytes_max > small.limits().memory_bytes_max);
+    let mut opened = Vec::new();
+    let refused = loop {
+        match open(&scripted, "{}") {
+            Ok(node) => opened.push(node),
+            Err(refused) => break refused,
+        }
+        assert!(opened.len() <= 3, "there is no limit");
+    };
+    assert!(matches!(refused, OpenError::Broken(_)), "{refused}");
+    let descriptor = small.types().iter().find(|one| one.type_name == "message-type-switch").unwrap();
+    NodeInstance::check(&small, &descriptor.type_name, &descriptor.default_configuration.to_string()).unwrap();
+}
+
+#[test]
+fn there_is_a_limit_for_interpreters_too() {
+    match host().load(&vec![0; (40 << 20) + 1]) {
+        Err(LoadError::TooLarge { max, .. }) => assert_eq!(max, 40 << 20),
+        other => panic!("{other:?}"),
+    }
+}
