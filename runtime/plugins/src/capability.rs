@@ -2,6 +2,7 @@
 
 mod answer;
 mod clock;
+pub(crate) mod foreign;
 mod json;
 mod log;
 pub(crate) mod message;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use model::{SystemClock, TenantId};
 use serde_json::Value as Json;
-use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
 use crate::bindings::payload_adapter::PayloadAdapterPre;
 use crate::bindings::rule_node::exports::pacificsoft::plugin::nodes::Descriptor;
 use crate::bindings::rule_node::{RuleNode, RuleNodePre};
 use crate::budget::{Budget, allow};
+use crate::capability::foreign::{is_foreign, with_stubs};
 use crate::engine::Host;
 use crate::error::LoadError;
 use crate::guest::{Current, Guest, LogBudget, explain, store};
@@ -143,9 +144,17 @@ impl Host {
         }
     }
 
+    /// A component with its imports resolved: what the contract offers, and stubs for what other toolchains import by habit.
+    fn prepared(&self, linker: &Linker<Guest>, component: &Component) -> wasmtime::Result<InstancePre<Guest>> {
+        if !is_foreign(&self.0.engine, component) {
+            return linker.instantiate_pre(component);
+        }
+        with_stubs(linker, &self.0.engine, component)?.instantiate_pre(component)
+    }
+
     fn rules(&self, component: &Component) -> Result<RuleComponent, LoadError> {
         let misfit = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
-        let pre = RuleNodePre::new(self.0.rule_linker.instantiate_pre(component).map_err(misfit)?).map_err(misfit)?;
+        let pre = RuleNodePre::new(self.prepared(&self.0.rule_linker, component).map_err(misfit)?).map_err(misfit)?;
         let (instance, mut store) = self.instantiate_rules(&pre, self.anonymous())?;
         let told = instance.pacificsoft_plugin_nodes().call_describe(&mut store);
         let told = told.map_err(|error| explain(&error, store.data(), self.limits(), self.limits().open_ms))?;
@@ -159,7 +168,7 @@ impl Host {
 
     fn adapter(&self, component: &Component) -> Result<AdapterComponent, LoadError> {
         let misfit = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
-        let pre = PayloadAdapterPre::new(self.0.adapter_linker.instantiate_pre(component).map_err(misfit)?).map_err(misfit)?;
+        let pre = PayloadAdapterPre::new(self.prepared(&self.0.adapter_linker, component).map_err(misfit)?).map_err(misfit)?;
         let mut store = store(&self.0.engine, self.anonymous(), self.limits());
         allow(&mut store, self.limits().open_ms);
         let described = pre
