@@ -54,7 +54,7 @@ fn load(name: &str) -> RuleComponent {
     let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
     match host().load(&bytes).unwrap() {
         LoadedComponent::Rules(component) => component,
-        LoadedComponent::Adapter(other) => panic!("{other:?} is an adapter"),
+        other => panic!("{other:?} is no package of rule nodes"),
     }
 }
 

@@ -156,7 +156,7 @@ async fn login(service: &Service, name: (u32, u32), access_token: &str) -> Resul
     let device = match found {
         Ok(device) if device.tenant == service.context.tenant => device,
         Ok(_) | Err(AuthError::Missing | AuthError::Unknown) => return Err(Denial::Unknown),
-        Err(AuthError::Unavailable) => return Err(Denial::Unavailable),
+        Err(AuthError::Unavailable | AuthError::TooMany { .. }) => return Err(Denial::Unavailable),
     };
     Attached::open(service.sessions.clone(), device, name)
         .await

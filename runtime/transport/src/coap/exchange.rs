@@ -33,7 +33,7 @@ pub(super) async fn authenticate(sessions: &Sessions, place: &Place) -> Result<m
         .await
         .map_err(|error| match error {
             AuthError::Missing | AuthError::Unknown => Response::new(Code::UNAUTHORIZED),
-            AuthError::Unavailable => Response::busy(),
+            AuthError::Unavailable | AuthError::TooMany { .. } => Response::busy(),
         })
 }
 
