@@ -28,6 +28,8 @@ const CODE_BYTES_MAX: u64 = 512 << 20;
 const WORDS_BYTES_MAX: u64 = 4 << 10;
 /// Components that are compiled or wait for it.
 const WAITING_MAX: usize = 16;
+/// Time on the wall beyond four times that of a core: it gives way to those who serve.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How the child ends when the compiler refuses the component, in its words.
 const REFUSED: i32 = 3;
 
@@ -59,7 +61,7 @@ impl Compiler for InProcess {
 pub struct CompileLimits {
     /// Address space of the process, bytes.
     pub memory_bytes: u64,
-    /// Time of a core, seconds. The clock on the wall gets twice as much.
+    /// Time of a core, seconds.
     pub cpu_s: u64,
 }
 
@@ -156,7 +158,7 @@ impl Compiler for Separate {
             read?;
             Ok::<_, std::io::Error>((child.wait().await?, code, words))
         };
-        let wall = Duration::from_secs(self.limits.cpu_s.saturating_mul(2).max(1));
+        let wall = Duration::from_secs(self.limits.cpu_s.saturating_mul(4)) + PATIENCE;
         match tokio::time::timeout(wall, work).await {
             Ok(Ok((status, code, words))) => self.judge(status, code, &words),
             Ok(Err(error)) => Err(ComponentError::Host(format!("the compiler cannot be heard: {error}"))),

@@ -173,4 +173,33 @@ mod tests {
         let effects = needed(&facts(&[], &["http-request"]), &set(&[]), &set(&[]));
         assert_eq!((effects[0].kind, effects[0].state), (Kind::Effect, State::Asked));
     }
+
+    /// What the contract offers and this table does not know would have to be granted, without words for who decides.
+    #[test]
+    fn everything_the_contract_offers_has_words() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
+        let mut names = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).expect("the contract") {
+            let text = std::fs::read_to_string(entry.expect("a file").path()).expect("text");
+            let worlds = text.split("\nworld ").skip(1);
+            names.extend(
+                worlds
+                    .flat_map(str::lines)
+                    .filter_map(|line| Some(line.trim().strip_prefix("import ")?.trim_end_matches(';').to_owned())),
+            );
+            let effects = text
+                .split("variant effect {")
+                .nth(1)
+                .and_then(|rest| rest.split('}').next())
+                .unwrap_or_default();
+            let lines = effects.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+            names.extend(lines.filter_map(|line| Some(line.split_once('(')?.0.to_owned())));
+        }
+        assert!(names.contains("readings") && names.contains("send-rpc"), "{names:?}");
+        for common in plugins::admission::policy::COMMON {
+            names.remove(common);
+        }
+        let unknown: Vec<_> = names.iter().filter(|name| known(name).is_none()).collect();
+        assert!(unknown.is_empty(), "add them to the table: {unknown:?}");
+    }
 }

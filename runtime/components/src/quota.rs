@@ -9,7 +9,7 @@ pub struct Quotas {
     pub components_max: usize,
     /// Versions of a component; older ones make room for new ones, unless they serve or served before.
     pub versions_max: usize,
-    /// Bytes of one version.
+    /// Bytes of one version; what no host takes is refused in any case.
     pub component_bytes_max: usize,
     /// Bytes of all versions of all components.
     pub total_bytes_max: u64,
@@ -22,7 +22,7 @@ impl Default for Quotas {
         Quotas {
             components_max: 50,
             versions_max: 10,
-            component_bytes_max: 4 << 20,
+            component_bytes_max: 40 << 20,
             total_bytes_max: 200 << 20,
             instances_max: 500,
         }

@@ -12,5 +12,7 @@ mod panics;
 mod replaced;
 #[path = "chain/settled.rs"]
 mod settled;
+#[path = "chain/swapped.rs"]
+mod swapped;
 #[path = "chain/world.rs"]
 mod world;

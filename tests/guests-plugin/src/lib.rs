@@ -3,7 +3,7 @@
 //!
 //! Built once, it stands for a well-behaved first version, a second one, one that does not open with a configuration, one that traps.
 
-use pacificsoft_sdk::{Descriptor, Message, NewMessage, Outcome, RuleNode};
+use pacificsoft_sdk::{Descriptor, Level, Message, NewMessage, Outcome, RuleNode, log};
 use serde_json::Value as Json;
 
 /// `A`: the version's name. `-`: it behaves; `r`: it refuses configurations with a tag; `t`: it traps.
@@ -35,7 +35,10 @@ impl RuleNode for Versioned {
         let configuration: Json = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
         match mark() {
             (name, b'r') if configuration.get("tag").is_some() => Err(format!("version {name} takes no tag")),
-            _ => Ok(Versioned),
+            (name, _) => {
+                log(Level::Debug, &format!("version {name} opened"));
+                Ok(Versioned)
+            }
         }
     }
 

@@ -48,13 +48,8 @@ impl Components {
         let version = match &known {
             Some(version) => version.clone(),
             None => {
-                let facts = admit(
-                    &self.0.host,
-                    &*self.0.compiler,
-                    Arc::clone(&bytes),
-                    self.0.quotas.component_bytes_max,
-                )
-                .await?;
+                let bytes_max = self.0.quotas.component_bytes_max;
+                let facts = admit(&self.0.host, &*self.0.compiler, Arc::clone(&bytes), bytes_max).await?;
                 self.new_version(digest, bytes.len() as u64, &facts)?
             }
         };

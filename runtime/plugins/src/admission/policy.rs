@@ -30,11 +30,14 @@ impl World {
     }
 }
 
-/// Interfaces that only share types: importing them asks for nothing.
-const TYPES: [&str; 4] = ["entity", "message", "outcome", "uplink"];
+/// Interfaces that share types, and through which a component gets and gives what it is called for: importing them asks for nothing.
+pub const COMMON: [&str; 6] = ["answer", "entity", "json", "message", "outcome", "uplink"];
+
+/// What other toolchains import by habit, and what the host answers with nothing: importing it grants nothing.
+pub const STUBBED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
 
 /// What no component gets: the beginning of a name, why, and what to do instead.
-const REFUSED: [(&str, &str, &str); 9] = [
+const REFUSED: [(&str, &str, &str); 6] = [
     (
         "wasi:sockets/",
         "opens network connections, which no component may",
@@ -46,36 +49,27 @@ const REFUSED: [(&str, &str, &str); 9] = [
         "answer with an effect, and the platform sends the request for it",
     ),
     (
-        "wasi:filesystem/",
-        "reads and writes files, which no component may",
-        "keep what must last in attributes or in the node's state",
-    ),
-    (
         "wasi:keyvalue/",
         "is not offered by this server",
         "keep what must last in attributes or in the node's state",
     ),
     (
-        "wasi:clocks/",
-        "is not offered by this server",
-        "import pacificsoft:plugin/clock, and build without WASI",
-    ),
-    ("wasi:random/", "is not offered by this server", WITHOUT_WASI),
-    (
         "wasi:logging/",
         "is not offered by this server",
         "import pacificsoft:plugin/log, and build without WASI",
     ),
-    ("wasi:", "reaches beyond the platform, which no component may", WITHOUT_WASI),
+    (
+        "wasi:",
+        "reaches beyond the platform, which no component may",
+        "build without WASI (Rust: for wasm32-unknown-unknown; JavaScript: with all features of componentize-js disabled; Python: \
+         componentize-py with --stub-wasi)",
+    ),
     (
         "env",
         "is no interface of a component",
         "build for wasm32-unknown-unknown, and link no C library that needs an operating system",
     ),
 ];
-
-const WITHOUT_WASI: &str = "build without WASI (Rust: for wasm32-unknown-unknown; JavaScript: with all features of componentize-js disabled; \
-     Python: componentize-py with --stub-wasi)";
 
 /// Judges a component by its names.
 ///
@@ -107,11 +101,14 @@ pub fn judge(names: &Names) -> Result<Examined, Refusal> {
     check_track(&contract)?;
     let mut imports = Vec::new();
     for name in &names.imports {
+        if STUBBED.iter().any(|start| name.starts_with(start)) {
+            continue;
+        }
         let Some((interface, version)) = ours(name) else {
             return Err(refused(name));
         };
         check_track(version)?;
-        if !TYPES.contains(&interface) {
+        if !COMMON.contains(&interface) {
             imports.push(interface.to_owned());
         }
     }
@@ -169,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_refused_import_says_why_and_what_to_do() {
-        for name in ["wasi:sockets/udp@0.2.0", "wasi:io/streams@0.2.3", "env", "a:b/c@1.0.0", "run"] {
+        for name in ["wasi:sockets/udp@0.2.0", "wasi:nn/graph@0.2.0", "env", "a:b/c@1.0.0", "run"] {
             let Refusal::Import { name: told, why, fix } = refused(name) else {
                 panic!("{name}")
             };

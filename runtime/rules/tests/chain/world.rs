@@ -217,6 +217,11 @@ impl World {
         }
     }
 
+    /// What nodes are given.
+    pub fn around(&self) -> &NodeSurroundings {
+        &self.around
+    }
+
     pub fn chain(&self, name: &str, nodes: &[Node]) -> Chain {
         self.start(&graph(self.tenant, name, nodes))
     }
