@@ -322,3 +322,60 @@ fn a_server_that_stops_answers_what_it_took() {
         (Code::SERVICE_UNAVAILABLE, told.token, None)
     );
 }
+
+/// Port of CoAP over DTLS, as the server greets.
+fn secured_port(server: &Server) -> u16 {
+    let said = server.greeting.split("over DTLS on 127.0.0.1:").nth(1);
+    let port: String = said.unwrap().chars().take_while(char::is_ascii_digit).collect();
+    port.parse().unwrap()
+}
+
+#[test]
+fn libcoap_speaks_over_dtls_with_a_key_both_sides_know() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    // "secretsecret"
+    std::fs::write(&keys, "sensor:736563726574736563726574\n").unwrap();
+    let options = Options::demo().with(&["--coaps", "127.0.0.1:0", "--coaps-keys", keys.to_str().unwrap()]);
+    let mut server = Server::start(options);
+    let base = format!("coaps://127.0.0.1:{}/api/v1/{TOKEN}", secured_port(&server));
+    let tenant = server.tenant();
+    let device = tenant.device("Demo device");
+    for (value, program) in [(1, "coap-client-openssl"), (2, "coap-client-gnutls")] {
+        let run = |more: &[&str]| coap_client(program, &[&["-u", "sensor", "-k", "secretsecret"], more].concat());
+        let body = json!({ "secured": value }).to_string();
+        assert_eq!(run(&["-m", "post", "-e", &body, &format!("{base}/telemetry")]), "", "{program}");
+        assert_eq!(tenant.latest(&device, "secured")["secured"][0]["value"], value, "{program}");
+        // One client with a large body, in blocks; then it is fetched.
+        let file = folder.path().join("large");
+        std::fs::write(&file, json!({ "story": "s".repeat(3_000) }).to_string()).unwrap();
+        assert_eq!(
+            run(&["-m", "post", "-f", file.to_str().unwrap(), &format!("{base}/attributes")]),
+            "",
+            "{program}"
+        );
+        let told = run(&["-m", "get", &format!("{base}/attributes")]);
+        assert!(told.contains(&"s".repeat(3_000)), "{program}: {told}");
+        // Another key is not taken, nor another name.
+        for (user, key) in [("sensor", "wrongwrong"), ("other", "secretsecret")] {
+            let refused = [
+                (&["-u", user, "-k", key])[..].to_vec(),
+                vec!["-B", "3", "-m", "post", "-e", "{\"secured\":9}"],
+            ]
+            .concat();
+            let target = format!("{base}/telemetry");
+            // It may end with an error, or give up: nothing was taken, that counts.
+            let _ = std::process::Command::new("timeout")
+                .args(["30", program])
+                .args(refused)
+                .arg(&target)
+                .output();
+        }
+        assert_eq!(tenant.latest(&device, "secured")["secured"][0]["value"], value, "{program}");
+    }
+    // Without DTLS nothing is understood there.
+    let plain = CoapWire::open(secured_port(&server));
+    plain.send(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{}").write());
+    assert_eq!(plain.datagram(Duration::from_millis(500)), None);
+    still_serves(&mut server);
+}

@@ -33,10 +33,20 @@ fn what_makes_no_sense_is_refused_in_words() {
     refused(&["--config", "/no/such/file"], "/no/such/file");
     refused(&["--http", "nonsense"], "nonsense");
     refused(&["--coap", "nonsense"], "coap");
+    refused(&["--coaps", "127.0.0.1:0"], "coaps-keys");
     refused(&["--no-such-option"], "--no-such-option");
     refused(&["--data-dir", "/proc/nowhere"], "/proc/nowhere");
     let help = String::from_utf8_lossy(&serve(&["--help"]).stdout).into_owned();
-    for option in ["--data-dir", "--http", "--mqtt", "--coap", "--config", "--demo", "PACIFICSOFT_HTTP"] {
+    for option in [
+        "--data-dir",
+        "--http",
+        "--mqtt",
+        "--coap",
+        "--coaps",
+        "--config",
+        "--demo",
+        "PACIFICSOFT_HTTP",
+    ] {
         assert!(help.contains(option), "{option} is not in {help}");
     }
 }
@@ -98,6 +108,8 @@ fn two_servers_do_not_share_a_folder() {
             "--http",
             "127.0.0.1:0",
             "--mqtt",
+            "127.0.0.1:0",
+            "--coap",
             "127.0.0.1:0",
             "--data-dir",
             data.to_str().unwrap(),

@@ -20,9 +20,13 @@ fn five_minutes_go_as_described() {
     let server = Server::start(Options::demo());
     let http = server.http.trim_start_matches("http://");
     let mqtt = format!("-p {}", server.mqtt_port);
+    let coap = format!("127.0.0.1:{}", server.coap_port);
     let mut script = "set -eu\n".to_owned();
     for line in lines() {
-        let line = line.replace("127.0.0.1:8080", http).replace("-p 1883", &mqtt);
+        let line = line
+            .replace("127.0.0.1:8080", http)
+            .replace("-p 1883", &mqtt)
+            .replace("127.0.0.1:5683", &coap);
         script.push_str(&format!("{line}\necho\n"));
     }
     let output = Command::new("timeout").args(["60", "bash", "-c", &script]).output().unwrap();

@@ -99,6 +99,7 @@ pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration)
         coap,
         https,
         mqtts,
+        coaps,
     } = listening.addresses;
     println!(
         "Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt}, CoAP devices on {coap} (ready after {} ms)",
@@ -109,6 +110,9 @@ pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration)
     }
     if let Some(mqtts) = mqtts {
         println!("Over TLS: MQTT devices on {mqtts}");
+    }
+    if let Some(coaps) = coaps {
+        println!("Over DTLS: CoAP devices on {coaps}");
     }
     println!("Data is kept in {}", config.data_dir.display());
     if let Some(password) = told.password {

@@ -59,6 +59,12 @@ pub struct ServeOptions {
     /// Ports on which tenants may have listeners of stream adapters, such as 7000-7099 [default: none]
     #[arg(long, env = "PACIFICSOFT_STREAM_PORTS", value_name = "PORTS")]
     pub stream_ports: Option<String>,
+    /// Address of CoAP over DTLS, such as 0.0.0.0:5684; needs --coaps-keys [default: not served]
+    #[arg(long, env = "PACIFICSOFT_COAPS", value_name = "ADDR")]
+    pub coaps: Option<String>,
+    /// File with pre-shared keys for CoAP over DTLS: a line for each, `identity:key in hexadecimal digits`
+    #[arg(long, env = "PACIFICSOFT_COAPS_KEYS", value_name = "FILE")]
+    pub coaps_keys: Option<PathBuf>,
     /// Folder with further components (*.wasm), offered to every tenant
     #[arg(long, env = "PACIFICSOFT_COMPONENTS", value_name = "DIR")]
     pub components: Option<PathBuf>,

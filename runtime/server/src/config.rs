@@ -25,6 +25,8 @@ pub struct Config {
     pub secure: Option<Secure>,
     /// CoAP.
     pub coap: SocketAddr,
+    /// CoAP over DTLS, and the file with its keys.
+    pub coaps: Option<(SocketAddr, PathBuf)>,
     /// Further components.
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
@@ -73,6 +75,12 @@ impl Config {
         let demo = options.demo.or(file.demo).unwrap_or(false);
         let host = if demo { "127.0.0.1" } else { "0.0.0.0" };
         let address = |name: &str, given: Option<String>, port: u16| resolve(name, &given.unwrap_or_else(|| format!("{host}:{port}")));
+        let coaps = match (options.coaps.or(file.coaps), options.coaps_keys.or(file.coaps_keys)) {
+            (None, None) => None,
+            (Some(address), Some(keys)) => Some((resolve("coaps", &address)?, keys)),
+            (Some(_), None) => bail!("coaps needs keys: give coaps-keys, too"),
+            (None, Some(_)) => bail!("coaps-keys are for coaps: give its address, too, such as 0.0.0.0:5684"),
+        };
         Ok(Config {
             data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into()),
             http: address("http", options.http.or(file.http), 8080)?,
@@ -80,6 +88,7 @@ impl Config {
             stream_ports: options.stream_ports.or(file.stream_ports).map(|text| ports(&text)).transpose()?,
             secure,
             coap: address("coap", options.coap.or(file.coap), 5683)?,
+            coaps,
             components: options.components.or(file.components),
             compile: compile_limits(
                 options.compile_seconds.or(file.compile_seconds),
@@ -223,6 +232,15 @@ mod tests {
     #[test]
     fn unknown_keys_and_what_leads_nowhere_are_refused() {
         assert!(parse("htttp = \"127.0.0.1:1\"").unwrap_err().to_string().contains("htttp"));
+        let half = ServeOptions {
+            coaps: Some("127.0.0.1:0".to_owned()),
+            ..ServeOptions::default()
+        };
+        let told = Config::merge(half.clone(), ServeOptions::default()).unwrap_err().to_string();
+        assert!(told.contains("coaps-keys"), "{told}");
+        let other_half = parse("coaps-keys = \"keys\"").unwrap();
+        assert!(Config::merge(half, other_half.clone()).is_ok());
+        assert!(Config::merge(ServeOptions::default(), other_half).is_err());
         let bad = ServeOptions {
             mqtt: Some("nowhere".to_owned()),
             ..ServeOptions::default()

@@ -1,13 +1,14 @@
 //! The doors of a server: a listener for each address of the configuration.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use session::Sessions;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use transport::tls::Purpose;
-use transport::{Certificates, CoapConfig, CoapListener, HttpListener, MqttListener, MqttService, Tls};
+use transport::{Certificates, CoapConfig, CoapListener, DtlsKeys, HttpListener, MqttListener, MqttService, Tls};
 
 use crate::config::Config;
 
@@ -19,6 +20,7 @@ pub struct Addresses {
     pub coap: SocketAddr,
     pub https: Option<SocketAddr>,
     pub mqtts: Option<SocketAddr>,
+    pub coaps: Option<SocketAddr>,
 }
 
 /// Bound, not served yet: whoever cannot have all addresses serves none.
@@ -28,6 +30,7 @@ pub struct Doors {
     coap: CoapListener,
     https: Option<HttpListener>,
     mqtts: Option<MqttListener>,
+    coaps: Option<CoapListener>,
     certificates: Option<Certificates>,
 }
 
@@ -50,6 +53,7 @@ impl Doors {
                 .with_context(|| format!("CoAP cannot listen on {}", config.coap))?,
             https: None,
             mqtts: None,
+            coaps: None,
             certificates: None,
         };
         if let Some(secure) = &config.secure {
@@ -62,6 +66,9 @@ impl Doors {
             }
             doors.certificates = Some(certificates);
         }
+        if let Some((address, keys)) = &config.coaps {
+            doors.coaps = Some(secured_coap(*address, keys).await?);
+        }
         Ok(doors)
     }
 
@@ -73,6 +80,7 @@ impl Doors {
             coap: self.coap.address()?,
             https: self.https.as_ref().map(HttpListener::address).transpose()?,
             mqtts: self.mqtts.as_ref().map(MqttListener::address).transpose()?,
+            coaps: self.coaps.as_ref().map(CoapListener::address).transpose()?,
         })
     }
 
@@ -93,7 +101,18 @@ impl Doors {
         let http = http.map(|listener| actor::spawn("http", listener.run(gateway.clone(), stopping.clone())));
         let mqtt = [Some(self.mqtt), self.mqtts].into_iter().flatten();
         let mqtt = mqtt.map(|listener| actor::spawn("mqtt", listener.run(service.clone(), stopping.clone())));
-        let coap = actor::spawn("coap", self.coap.run(sessions.clone(), stopping.clone()));
-        http.chain(mqtt).chain([coap]).collect()
+        let coap = [Some(self.coap), self.coaps].into_iter().flatten();
+        let coap = coap.map(|listener| actor::spawn("coap", listener.run(sessions.clone(), stopping.clone())));
+        http.chain(mqtt).chain(coap).collect()
     }
+}
+
+/// CoAP over DTLS, with the keys of a file.
+async fn secured_coap(address: SocketAddr, keys: &Path) -> Result<CoapListener> {
+    let path = keys.to_owned();
+    let text = crate::wire::blocking(move || std::fs::read_to_string(path)).await?;
+    let text = text.with_context(|| format!("the keys in {} cannot be read", keys.display()))?;
+    let keys = DtlsKeys::pre_shared(&text).with_context(|| format!("the keys in {} are not taken", keys.display()))?;
+    let listener = CoapListener::bind(CoapConfig::secured(address, keys)).await;
+    listener.with_context(|| format!("CoAP over DTLS cannot listen on {address}"))
 }

@@ -222,6 +222,6 @@ async fn secret(store: &EmbeddedStore, name: &str) -> Result<Vec<u8>> {
 }
 
 #[allow(clippy::disallowed_methods, reason = "starting is allowed to block")]
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     Ok(tokio::task::spawn_blocking(work).await?)
 }

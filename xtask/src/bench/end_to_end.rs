@@ -84,6 +84,8 @@ impl Server {
             &format!("127.0.0.1:{mqtt}"),
             "--http",
             &format!("127.0.0.1:{http}"),
+            "--coap",
+            "127.0.0.1:0",
         ]);
         command.arg("--data-dir").arg(folder.0.join("data"));
         let mut process = Process::start("pacificsoft", &mut command, &folder.0.join("log"))?;

@@ -10,6 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::dtls::{DtlsKeys, Event, Guards, Limits};
 use super::exchange::serve;
 use super::link::Reply;
 use super::links::Links;
@@ -33,6 +34,8 @@ pub struct CoapConfig {
     pub address: SocketAddr,
     /// Times and limits of the endpoint.
     pub endpoint: Config,
+    /// DTLS, and what both sides prove themselves by; none: messages go as they are.
+    pub dtls: Option<DtlsKeys>,
 }
 
 impl CoapConfig {
@@ -45,7 +48,17 @@ impl CoapConfig {
                 started_s,
                 ..Config::default()
             },
+            dtls: None,
         }
+    }
+
+    /// The same over DTLS.
+    pub fn secured(address: SocketAddr, keys: DtlsKeys) -> Self {
+        let mut config = CoapConfig::new(address);
+        // Whoever finished a handshake has shown that it receives.
+        config.endpoint.proven = true;
+        config.dtls = Some(keys);
+        config
     }
 }
 
@@ -80,6 +93,7 @@ impl CoapListener {
         let (replies, replied) = lane(REPLIES_MAX);
         let server = Server {
             socket: self.socket,
+            guards: self.config.dtls.map(|keys| Guards::new(keys, Limits::default())),
             endpoint: Endpoint::new(self.config.endpoint, rand::random()),
             started: Instant::now(),
             links: Links::default(),
@@ -93,6 +107,7 @@ impl CoapListener {
 
 struct Server {
     socket: UdpSocket,
+    guards: Option<Guards>,
     endpoint: Endpoint,
     started: Instant,
     links: Links,
@@ -117,6 +132,9 @@ impl Server {
             }
             let now_ms = self.now_ms();
             self.endpoint.time(now_ms);
+            if let Some(guards) = &mut self.guards {
+                guards.time(Instant::now().into_std());
+            }
             self.perform().await;
             if self.stopping.is_some_and(|until| Instant::now() >= until || self.is_done()) {
                 return;
@@ -134,7 +152,8 @@ impl Server {
             .endpoint
             .next_due_ms()
             .map_or(latest, |due_ms| self.started + Duration::from_millis(due_ms));
-        due.min(latest).min(self.stopping.unwrap_or(latest))
+        let guarded = self.guards.as_ref().and_then(Guards::next_due).map_or(latest, Instant::from_std);
+        due.min(guarded).min(latest).min(self.stopping.unwrap_or(latest))
     }
 
     fn is_done(&self) -> bool {
@@ -147,7 +166,10 @@ impl Server {
         let mut received = first;
         for _ in 0..BATCH_MAX {
             match received {
-                Ok((length, from)) => self.endpoint.datagram(now_ms, from, &buffer[..length]),
+                Ok((length, from)) => match &mut self.guards {
+                    Some(guards) => guards.datagram(Instant::now().into_std(), from, &buffer[..length]),
+                    None => self.endpoint.datagram(now_ms, from, &buffer[..length]),
+                },
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
                 // What the network says of something that was sent earlier: whom it concerns will not acknowledge.
                 Err(error) => {
@@ -180,31 +202,57 @@ impl Server {
         }
     }
 
-    /// Does what the endpoint commands, until it commands nothing.
+    /// Does what is commanded, until nothing is.
     async fn perform(&mut self) {
         loop {
+            let events = self.guards.as_mut().map(Guards::events).unwrap_or_default();
             let commands: Vec<Command> = self.endpoint.commands().collect();
-            if commands.is_empty() {
+            if events.is_empty() && commands.is_empty() {
                 break;
             }
+            for event in events {
+                self.event(event).await;
+            }
             for command in commands {
-                match command {
-                    Command::Send { to, datagram } => {
-                        if let Err(error) = self.socket.send_to(&datagram, to).await {
-                            tracing::debug!(%error, "a datagram could not be sent");
-                        }
-                    }
-                    Command::Request(exchange, request) => self.request(exchange, request),
-                    Command::Ended(observation, _) => self.links.ended(observation),
-                    Command::Dropped(_) => {
-                        metrics::counter!("coap_notifications_dropped_total", "why" => "too many wait").increment(1);
-                    }
-                }
+                self.command(command).await;
             }
         }
         let counts = self.endpoint.counts();
-        metrics::gauge!("coap_peers").set(counts.peers as f64);
-        metrics::gauge!("coap_observations").set(counts.observations as f64);
+        let secured = if self.guards.is_some() { "dtls" } else { "none" };
+        metrics::gauge!("coap_peers", "security" => secured).set(counts.peers as f64);
+        metrics::gauge!("coap_observations", "security" => secured).set(counts.observations as f64);
+        if let Some(guards) = &self.guards {
+            metrics::gauge!("coap_dtls_sessions").set(guards.sessions() as f64);
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        let now_ms = self.now_ms();
+        match event {
+            Event::Send(to, datagram) => self.send(to, &datagram).await,
+            Event::Message(from, message) => self.endpoint.datagram(now_ms, from, &message),
+            Event::Ended(client) => self.endpoint.forget(client),
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Send { to, datagram } => match &mut self.guards {
+                Some(guards) => guards.send(Instant::now().into_std(), to, &datagram),
+                None => self.send(to, &datagram).await,
+            },
+            Command::Request(exchange, request) => self.request(exchange, request),
+            Command::Ended(observation, _) => self.links.ended(observation),
+            Command::Dropped(_) => {
+                metrics::counter!("coap_notifications_dropped_total", "why" => "too many wait").increment(1);
+            }
+        }
+    }
+
+    async fn send(&self, to: SocketAddr, datagram: &[u8]) {
+        if let Err(error) = self.socket.send_to(datagram, to).await {
+            tracing::debug!(%error, "a datagram could not be sent");
+        }
     }
 
     fn request(&mut self, exchange: Exchange, request: Request) {

@@ -1,0 +1,208 @@
+//! DTLS between the socket and the endpoint, as a machine without a socket: datagrams and time in, events out.
+//!
+//! A handshake has to show by a cookie that its client receives before anything costly is done, and stands in a small table of its own:
+//! only a finished one takes the place of a session, so that nobody ends a session by forging a greeting. Must not know CoAP.
+
+mod keys;
+mod session;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dimpl::{Config, DtlsCertificate};
+
+pub use keys::{DtlsKeys, KeysError};
+use session::{Guarded, Told};
+
+/// Limits of a DTLS socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Handshakes at one time. Beyond: the oldest is given up.
+    pub(super) handshakes_max: usize,
+    /// Sessions. Beyond: a finished handshake is given up.
+    pub(super) sessions_max: usize,
+    /// A handshake that is not finished by then is given up.
+    pub(super) handshake_timeout: Duration,
+    /// A session in which nothing was heard for so long is forgotten.
+    pub(super) idle_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            handshakes_max: 1_000,
+            sessions_max: 50_000,
+            handshake_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(86_400),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// Send a datagram.
+    Send(SocketAddr, Vec<u8>),
+    /// A client said something.
+    Message(SocketAddr, Vec<u8>),
+    /// What was with a client is over.
+    Ended(SocketAddr),
+}
+
+/// All clients of one socket.
+pub(super) struct Guards {
+    config: Arc<Config>,
+    certificate: Option<DtlsCertificate>,
+    limits: Limits,
+    handshakes: HashMap<SocketAddr, Guarded>,
+    /// Handshakes by when they began.
+    begun: BTreeSet<(Instant, SocketAddr)>,
+    sessions: HashMap<SocketAddr, Guarded>,
+    timers: BTreeSet<(Instant, SocketAddr)>,
+    events: Vec<Event>,
+    told: Vec<Told>,
+}
+
+impl Guards {
+    pub(super) fn new(keys: DtlsKeys, limits: Limits) -> Self {
+        Guards {
+            config: keys.config,
+            certificate: keys.certificate,
+            limits,
+            handshakes: HashMap::new(),
+            begun: BTreeSet::new(),
+            sessions: HashMap::new(),
+            timers: BTreeSet::new(),
+            events: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// What is to be done, in order.
+    pub(super) fn events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Sessions there are.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// A datagram came in.
+    pub(super) fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let greeting = is_greeting(datagram);
+        if !greeting && let Some(mut session) = self.sessions.remove(&from) {
+            self.unschedule(from, &session);
+            let alive = session.datagram(now, datagram, &mut self.told);
+            self.settle(now, from, session, alive);
+        }
+        if greeting && !self.handshakes.contains_key(&from) {
+            self.begin(now, from);
+        }
+        if let Some(mut handshake) = self.handshakes.remove(&from) {
+            self.unschedule(from, &handshake);
+            self.begun.remove(&(handshake.began, from));
+            let alive = handshake.datagram(now, datagram, &mut self.told);
+            self.settle(now, from, handshake, alive);
+        }
+    }
+
+    /// The endpoint says something to a client; nothing if there is no session any more.
+    pub(super) fn send(&mut self, now: Instant, to: SocketAddr, message: &[u8]) {
+        let Some(mut session) = self.sessions.remove(&to) else { return };
+        self.unschedule(to, &session);
+        let alive = session.send(now, message, &mut self.told);
+        self.settle(now, to, session, alive);
+    }
+
+    /// When [`Guards::time`] has something to do next.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// Time has passed.
+    pub(super) fn time(&mut self, now: Instant) {
+        while self.next_due().is_some_and(|due| due <= now)
+            && let Some((due, client)) = self.timers.pop_first()
+        {
+            let is_due = |guarded: &mut Guarded| guarded.timer == Some(due);
+            let found = match self.handshakes.get_mut(&client).is_some_and(is_due) {
+                true => self.handshakes.remove(&client),
+                false => self.sessions.remove(&client),
+            };
+            let Some(mut guarded) = found else { continue };
+            self.begun.remove(&(guarded.began, client));
+            let alive = guarded.time(now, &self.limits, &mut self.told);
+            self.settle(now, client, guarded, alive);
+        }
+    }
+
+    fn begin(&mut self, now: Instant, from: SocketAddr) {
+        if self.handshakes.len() >= self.limits.handshakes_max
+            && let Some((_, oldest)) = self.begun.pop_first()
+            && let Some(given_up) = self.handshakes.remove(&oldest)
+        {
+            self.unschedule(oldest, &given_up);
+            metrics::counter!("coap_handshakes_given_up_total", "why" => "too many").increment(1);
+        }
+        let guarded = Guarded::new(Arc::clone(&self.config), self.certificate.clone(), now);
+        self.handshakes.insert(from, guarded);
+    }
+
+    /// Passes on what a session told, and keeps it where it belongs.
+    fn settle(&mut self, now: Instant, client: SocketAddr, mut guarded: Guarded, mut alive: bool) {
+        let was_session = guarded.established;
+        for told in self.told.drain(..) {
+            match told {
+                Told::Packet(packet) => self.events.push(Event::Send(client, packet)),
+                Told::Message(message) if guarded.established => self.events.push(Event::Message(client, message)),
+                Told::Message(_) => {}
+                Told::Connected => guarded.established = true,
+            }
+        }
+        if guarded.established && !was_session {
+            let replaced = self.sessions.remove(&client);
+            if let Some(replaced) = replaced {
+                self.unschedule(client, &replaced);
+                self.events.push(Event::Ended(client));
+            } else if self.sessions.len() >= self.limits.sessions_max {
+                metrics::counter!("coap_handshakes_given_up_total", "why" => "too many sessions").increment(1);
+                alive = false;
+                guarded.established = false;
+            }
+        }
+        if !alive {
+            if guarded.established {
+                self.events.push(Event::Ended(client));
+            }
+            return;
+        }
+        let due = guarded.next_due(now, &self.limits);
+        guarded.timer = Some(due);
+        self.timers.insert((due, client));
+        if guarded.established {
+            self.sessions.insert(client, guarded);
+        } else {
+            self.begun.insert((guarded.began, client));
+            self.handshakes.insert(client, guarded);
+        }
+    }
+
+    fn unschedule(&mut self, client: SocketAddr, guarded: &Guarded) {
+        if let Some(due) = guarded.timer {
+            self.timers.remove(&(due, client));
+        }
+    }
+}
+
+/// Whether a datagram begins a handshake: a record of epoch 0 with a ClientHello (RFC 6347, 4.1 and 4.2.2).
+fn is_greeting(datagram: &[u8]) -> bool {
+    const HANDSHAKE: u8 = 22;
+    const CLIENT_HELLO: u8 = 1;
+    datagram.first() == Some(&HANDSHAKE) && datagram.get(3..5) == Some(&[0, 0]) && datagram.get(13) == Some(&CLIENT_HELLO)
+}
+
+#[cfg(test)]
+mod tests;
