@@ -93,6 +93,12 @@ impl Guards {
     /// A datagram came in.
     pub(super) fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let greeting = is_greeting(datagram);
+        // Whoever greets for the first time begins anew, whatever somebody began at this address before.
+        let first = greeting && datagram.get(17..22) == Some(&[0; 5]);
+        if first && let Some(before) = self.handshakes.remove(&from) {
+            self.unschedule(from, &before);
+            self.begun.remove(&(before.began, from));
+        }
         if !greeting && let Some(mut session) = self.sessions.remove(&from) {
             self.unschedule(from, &session);
             let alive = session.datagram(now, datagram, &mut self.told);
