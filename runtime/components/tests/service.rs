@@ -73,6 +73,7 @@ impl World {
                 open_ms: 10_000,
                 ..plugins::Limits::default()
             },
+            ..HostConfig::default()
         });
         let components = Components::start(ComponentsConfig {
             store: Arc::new(store),

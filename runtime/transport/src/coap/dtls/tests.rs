@@ -118,7 +118,7 @@ fn handshakes_are_bounded_and_given_up() {
         handshakes_max: 3,
         ..Limits::default()
     });
-    let mut greeting = |port: u16| Client::new(port, now).packets().remove(0);
+    let greeting = |port: u16| Client::new(port, now).packets().remove(0);
     for port in 1..=5 {
         guards.datagram(now + Duration::from_millis(port.into()), address(port), &greeting(port));
     }
