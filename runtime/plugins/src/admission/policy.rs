@@ -15,17 +15,24 @@ pub enum World {
     RuleNodes,
     /// Translates payloads of devices.
     PayloadAdapter,
+    /// Speaks a whole protocol on a listener of its own.
+    StreamAdapter,
 }
 
 impl World {
     /// Every kind, with the interface it exports.
-    pub const ALL: [(&'static str, World); 2] = [("nodes", World::RuleNodes), ("adapter", World::PayloadAdapter)];
+    pub const ALL: [(&'static str, World); 3] = [
+        ("nodes", World::RuleNodes),
+        ("adapter", World::PayloadAdapter),
+        ("protocol", World::StreamAdapter),
+    ];
 
     /// Its name for people and in what is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             World::RuleNodes => "rule-nodes",
             World::PayloadAdapter => "payload-adapter",
+            World::StreamAdapter => "stream-adapter",
         }
     }
 }
