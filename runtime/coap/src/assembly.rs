@@ -45,7 +45,9 @@ impl Assemblies {
         let mut assembly = match (known, block.number) {
             // The first block begins anew, whatever was there (RFC 7959, 2.5).
             (known, 0) => {
-                known.map(|at| self.remove(at, budget));
+                if let Some(at) = known {
+                    self.remove(at, budget);
+                }
                 if self.0.len() >= config.limits.bodies_per_peer_max {
                     self.remove(0, budget);
                 }
