@@ -10,9 +10,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 
+const HERE = dirname(fileURLToPath(import.meta.url));
 const WORLD = 'rule-node';
 const INTERFACE = /^pacificsoft:plugin\/([a-z0-9-]+)@/;
 
@@ -66,7 +67,11 @@ async function bundle(app, tools) {
   const built = await rolldown({
     input: resolve(app),
     external: INTERFACE,
-    resolve: { conditionNames: ['pacificsoft', 'import', 'default'] },
+    resolve: {
+      conditionNames: ['pacificsoft', 'import', 'default'],
+      // This very SDK, wherever the application is.
+      alias: { '@pacificsoft/sdk': join(HERE, 'src/index.js') },
+    },
     treeshake: { moduleSideEffects: (id) => !INTERFACE.test(id) },
     logLevel: 'warn',
   });

@@ -2,15 +2,14 @@
 //!
 //! What is built is decided by a hash over the sources and the toolchain, so that a second call does nothing.
 
-pub mod toolchain;
+mod scripted;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use guest_build::rust::{self, Toolchain};
 use sha2::{Digest, Sha256};
-
-use toolchain::Toolchain;
 
 /// A crate that becomes a component.
 struct Guest {
@@ -70,6 +69,12 @@ const GUESTS: [Guest; 8] = [
 /// # Errors
 /// When there is no toolchain for guests, or a guest does not build.
 pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut components = build_rust(root)?;
+    components.extend(scripted::build_all(root)?);
+    Ok(components)
+}
+
+fn build_rust(root: &Path) -> Result<Vec<PathBuf>> {
     let stamp_path = root.join("target/components/stamp");
     let components: Vec<PathBuf> = GUESTS
         .iter()
@@ -83,7 +88,7 @@ pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
     eprintln!("guests: building with {toolchain}");
     let modules = toolchain.build(root, &GUESTS.map(|guest| guest.package))?;
     for ((guest, module), path) in GUESTS.iter().zip(modules).zip(&components) {
-        let bytes = component(&module).with_context(|| format!("{} does not become a component", guest.package))?;
+        let bytes = guest_build::encode(&module).with_context(|| format!("{} does not become a component", guest.package))?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -94,27 +99,30 @@ pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(components)
 }
 
-/// Wraps a core module that `wit-bindgen` prepared into a component, and validates it.
-fn component(module: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
-    wit_component::ComponentEncoder::default().validate(true).module(&bytes)?.encode()
-}
-
 /// A hash over everything a component is made of.
 fn stamp(root: &Path) -> Result<String> {
+    let folders: Vec<&str> = ["wit", "sdk/rust"]
+        .into_iter()
+        .chain(GUESTS.iter().map(|guest| guest.folder))
+        .collect();
+    let choice = std::env::var(rust::CHOICE).unwrap_or_default();
+    hash(root, &folders, &["Cargo.lock", "Cargo.toml"], &choice)
+}
+
+/// A hash over the files of folders, some more files, and a text.
+fn hash(root: &Path, folders: &[&str], more: &[&str], text: &str) -> Result<String> {
     let mut files = Vec::new();
-    for folder in ["wit", "sdk/rust"].into_iter().chain(GUESTS.iter().map(|guest| guest.folder)) {
+    for folder in folders {
         collect(&root.join(folder), &mut files)?;
     }
-    files.push(root.join("Cargo.lock"));
-    files.push(root.join("Cargo.toml"));
+    files.extend(more.iter().map(|name| root.join(name)));
     files.sort();
     let mut hash = Sha256::new();
     for file in files {
         hash.update(file.strip_prefix(root).unwrap_or(&file).to_string_lossy().as_bytes());
         hash.update(fs::read(&file)?);
     }
-    hash.update(std::env::var(toolchain::CHOICE).unwrap_or_default());
+    hash.update(text);
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -124,6 +132,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        // Made by tools, not by people.
+        if ["__pycache__", "node_modules", "contract"].iter().any(|made| path.ends_with(made)) {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, files)?;
         } else {

@@ -114,6 +114,25 @@ impl Host {
         self.of_class(bytes)?.load_here(bytes)
     }
 
+    /// What a component imports, by name: its request for permissions. Blocks as [`Host::load`] does, if it was not loaded before.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn imports(&self, bytes: &[u8]) -> Result<Vec<String>, LoadError> {
+        let host = self.of_class(bytes)?;
+        let component = host.compiled(bytes)?;
+        let imports = component.component_type();
+        Ok(imports.imports(&host.0.engine).map(|(name, _)| name.to_owned()).collect())
+    }
+
+    fn compiled(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        let compiled = match &self.0.cache {
+            Some(cache) => cache.component(&self.0.engine, bytes),
+            None => Component::new(&self.0.engine, bytes),
+        };
+        compiled.map_err(|error| LoadError::Invalid(format!("{error:#}")))
+    }
+
     /// The host for a component, by its size: what is larger than the limit of small ones carries an interpreter.
     fn of_class(&self, bytes: &[u8]) -> Result<&Host, LoadError> {
         if bytes.len() <= self.limits().component_bytes_max {
@@ -127,13 +146,8 @@ impl Host {
     }
 
     fn load_here(&self, bytes: &[u8]) -> Result<LoadedComponent, LoadError> {
-        let engine = &self.0.engine;
-        let compiled = match &self.0.cache {
-            Some(cache) => cache.component(engine, bytes),
-            None => Component::new(engine, bytes),
-        };
-        let component = compiled.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
-        match exported(engine, &component).as_deref() {
+        let component = self.compiled(bytes)?;
+        match exported(&self.0.engine, &component).as_deref() {
             Some("nodes") => self.rules(&component).map(LoadedComponent::Rules),
             Some("adapter") => self.adapter(&component).map(LoadedComponent::Adapter),
             Some("protocol") => self.stream(&component).map(LoadedComponent::Stream),

@@ -26,6 +26,8 @@ pub enum Command {
         /// Time of a core, seconds.
         cpu_s: u64,
     },
+    /// Makes, tests and measures components.
+    Plugin(tool::Options),
 }
 
 /// Options of `serve`. What the command line does not say, the environment says; then the file; then the default.

@@ -33,12 +33,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STACK_BYTES: usize = 4 << 20;
 
 fn main() -> ExitCode {
-    let options = match Cli::parse().command {
-        Command::Serve(options) => options,
+    let done = match Cli::parse().command {
+        Command::Serve(options) => serve(*options),
+        Command::Plugin(options) => tool::run(options),
         // Before anything else is set up: this process does one thing and may die of it.
         Command::CompileComponent { memory_bytes, cpu_s } => return components::compile::run_child(memory_bytes, cpu_s),
     };
-    match serve(*options) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Without a backtrace: what a person can act on is in the chain of causes.

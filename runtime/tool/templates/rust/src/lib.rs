@@ -1,0 +1,54 @@
+//! {title}: a rule node. `process` is the place to begin.
+
+use pacificsoft_sdk::{Descriptor, Message, Outcome, RuleNode, relation};
+use serde::Deserialize;
+
+/// What the node is configured with.
+#[derive(Deserialize)]
+pub struct {type} {
+    key: String,
+    limit: f64,
+}
+
+impl RuleNode for {type} {
+    const RELATIONS: &'static [&'static str] = &["True", "False", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "{name}",
+            class_ids: &["org.example.{type}"],
+            title: "{title}",
+            family: "FILTER",
+            description: "Is a value above a limit?",
+            configuration_schema: r#"{"type": "object", "properties": {"key": {"type": "string"}, "limit": {"type": "number"}}}"#,
+            default_configuration: r#"{"key": "temperature", "limit": 25}"#,
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(configuration: &str) -> Result<Self, String> {
+        serde_json::from_str(configuration).map_err(|error| error.to_string())
+    }
+
+    fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+        const TRUE: u32 = relation({type}::RELATIONS, "True");
+        const FALSE: u32 = relation({type}::RELATIONS, "False");
+        let value = message.number(&self.key).ok_or_else(|| format!("the message has no number {}", self.key))?;
+        Ok(Outcome::Forward(if value > self.limit { TRUE } else { FALSE }))
+    }
+}
+
+pacificsoft_sdk::export_nodes!({type});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pacificsoft_sdk::testing::TestMessage;
+
+    #[test]
+    fn values_above_the_limit_are_true() {
+        let mut node = {type}::open(r#"{"key": "temperature", "limit": 20}"#).unwrap();
+        let message = TestMessage::telemetry(r#"{"temperature": 21}"#);
+        assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
+    }
+}
