@@ -27,7 +27,7 @@ pub fn print(path: &Path) -> Result<()> {
     println!("contract: pacificsoft:plugin {version}");
     let limits = match &loaded {
         LoadedComponent::Rules(component) => component.limits().clone(),
-        LoadedComponent::Adapter(_) => host.limits().clone(),
+        LoadedComponent::Adapter(_) | LoadedComponent::Stream(_) => host.limits().clone(),
     };
     println!(
         "limits: {} MiB of memory, {} ms of processor time for a message",
@@ -51,6 +51,7 @@ pub fn print(path: &Path) -> Result<()> {
             adapter.descriptor().name,
             adapter.descriptor().description
         ),
+        LoadedComponent::Stream(adapter) => println!("stream adapter {}: {}", adapter.descriptor().name, adapter.descriptor().description),
     }
     if let Some(foreign) = imports.iter().find(|name| permission(name).is_none() && !is_plumbing(name)) {
         bail!("it imports {foreign}, which is not offered");

@@ -61,7 +61,7 @@ fn rules(path: &Path) -> Result<RuleComponent> {
     let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
     match load(&host(path)?, &bytes)? {
         LoadedComponent::Rules(component) => Ok(component),
-        LoadedComponent::Adapter(_) => bail!("{} is a payload adapter: only rule nodes are run here", path.display()),
+        LoadedComponent::Adapter(_) | LoadedComponent::Stream(_) => bail!("{} is an adapter: only rule nodes are run here", path.display()),
     }
 }
 
