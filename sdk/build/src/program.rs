@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -47,7 +47,7 @@ pub fn progress<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("{what} …");
     let started = Instant::now();
     let done = std::thread::scope(|scope| {
-        let (finished, watched) = channel::<()>();
+        let (finished, watched) = sync_channel::<()>(1);
         scope.spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(Duration::from_secs(5)) {
                 eprintln!("{what} … {} s", started.elapsed().as_secs());

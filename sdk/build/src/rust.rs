@@ -69,7 +69,6 @@ impl Toolchain {
         } else {
             "target/guests"
         });
-        // A folder of a workspace names its packages; a project of its own is built whole.
         let mut command = match self {
             Toolchain::Active | Toolchain::Rustup => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
             Toolchain::Debian => {
