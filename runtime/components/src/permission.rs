@@ -152,9 +152,17 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    /// Imports, what is granted, what is denied, and what the obstacle says.
+    type Case = (
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [&'static str],
+        Option<&'static str>,
+    );
+
     #[test]
     fn what_reaches_outside_must_be_granted_and_what_is_denied_stops() {
-        let cases: [(&[&str], &[&str], &[&str], Option<&str>); 7] = [
+        let cases: [Case; 7] = [
             (&["log", "clock"], &[], &[], None),
             (&["log"], &[], &["log"], Some("\"log\" (writes lines to the log), which is denied")),
             (&["secrets"], &[], &[], Some("\"secrets\"")),
