@@ -45,11 +45,15 @@ impl CoapWire {
         Some(buffer)
     }
 
-    /// Sends a message and answers what comes back.
+    /// Sends a confirmable message, again if need be (RFC 7252, section 4.2), and answers what comes back.
     pub fn exchange(&self, message: &Message) -> Message {
-        self.send(&message.write());
-        let datagram = self.datagram(Duration::from_secs(10)).expect("an answer");
-        Message::read(&datagram).unwrap()
+        for _ in 0..5 {
+            self.send(&message.write());
+            if let Some(datagram) = self.datagram(Duration::from_secs(3)) {
+                return Message::read(&datagram).unwrap();
+            }
+        }
+        panic!("no answer");
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use coap::{Code, Kind, Message, option};
@@ -334,11 +335,9 @@ fn a_server_that_stops_answers_what_it_took() {
     );
 }
 
-/// Port of CoAP over DTLS, as the server greets.
-fn secured_port(server: &Server) -> u16 {
-    let said = server.greeting.split("over DTLS on 127.0.0.1:").nth(1);
-    let port: String = said.unwrap().chars().take_while(char::is_ascii_digit).collect();
-    port.parse().unwrap()
+/// Where CoAP over DTLS is served, as the server greets.
+fn secured(server: &Server) -> SocketAddr {
+    server.greeted("Over DTLS: CoAP devices on ").parse().unwrap()
 }
 
 #[test]
@@ -349,7 +348,7 @@ fn libcoap_speaks_over_dtls_with_a_key_both_sides_know() {
     std::fs::write(&keys, "sensor:736563726574736563726574\n").unwrap();
     let options = Options::demo().with(&["--coaps", "127.0.0.1:0", "--coaps-keys", keys.to_str().unwrap()]);
     let mut server = Server::start(options);
-    let base = format!("coaps://127.0.0.1:{}/api/v1/{TOKEN}", secured_port(&server));
+    let base = format!("coaps://{}/api/v1/{TOKEN}", secured(&server));
     let tenant = server.tenant();
     let device = tenant.device("Demo device");
     for (value, program) in [(1, "coap-client-openssl"), (2, "coap-client-gnutls")] {
@@ -385,7 +384,7 @@ fn libcoap_speaks_over_dtls_with_a_key_both_sides_know() {
         assert_eq!(tenant.latest(&device, "secured")["secured"][0]["value"], value, "{program}");
     }
     // Without DTLS nothing is understood there.
-    let plain = CoapWire::open(secured_port(&server));
+    let plain = CoapWire::open(secured(&server).port());
     plain.send(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{}").write());
     assert_eq!(plain.datagram(Duration::from_millis(500)), None);
     still_serves(&mut server);

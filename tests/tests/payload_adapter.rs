@@ -158,3 +158,20 @@ fn the_example_goes_as_its_readme_says() {
     let sensor = rest.device("Sensor SENSOR_1");
     assert_eq!(rest.latest(&sensor, "battery")["battery"][0]["value"], 3.3);
 }
+
+#[test]
+fn a_profile_may_name_an_adapter_that_its_tenant_uploaded() {
+    let server = Server::start(Options::demo());
+    let rest = server.tenant();
+    let adapter = std::fs::read(tests::root().join("target/components/examples/compact-sensor.wasm")).unwrap();
+    let (status, body) = rest.try_post("/api/deviceProfile", &profile("Own", json!("own-sensor")));
+    assert_eq!(status, 400, "{body}");
+    let (status, body) = rest.upload("own-sensor&activate=true", &adapter);
+    assert_eq!(status, 200, "{body}");
+    let profile = rest.post("/api/deviceProfile", &profile("Own", json!("own-sensor")));
+    let sensor = device(&rest, "Sensor of its own", "OWN", &profile);
+    let mut wire = Wire::connect(server.mqtt_port, "OWN", 5);
+    wire.send(&publish(1, "r", &[1, 0xFF, 0x65, 0x53, 0xF1, 0, 1, 0x08, 0x66, 2, 101], 5));
+    assert_eq!(acknowledged(&mut wire), 0);
+    assert_eq!(rest.latest(&sensor, "temperature")["temperature"][0]["value"], 21.5);
+}

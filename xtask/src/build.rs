@@ -35,6 +35,14 @@ pub fn package(root: &Path, name: &str, release: bool) -> Result<PathBuf> {
     Ok(target(root).join(if release { "release" } else { "debug" }).join(name))
 }
 
+/// Builds every binary for tests. With the features of the whole workspace, as its tests are: else every dependency would be built twice.
+///
+/// # Errors
+/// When one does not build.
+pub fn for_tests(root: &Path) -> Result<()> {
+    shell::run(shell::cargo(root).args(["build", "--workspace", "--bins"]))
+}
+
 /// The folder cargo builds into.
 pub fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)

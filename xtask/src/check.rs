@@ -30,8 +30,7 @@ pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     step("tools");
     tools::for_tests(root)?;
     step("server and load generator");
-    build::package(root, "pacificsoft", false)?;
-    build::package(root, "device-sim", false)?;
+    build::for_tests(root)?;
     step("tests");
     let (passed, failed) = tests(root, filter)?;
     println!("\n{passed} passed, {failed} failed in {} s", started.elapsed().as_secs());

@@ -86,7 +86,7 @@ fn message(payload: Json) -> Arc<Message> {
 
 #[test]
 fn a_node_in_javascript_changes_messages() {
-    let component = rules("examples/unit-converter.wasm");
+    let component = rules("scripted/unit-converter.wasm");
     let descriptor = &component.types()[0];
     assert_eq!(descriptor.type_name, "unit-converter");
     assert_eq!(descriptor.configuration_schema["properties"]["digits"]["maximum"], 15);
@@ -110,7 +110,7 @@ fn a_node_in_javascript_changes_messages() {
 
 #[test]
 fn a_node_in_python_remembers_devices() {
-    let component = rules("examples/geofence.wasm");
+    let component = rules("scripted/geofence.wasm");
     let descriptor = &component.types()[0];
     assert_eq!(descriptor.type_name, "geofence");
     assert_eq!(descriptor.default_configuration["radius_m"], 500.0);
@@ -131,7 +131,7 @@ fn a_node_in_python_remembers_devices() {
 #[test]
 fn interpreters_take_no_places_of_small_components() {
     let small = rules("filter.wasm");
-    let scripted = rules("examples/unit-converter.wasm");
+    let scripted = rules("scripted/unit-converter.wasm");
     assert!(scripted.limits().memory_bytes_max > small.limits().memory_bytes_max);
     let mut opened = Vec::new();
     let refused = loop {

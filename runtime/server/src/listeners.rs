@@ -109,7 +109,7 @@ impl TenantListeners {
     async fn renew(&self) {
         let running: Vec<_> = self.known(|known| known.values().filter_map(|known| known.runs.clone()).collect());
         for (tenant, listener, component) in running {
-            let present = self.0.making.source.stream(tenant, &listener.adapter);
+            let present = self.0.making.source.stream(tenant, &listener.adapter).await;
             let renewed = !present.is_some_and(|present| present.is_same(&component));
             let Some(id) = listener.id.filter(|_| renewed) else { continue };
             api::Listeners::stop(self, id.id).await;
@@ -171,7 +171,7 @@ impl api::Listeners for TenantListeners {
             return Ok(());
         }
         let making = &self.0.making;
-        let component = making.source.stream(tenant, &listener.adapter);
+        let component = making.source.stream(tenant, &listener.adapter).await;
         let component = component.ok_or_else(|| ListenerError::NoAdapter(listener.adapter.clone()))?;
         let service = StreamService::new(
             component.clone(),

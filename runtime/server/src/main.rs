@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, reason = "a binary has no readers from outside")]
 
+mod adapters;
 mod bootstrap;
 mod cli;
 mod config;

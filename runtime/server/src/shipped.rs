@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use model::TenantId;
 use plugins::{AdapterComponent, Catalog, Host, LoadedComponent, StreamComponent};
-use session::AdapterSource;
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
@@ -23,18 +21,8 @@ pub struct Shipped {
 /// The adapters that every tenant may name.
 #[derive(Default)]
 pub struct ServerAdapters {
-    payload: HashMap<String, AdapterComponent>,
-    stream: HashMap<String, StreamComponent>,
-}
-
-impl AdapterSource for ServerAdapters {
-    fn payload(&self, _: TenantId, adapter: &str) -> Option<AdapterComponent> {
-        self.payload.get(adapter).cloned()
-    }
-
-    fn stream(&self, _: TenantId, adapter: &str) -> Option<StreamComponent> {
-        self.stream.get(adapter).cloned()
-    }
+    pub payload: HashMap<String, AdapterComponent>,
+    pub stream: HashMap<String, StreamComponent>,
 }
 
 /// Loads all components. Takes as long as compiling those that are not in the cache: some hundred milliseconds each.

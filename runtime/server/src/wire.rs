@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use transport::{Certificates, MqttConfig, MqttService};
 
+use crate::adapters::TenantAdapters;
 use crate::config::Config;
 use crate::doors::{Addresses, Doors};
 use crate::listeners::{Making, TenantListeners};
@@ -111,7 +112,7 @@ impl Server {
         app.attach(registry.clone());
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry));
-        let source: Arc<dyn AdapterSource> = Arc::new(adapters);
+        let source: Arc<dyn AdapterSource> = Arc::new(TenantAdapters::new(components.clone(), adapters));
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&shared),
             router,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use dashmap::DashMap;
 use model::{Clock, DeviceId, TenantId};
 use plugins::{AdapterComponent, AdapterPool, LogSink, StreamComponent};
@@ -11,12 +12,13 @@ use crate::OpenError;
 use crate::profiles::Profiles;
 
 /// Adapters by name: those of the server, and a tenant's own.
+#[async_trait]
 pub trait AdapterSource: Send + Sync + 'static {
     /// The payload adapter that a tenant means by a name.
-    fn payload(&self, tenant: TenantId, adapter: &str) -> Option<AdapterComponent>;
+    async fn payload(&self, tenant: TenantId, adapter: &str) -> Option<AdapterComponent>;
 
     /// The stream adapter that a tenant means by a name.
-    fn stream(&self, tenant: TenantId, adapter: &str) -> Option<StreamComponent>;
+    async fn stream(&self, tenant: TenantId, adapter: &str) -> Option<StreamComponent>;
 }
 
 /// Pools of instances by tenant.
@@ -70,7 +72,7 @@ impl Adapters {
             return Ok(self.pool(device.tenant));
         };
         let missing = || OpenError::Unavailable(format!("its profile names the adapter {name:?}, which is not there"));
-        let component = source.payload(device.tenant, &name).ok_or_else(missing)?;
+        let component = source.payload(device.tenant, &name).await.ok_or_else(missing)?;
         let new = || Arc::new(self.make(component.clone(), device.tenant));
         let mut pool = self.0.named.entry((device.tenant, name)).or_insert_with(new);
         if !pool.component().is_same(&component) {
@@ -86,9 +88,11 @@ impl Adapters {
     }
 
     /// Whether a tenant's profiles may name an adapter.
-    pub fn knows(&self, tenant: TenantId, adapter: &str) -> bool {
-        let source = self.0.source.as_ref();
-        source.is_some_and(|source| source.payload(tenant, adapter).is_some())
+    pub async fn knows(&self, tenant: TenantId, adapter: &str) -> bool {
+        match &self.0.source {
+            Some(source) => source.payload(tenant, adapter).await.is_some(),
+            None => false,
+        }
     }
 
     /// The instances of the shipped adapter for a tenant.

@@ -24,14 +24,14 @@ const JAVASCRIPT: Example = Example {
     folder: "examples/unit-converter-js",
     app: "src/index.js",
     sdk: "sdk/js",
-    component: "examples/unit-converter.wasm",
+    component: "scripted/unit-converter.wasm",
 };
 
 const PYTHON: Example = Example {
     folder: "examples/geofence-python",
     app: "app.py",
     sdk: "sdk/python",
-    component: "examples/geofence.wasm",
+    component: "scripted/geofence.wasm",
 };
 
 /// Where tools of npm and PyPI are.
@@ -56,6 +56,9 @@ fn built(root: &Path, example: &Example, make: impl FnOnce(&Path) -> Result<()>)
     let stamp = hash(root, &["wit", example.sdk, example.folder], &[], "")?;
     if fs::read_to_string(&stamp_path).is_ok_and(|old| old == stamp) && component.exists() {
         return Ok(component);
+    }
+    if let Some(parent) = component.parent() {
+        fs::create_dir_all(parent)?;
     }
     make(&component).with_context(|| format!("{} is not well", example.folder))?;
     let size = fs::metadata(&component)?.len().div_ceil(1024);

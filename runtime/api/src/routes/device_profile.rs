@@ -42,7 +42,7 @@ async fn save(
 async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfile) -> Result<DeviceProfile, ApiError> {
     check_name("Device profile", "name", &profile.name)?;
     if let Some(adapter) = profile.adapter()
-        && !api.sessions.adapters().knows(tenant, adapter)
+        && !api.sessions.adapters().knows(tenant, adapter).await
     {
         return Err(ApiError::Invalid(format!("There is no payload adapter {adapter:?}")));
     }
