@@ -43,6 +43,9 @@ fn host() -> &'static Host {
     })
 }
 
+/// One test at a time opens instances: the last one uses up all places there are.
+static PLACES: Mutex<()> = parking_lot::const_mutex(());
+
 /// Loaded once: two tests that compile the same component would take twice as long.
 fn rules(name: &str) -> RuleComponent {
     static LOADED: Mutex<BTreeMap<String, RuleComponent>> = parking_lot::const_mutex(BTreeMap::new());
@@ -86,6 +89,7 @@ fn message(payload: Json) -> Arc<Message> {
 
 #[test]
 fn a_node_in_javascript_changes_messages() {
+    let _turn = PLACES.lock();
     let component = rules("scripted/unit-converter.wasm");
     let descriptor = &component.types()[0];
     assert_eq!(descriptor.type_name, "unit-converter");
@@ -110,6 +114,7 @@ fn a_node_in_javascript_changes_messages() {
 
 #[test]
 fn a_node_in_python_remembers_devices() {
+    let _turn = PLACES.lock();
     let component = rules("scripted/geofence.wasm");
     let descriptor = &component.types()[0];
     assert_eq!(descriptor.type_name, "geofence");
@@ -130,6 +135,7 @@ fn a_node_in_python_remembers_devices() {
 
 #[test]
 fn interpreters_take_no_places_of_small_components() {
+    let _turn = PLACES.lock();
     let small = rules("filter.wasm");
     let scripted = rules("scripted/unit-converter.wasm");
     assert!(scripted.limits().memory_bytes_max > small.limits().memory_bytes_max);
