@@ -49,7 +49,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn nodes(root: &Path) -> Result<()> {
-    guests::build_all(root)?;
+    guests::build_rust(root)?;
     println!("# nodes: component beside native");
     shell::run(shell::cargo(root).args(["run", "--release", "--package", "plugins", "--example", "node_bench"]))
 }

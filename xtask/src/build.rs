@@ -20,7 +20,7 @@ pub fn release(root: &Path) -> Result<PathBuf> {
 /// # Errors
 /// When something does not build.
 pub fn server(root: &Path, release: bool) -> Result<PathBuf> {
-    guests::build_all(root)?;
+    guests::build_rust(root)?;
     package(root, "pacificsoft", release)
 }
 

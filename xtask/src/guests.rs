@@ -64,7 +64,7 @@ const GUESTS: [Guest; 8] = [
     },
 ];
 
-/// Builds every guest that has changed; answers the components' paths.
+/// Builds every guest that has changed, the examples in JavaScript and Python too; answers the components' paths.
 ///
 /// # Errors
 /// When there is no toolchain for guests, or a guest does not build.
@@ -74,7 +74,11 @@ pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(components)
 }
 
-fn build_rust(root: &Path) -> Result<Vec<PathBuf>> {
+/// Builds the guests in Rust that have changed: all that a server needs.
+///
+/// # Errors
+/// When there is no toolchain for guests, or a guest does not build.
+pub fn build_rust(root: &Path) -> Result<Vec<PathBuf>> {
     let stamp_path = root.join("target/components/stamp");
     let components: Vec<PathBuf> = GUESTS
         .iter()
