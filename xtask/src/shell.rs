@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+pub use guest_build::program::quietly;
 
 /// Cargo, the one that runs this.
 pub fn cargo(root: &Path) -> Command {
@@ -23,27 +24,6 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{name} failed ({status})");
     }
     Ok(())
-}
-
-/// Runs a program to its end, quietly; says what it said only when it fails.
-///
-/// # Errors
-/// When it is not there, or fails.
-pub fn quietly(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("{name} cannot be started"))?;
-    if !output.status.success() {
-        bail!(
-            "{name} failed ({}):\n{}{}",
-            output.status,
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether a program is there.
