@@ -1,20 +1,19 @@
 """Tells whether a device is inside of a circle, and when it crosses the border.
 
-The node remembers where each device was: the first message of a device leaves along `Inside` or `Outside`, a crossing leaves along
-`Entered` or `Left`, with the distance in the metadata.
+The node remembers where each device was, also across restarts: the first message of a device leaves along `Inside` or `Outside`, a crossing
+leaves along `Entered` or `Left`, with the distance in the metadata.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from math import asin, cos, radians, sin, sqrt
 
-from pacificsoft_sdk import Message, Node, Reject, emit, export
+from pacificsoft_sdk import Message, Node, Reject, emit, export, state
 
 EARTH_RADIUS_M = 6_371_000
-#: Devices remembered at most; the one that was silent longest is forgotten.
-DEVICES_MAX = 10_000
+#: Devices remembered at most: the platform keeps 1 000 keys for a node. The one that was made first is forgotten; ids sort by age.
+DEVICES_MAX = 1_000
 
 
 @dataclass
@@ -38,12 +37,12 @@ class Geofence(Node):
     family = "FILTER"
     icon = "share_location"
     relations = ["Inside", "Outside", "Entered", "Left", "Failure"]
+    state_schema = "inside/1"
     Configuration = Configuration
 
     def open(self) -> None:
         if self.configuration.radius_m <= 0:
             raise ValueError("the radius is not above 0")
-        self.inside: OrderedDict[str, bool] = OrderedDict()
 
     def process(self, message: Message):
         latitude = message.number(self.configuration.latitude_path)
@@ -60,11 +59,12 @@ class Geofence(Node):
 
     def remember(self, device: str, inside: bool) -> bool | None:
         """Keeps where a device is; answers where it was."""
-        was = self.inside.pop(device, None)
-        self.inside[device] = inside
-        if len(self.inside) > DEVICES_MAX:
-            self.inside.popitem(last=False)
-        return was
+        was = state.get(device)
+        if was is None and len(known := state.keys()) >= DEVICES_MAX:
+            state.delete(known[0])
+        if was != bytes([inside]):
+            state.set(device, bytes([inside]))
+        return None if was is None else was == b"\1"
 
     def distance_m(self, latitude: float, longitude: float) -> float:
         """From the centre, along a great circle (haversine formula)."""

@@ -4,7 +4,7 @@ import unittest
 
 from app import Geofence
 from pacificsoft_sdk import Reject
-from pacificsoft_sdk.testing import TestMessage
+from pacificsoft_sdk.testing import TestMessage, platform
 
 BERLIN, POTSDAM = (52.52, 13.405), (52.39, 13.06)
 
@@ -14,6 +14,9 @@ def at(place: tuple[float, float]) -> TestMessage:
 
 
 class GeofenceTest(unittest.TestCase):
+    def setUp(self):
+        platform.reset()
+
     def test_tells_where_a_device_is_and_when_it_crosses(self):
         node = Geofence.opened({})
         self.assertEqual(node.process(at(BERLIN)), "Inside")
@@ -25,6 +28,12 @@ class GeofenceTest(unittest.TestCase):
         self.assertAlmostEqual(int(metadata["distanceM"]), 27_500, delta=500)
         self.assertEqual(node.process(at(POTSDAM)), "Outside")
         self.assertEqual(node.process(at(BERLIN)).relation, "Entered")
+
+    def test_forgets_the_oldest_device_when_there_are_too_many(self):
+        platform.state.update({f"{number:04}": b"\1" for number in range(1_000)})
+        self.assertEqual(Geofence.opened({}).process(at(BERLIN)), "Inside")
+        self.assertEqual(len(platform.state), 1_000)
+        self.assertNotIn("0000", platform.state)
 
     def test_refuses_what_it_cannot_use(self):
         with self.assertRaises(Reject):

@@ -57,6 +57,12 @@ impl Receipt {
         }
     }
 
+    /// A claim that nobody waits for: what it stands for began in this server.
+    pub fn unclaimed() -> Self {
+        let (settlements, _) = actor::lane(1);
+        Receipt::new(settlements, 0)
+    }
+
     /// Another claim on the same publish.
     pub fn share(&self) -> Self {
         Receipt {

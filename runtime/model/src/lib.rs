@@ -4,7 +4,7 @@
 //!
 //! 1. [`ids`] – newtypes that carry their tenant,
 //! 2. [`value`] and [`telemetry`] – what devices report,
-//! 3. [`payload`], [`metadata`] and [`message`] – what travels through a rule chain,
+//! 3. [`payload`], [`metadata`] and [`message`] – what travels through a rule chain; [`node_state`], what a node keeps,
 //! 4. [`entity`] – devices, users, rule chains … in the form the REST API shows,
 //! 5. [`component`] – uploaded components,
 //! 6. [`page`] and [`clock`].
@@ -15,6 +15,7 @@ pub mod entity;
 pub mod ids;
 pub mod message;
 pub mod metadata;
+pub mod node_state;
 pub mod page;
 pub mod payload;
 pub mod telemetry;
@@ -26,6 +27,7 @@ pub use component::{ComponentRecord, ComponentVersion, Digest, Suspension};
 pub use ids::{CustomerId, DeviceId, EntityId, EntityKind, RuleChainId, RuleNodeId, TenantId, UserId};
 pub use message::{Message, MessageKind};
 pub use metadata::Metadata;
+pub use node_state::{NodeState, NodeStateChange};
 pub use page::{Page, PageRequest};
 pub use payload::Payload;
 pub use telemetry::{AttributeScope, Point, Reading};

@@ -111,6 +111,7 @@ message_kinds! {
     RelationDeleted "RELATION_DELETED" "Relation Deleted";
     RelationsDeleted "RELATIONS_DELETED" "All Relations Deleted";
     RestApiRequest "REST_API_REQUEST" "REST API request";
+    Timer "TIMER" "Other";
 }
 
 impl fmt::Display for MessageKind {

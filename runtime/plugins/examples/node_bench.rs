@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{AttributeScope, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId};
-use plugins::{Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, Outcome, Readings};
+use plugins::{Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, Outcome, Readings, SharedMemory};
 use serde_json::{Value as Json, json};
 
 const TELEMETRY: &str = r#"{"temperature":25.5,"humidity":41,"pressure":1013.2,"state":"on","seq":123456}"#;
@@ -59,6 +59,7 @@ fn node(host: &Host, component: &str, type_name: &str, configuration: &Json) -> 
         readings: Arc::new(Nothing),
         log: Arc::new(Nothing),
         clock: Arc::new(SystemClock),
+        memory: SharedMemory::default(),
     };
     NodeInstance::open(&component, type_name, &configuration.to_string(), context).unwrap()
 }

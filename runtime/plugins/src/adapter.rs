@@ -17,6 +17,7 @@ use crate::component::AdapterComponent;
 use crate::error::DecodeError;
 use crate::guest::{Current, Guest, LogBudget, LogSink, explain, store};
 use crate::limits::Limiter;
+use crate::memory::SharedMemory;
 
 /// Instances kept for the next call.
 const IDLE_MAX: usize = 16;
@@ -231,6 +232,8 @@ impl AdapterPool {
             log: Some(Arc::clone(&self.log)),
             clock: Arc::clone(&self.clock),
             log_budget: LogBudget::new(limits),
+            memory: SharedMemory::default(),
+            memory_touched: false,
         };
         let mut store = store(&host.0.engine, guest, limits);
         allow(&mut store, limits.open_ms);

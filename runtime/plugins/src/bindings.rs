@@ -40,4 +40,4 @@ pub(crate) mod stream_adapter {
 }
 
 pub(crate) use payload_adapter::pacificsoft::plugin::uplink;
-pub(crate) use rule_node::pacificsoft::plugin::{answer, clock, entity, json, log, outcome, readings};
+pub(crate) use rule_node::pacificsoft::plugin::{answer, clock, entity, json, log, outcome, readings, state, timers};

@@ -7,6 +7,7 @@ mod json;
 mod log;
 pub(crate) mod message;
 mod readings;
+mod state;
 mod uplink;
 
 pub(crate) use readings::{entity_id, short};

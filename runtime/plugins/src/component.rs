@@ -19,6 +19,7 @@ use crate::engine::Host;
 use crate::error::LoadError;
 use crate::guest::{Current, Guest, LogBudget, explain, store};
 use crate::limits::{Limiter, Limits};
+use crate::memory::SharedMemory;
 use crate::outcome::EffectKinds;
 use crate::stream::StreamComponent;
 
@@ -71,6 +72,8 @@ pub struct NodeDescriptor {
     pub version: u32,
     /// Effects it may ask for.
     pub effects: EffectKinds,
+    /// The form of what it keeps; empty: it keeps nothing.
+    pub state_schema: Arc<str>,
 }
 
 /// A payload adapter, in its own words.
@@ -224,6 +227,8 @@ impl Host {
             log: None,
             clock: Arc::new(SystemClock),
             log_budget: LogBudget::new(self.limits()),
+            memory: SharedMemory::default(),
+            memory_touched: false,
         }
     }
 }
@@ -328,6 +333,9 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
             of("the family")
         ));
     }
+    if told.state_schema.len() > NAME_BYTES_MAX {
+        return Err(format!("{} has more than {NAME_BYTES_MAX} bytes", of("the state schema")));
+    }
     if told.class_ids.is_empty() {
         return Err(format!("{} are missing", of("the class ids")));
     }
@@ -353,6 +361,7 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
         icon: told.icon,
         custom_relations: told.custom_relations,
         version: told.version,
+        state_schema: told.state_schema.into(),
         type_name,
     })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::bindings::{answer, clock, log, readings, uplink};
+use crate::bindings::{answer, clock, log, readings, state, timers, uplink};
 use crate::cache::CodeCache;
 use crate::capability;
 use crate::error::LoadError;
@@ -131,6 +131,8 @@ fn offer_to_nodes(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     clock::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     readings::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     answer::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    state::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    timers::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     capability::message::add_to_linker(linker)
 }
 

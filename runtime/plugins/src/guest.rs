@@ -10,6 +10,7 @@ use crate::adapter::Inbound;
 use crate::budget::{self, Budget};
 use crate::error::Fault;
 use crate::limits::{Limiter, Limits};
+use crate::memory::SharedMemory;
 
 /// Stored values, read at once: a guest waits for them inside a call. Answers from memory or a local store, never over a network.
 pub trait Readings: Send + Sync + 'static {
@@ -71,6 +72,9 @@ pub(crate) struct Guest {
     pub(crate) log: Option<Arc<dyn LogSink>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log_budget: LogBudget,
+    pub(crate) memory: SharedMemory,
+    /// Whether the present call may have changed the memory.
+    pub(crate) memory_touched: bool,
 }
 
 /// Log lines left in the present second.

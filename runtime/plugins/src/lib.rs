@@ -8,7 +8,7 @@
 //! 2. [`component`] and [`cache`] – from bytes to a component that can be instantiated; native code is kept on disk, authenticated,
 //! 3. [`admission`] and [`compile`] – uploads: judged by their names, compiled by another process,
 //! 4. [`catalog`] – node types by the ids that rule chains use; [`release`] – how an uploaded version fares,
-//! 5. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked,
+//! 5. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked; [`memory`] – what it keeps between messages,
 //! 6. [`adapter`] – instances that translate for devices,
 //! 7. [`stream`] – instances that speak a whole protocol of their own,
 //! 8. `capability` – what guests may ask the host, one file for each interface.
@@ -28,6 +28,7 @@ pub mod engine;
 pub mod error;
 pub mod guest;
 pub mod limits;
+pub mod memory;
 pub mod node;
 pub mod outcome;
 pub mod release;
@@ -41,7 +42,8 @@ pub use engine::{Host, HostConfig};
 pub use error::{DecodeError, Fault, LoadError, OpenError, ProcessError};
 pub use guest::{LogLevel, LogSink, Readings};
 pub use limits::Limits;
-pub use node::{NodeContext, NodeInstance};
+pub use memory::{Memory, SharedMemory};
+pub use node::{NodeContext, NodeInstance, timer_message};
 pub use outcome::{Content, Effect, Emission, Outcome, Relation};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Clock, Message, RuleNodeId, TenantId};
+use model::{Clock, Message, MessageKind, Metadata, Payload, RuleNodeId, TenantId};
 use wasmtime::Store;
 
 use crate::bindings::rule_node::RuleNode;
@@ -11,6 +11,7 @@ use crate::component::{NodeDescriptor, RuleComponent};
 use crate::error::{OpenError, ProcessError};
 use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, Readings, explain};
 use crate::limits::Limiter;
+use crate::memory::SharedMemory;
 use crate::outcome::{Outcome, checked, forwarded};
 
 /// What `process` returns at least when the answer was handed over.
@@ -33,6 +34,8 @@ pub struct NodeContext {
     pub log: Arc<dyn LogSink>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// What it keeps. Outlives the instance.
+    pub memory: SharedMemory,
 }
 
 /// An instance. After a [`crate::Fault`] it is of no use any more.
@@ -50,6 +53,7 @@ impl NodeInstance {
     /// [`OpenError::Configuration`] in the words of the node type, or what happened to the guest.
     pub fn open(component: &RuleComponent, type_name: &str, configuration: &str, context: NodeContext) -> Result<Self, OpenError> {
         let limits = component.limits();
+        let memory = context.memory.clone();
         let guest = Guest {
             limiter: Limiter::new(limits),
             current: Current::Nothing,
@@ -61,8 +65,16 @@ impl NodeInstance {
             log: Some(context.log),
             clock: context.clock,
             log_budget: LogBudget::new(limits),
+            memory: context.memory,
+            memory_touched: false,
         };
-        Self::open_as(component, type_name, configuration, guest)
+        let mut opened = Self::open_as(component, type_name, configuration, guest);
+        // What it wrote while opening does not count: no message waits for it to be durable.
+        memory.look().take_back();
+        if let Ok(instance) = &mut opened {
+            instance.store.data_mut().memory_touched = false;
+        }
+        opened
     }
 
     /// Tries whether a node type takes a configuration, and forgets the instance.
@@ -70,7 +82,11 @@ impl NodeInstance {
     /// # Errors
     /// As [`NodeInstance::open`].
     pub fn check(component: &RuleComponent, type_name: &str, configuration: &str) -> Result<(), OpenError> {
-        Self::open_as(component, type_name, configuration, component.0.host.anonymous()).map(drop)
+        let mut guest = component.0.host.anonymous();
+        if let Some(known) = component.types().iter().find(|descriptor| descriptor.type_name == type_name) {
+            guest.memory = SharedMemory::restore(&known.state_schema, None);
+        }
+        Self::open_as(component, type_name, configuration, guest).map(drop)
     }
 
     /// Brings a configuration written for an older version of the node type to the present one.
@@ -115,11 +131,42 @@ impl NodeInstance {
     /// # Errors
     /// [`ProcessError::Rejected`]: the message failed, the instance goes on. [`ProcessError::Broken`]: the instance is lost.
     pub fn process(&mut self, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
+        let result = self.call(message, |instance, store| instance.pacificsoft_plugin_nodes().call_process(store));
+        self.end_call(&result);
+        result
+    }
+
+    /// Tells the node that a timer is due. `message` stands for it, see [`timer_message`]. Whatever the node says, the timer is not set
+    /// any more afterwards, unless the node sets it again.
+    ///
+    /// # Errors
+    /// As [`NodeInstance::process`].
+    pub fn on_timer(&mut self, name: &str, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
+        let guest = self.store.data_mut();
+        guest.memory.look().cancel_timer(name);
+        guest.memory_touched = true;
+        let result = self.call(message, |instance, store| {
+            instance.pacificsoft_plugin_nodes().call_on_timer(store, name)
+        });
+        self.end_call(&result);
+        if result.is_err() {
+            let mut memory = self.store.data().memory.look();
+            memory.cancel_timer(name);
+            memory.settle();
+        }
+        result
+    }
+
+    fn call(
+        &mut self,
+        message: &Arc<Message>,
+        call: impl FnOnce(&RuleNode, &mut Store<Guest>) -> wasmtime::Result<u32>,
+    ) -> Result<Outcome, ProcessError> {
         let guest = self.store.data_mut();
         guest.current = Current::Message(Arc::clone(message));
         guest.answer = None;
         allow(&mut self.store, self.component.limits().process_ms);
-        let decided = self.instance.pacificsoft_plugin_nodes().call_process(&mut self.store);
+        let decided = call(&self.instance, &mut self.store);
         let guest = self.store.data_mut();
         guest.current = Current::Nothing;
         let limits = self.component.limits();
@@ -141,4 +188,30 @@ impl NodeInstance {
             )),
         }
     }
+
+    /// What the call changed counts, or never was.
+    fn end_call(&mut self, result: &Result<Outcome, ProcessError>) {
+        let guest = self.store.data_mut();
+        if !std::mem::take(&mut guest.memory_touched) {
+            return;
+        }
+        let mut memory = guest.memory.look();
+        match result {
+            Ok(_) => memory.settle(),
+            Err(_) => memory.take_back(),
+        }
+    }
+}
+
+/// The message that stands for a timer that is due.
+pub fn timer_message(node: RuleNodeId, name: &str, now_ms: i64) -> Arc<Message> {
+    Arc::new(Message {
+        id: uuid::Uuid::now_v7(),
+        kind: MessageKind::Timer,
+        originator: node.entity(),
+        customer: None,
+        metadata: [("timerName", name)].into_iter().collect::<Metadata>(),
+        payload: Payload::new(serde_json::json!({})),
+        ts_ms: now_ms,
+    })
 }

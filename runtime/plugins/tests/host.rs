@@ -13,7 +13,7 @@ use model::{
 use parking_lot::Mutex;
 use plugins::{
     AdapterPool, Content, DecodeError, Effect, Fault, Host, HostConfig, Inbound, LoadError, LoadedComponent, LogLevel, LogSink,
-    NodeContext, NodeInstance, OpenError, Outcome, ProcessError, Readings, RuleComponent, Transport,
+    NodeContext, NodeInstance, OpenError, Outcome, ProcessError, Readings, RuleComponent, SharedMemory, Transport,
 };
 use serde_json::{Value as Json, json};
 
@@ -78,6 +78,7 @@ fn context(platform: &Arc<Platform>, tenant: TenantId) -> NodeContext {
         readings: Arc::clone(platform) as _,
         log: Arc::clone(platform) as _,
         clock: Arc::new(SystemClock),
+        memory: SharedMemory::default(),
     }
 }
 
@@ -392,4 +393,91 @@ fn the_device_api_knows_its_subscriptions_and_words() {
         serde_json::from_slice::<Json>(&outbound.payload).unwrap(),
         json!({"method": "on", "params": {"pin": 1}})
     );
+}
+
+/// What a counter says: how many messages it has seen, and how many keys it keeps.
+fn counted(node: &mut NodeInstance, payload: Json) -> Result<(i64, i64), ProcessError> {
+    let outcome = node.process(&message(payload))?;
+    let told = outcome.emissions[0].message.as_ref().unwrap();
+    let number = |key| told.payload.at(key).and_then(Json::as_i64).unwrap();
+    Ok((number("count"), number("keys")))
+}
+
+fn counter(memory: &SharedMemory) -> NodeInstance {
+    let context = NodeContext {
+        memory: memory.clone(),
+        ..context(&Arc::new(Platform::default()), TenantId::generate())
+    };
+    NodeInstance::open(&rules("test/evil-guests.wasm"), "counter", "{}", context).unwrap()
+}
+
+#[test]
+fn what_a_node_keeps_counts_only_if_the_call_succeeds() {
+    let memory = SharedMemory::restore("counter/1", None);
+    let mut node = counter(&memory);
+    assert_eq!(
+        counted(&mut node, json!({})).unwrap(),
+        (1, 1),
+        "what it wrote while opening does not count"
+    );
+    assert_eq!(counted(&mut node, json!({})).unwrap(), (2, 1), "seen by the next message at once");
+    let change = memory.look().changes().unwrap();
+    assert_eq!(change.replaces.as_deref(), Some("counter/1"));
+    assert_eq!(change.entries.last().unwrap().1.as_deref(), Some(&2u64.to_be_bytes()[..]));
+
+    let refused = counted(&mut node, json!({"take back": true, "timer": 5}));
+    assert!(matches!(refused, Err(ProcessError::Rejected(_))), "{refused:?}");
+    let flooded = counted(&mut node, json!({"flood": true}));
+    assert!(
+        matches!(&flooded, Err(ProcessError::Rejected(reason)) if reason.contains("1000 keys already")),
+        "{flooded:?}"
+    );
+    let trapped = counted(&mut node, json!({"trap": true}));
+    assert!(matches!(trapped, Err(ProcessError::Broken(_))), "{trapped:?}");
+    assert_eq!(memory.look().changes(), None, "none of these calls has left a trace");
+
+    let mut next = counter(&memory);
+    assert_eq!(counted(&mut next, json!({})).unwrap(), (3, 1), "the memory outlives the instance");
+}
+
+#[test]
+fn a_timer_that_has_fired_is_not_set_any_more() {
+    let memory = SharedMemory::restore("counter/1", None);
+    let mut node = counter(&memory);
+    counted(&mut node, json!({"timer": 60_000})).unwrap();
+    assert!(memory.look().timer("tell").is_some());
+    let id = RuleNodeId::generate(TenantId::generate());
+    let base = plugins::timer_message(id, "tell", 7);
+    let outcome = node.on_timer("tell", &base).unwrap();
+    assert_eq!(outcome.emissions[0].relation.as_str(), "Told");
+    let told = outcome.emissions[0].message.as_ref().unwrap();
+    assert_eq!((told.kind.as_str(), told.originator, told.ts_ms), ("TIMER", id.entity(), 7));
+    assert_eq!(told.payload.at(""), Some(&json!({"told": 1, "name": "tell"})));
+    assert_eq!(memory.look().timer("tell"), None);
+    assert_eq!(memory.look().changes().unwrap().timers.last(), Some(&("tell".into(), None)));
+
+    for (payload, is_set) in [
+        (json!({"timer": 60_000, "cancel": true}), false),
+        (json!({"timer": 60_000}), true),
+        (json!({"cancel": true, "take back": true}), true),
+    ] {
+        let _ = counted(&mut node, payload.clone());
+        assert_eq!(memory.look().timer("tell").is_some(), is_set, "{payload}");
+    }
+    memory.look().set("refuse timers", bytes::Bytes::new()).unwrap();
+    memory.look().settle();
+    memory.look().changes();
+    assert!(node.on_timer("tell", &base).is_err());
+    assert_eq!(
+        memory.look().changes().unwrap().timers,
+        vec![("tell".into(), None)],
+        "it has fired, and failed"
+    );
+    assert!(counted(&mut node, json!({"timer": i64::MAX})).is_err());
+}
+
+#[test]
+fn state_is_for_types_that_declare_it_and_costs_time() {
+    assert!(rejected("undeclared-state").contains("declares no state-schema"));
+    assert_eq!(broken("state-flood"), Fault::Time { budget_ms: 20 });
 }

@@ -4,12 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use model::{AttributeScope, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId};
+use model::{
+    AttributeScope, Clock, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId,
+};
 use parking_lot::Mutex;
 use plugins::{
     Host, HostConfig, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, OpenError, Readings, RuleComponent,
+    SharedMemory,
 };
 use serde_json::{Value as Json, json};
 
@@ -62,14 +66,25 @@ fn load(name: &str) -> RuleComponent {
 }
 
 fn open(component: &RuleComponent, configuration: &str) -> Result<NodeInstance, OpenError> {
-    let tenant = TenantId::generate();
+    let memory = SharedMemory::restore(&component.types()[0].state_schema, None);
+    open_with(component, configuration, memory, Arc::new(SystemClock))
+}
+
+fn open_with(
+    component: &RuleComponent,
+    configuration: &str,
+    memory: SharedMemory,
+    clock: Arc<dyn Clock>,
+) -> Result<NodeInstance, OpenError> {
+    let tenant = TenantId::SYSTEM;
     let context = NodeContext {
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "node under test".into(),
         readings: Arc::new(Nothing),
         log: Arc::new(Nothing),
-        clock: Arc::new(SystemClock),
+        clock,
+        memory,
     };
     NodeInstance::open(component, &component.types()[0].type_name, configuration, context)
 }
@@ -131,6 +146,53 @@ fn a_node_in_python_remembers_devices() {
         Err(OpenError::Configuration(reason)) => assert!(reason.contains("radius"), "{reason}"),
         other => panic!("{other:?}"),
     }
+}
+
+struct Told(AtomicI64);
+
+impl Clock for Told {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn a_node_in_javascript_keeps_values_and_is_woken() {
+    let _turn = PLACES.lock();
+    let component = rules("scripted/silence.wasm");
+    assert_eq!(*component.types()[0].state_schema, *"silence/1");
+    let memory = SharedMemory::restore("silence/1", None);
+    let clock = Arc::new(Told(AtomicI64::new(1_000_000)));
+    let open = || {
+        open_with(
+            &component,
+            r#"{"seconds": 60}"#,
+            memory.clone(),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+        )
+        .unwrap()
+    };
+    // What it keeps outlives the instance.
+    assert_eq!(
+        open().process(&message(json!({}))).unwrap().emissions[0].relation.as_str(),
+        "Success"
+    );
+    let mut along = open();
+    assert_eq!(memory.look().timer("look"), Some(1_010_000));
+    let timer = |node: &mut NodeInstance| {
+        let node_id = RuleNodeId::generate(TenantId::SYSTEM);
+        node.on_timer("look", &plugins::timer_message(node_id, "look", 5)).unwrap()
+    };
+    clock.0.store(1_059_999, Ordering::Relaxed);
+    assert!(timer(&mut along).emissions.is_empty(), "it spoke less than a minute ago");
+    clock.0.store(1_060_000, Ordering::Relaxed);
+    let silent = timer(&mut along);
+    assert_eq!(silent.emissions[0].relation.as_str(), "Silent");
+    assert_eq!(
+        silent.emissions[0].message.as_ref().unwrap().originator,
+        message(json!({})).originator
+    );
+    assert_eq!(along.process(&message(json!({}))).unwrap().emissions[0].relation.as_str(), "Back");
 }
 
 #[test]

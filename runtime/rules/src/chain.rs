@@ -13,13 +13,15 @@ use std::time::Duration;
 use actor::{Control, Lane, LaneReceiver, Life, Observe, lane};
 use cluster::{Receipt, SettleError};
 use effects::Effects;
-use model::{Message, TenantId};
+use model::{Message, RuleNodeId, TenantId};
+use plugins::timer_message;
 use serde::Serialize;
+use storage::Mutation;
 use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::failure::Failures;
 use crate::graph::Graph;
-use crate::node::{Decided, NodeHandle, NodeState, NodeSurroundings, OpenNode, Renew, start_node};
+use crate::node::{Decided, Forget, NodeHandle, NodeState, NodeSurroundings, OpenNode, Renew, Report, start_node};
 use crate::step::{Command, Steps};
 use effects_at_work::{AtWork, Finished};
 
@@ -89,7 +91,7 @@ pub struct ChainActor {
     steps: Steps<Receipt>,
     nodes: Vec<NodeHandle>,
     next: Option<Arc<Graph>>,
-    done: Lane<Decided>,
+    done: Lane<Report>,
     at_work: AtWork,
     failures: Failures,
     commands: Vec<Command<Receipt>>,
@@ -196,7 +198,7 @@ impl Handler<Observe> for ChainActor {
 struct ChainLife {
     actor: ChainActor,
     inputs: LaneReceiver<ChainInput>,
-    decided: LaneReceiver<Decided>,
+    decided: LaneReceiver<Report>,
     mailbox: Mailbox<ChainActor>,
     /// Not for the first time: there was a panic.
     lived: bool,
@@ -237,11 +239,14 @@ impl Life for ChainLife {
                     control.set(mailbox.next());
                 }
                 _ = decided.recv_batch(&mut answers, BATCH_MAX) => {
-                    for Decided { branch, outcome } in answers.drain(..) {
-                        actor.steps.decided(branch, outcome, &mut actor.commands);
+                    for report in answers.drain(..) {
+                        match report {
+                            Report::Decided(decided) => actor.decided(decided),
+                            Report::Due { node, index, timer } => actor.due(node, index, timer),
+                        }
                     }
                 }
-                finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished),
+                finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished).await,
                 taken = inputs.recv_batch(&mut entering, room), if entrance_open && room > 0 && actor.next.is_none() => {
                     entrance_open = taken > 0;
                     actor.entered += entering.len() as u64;
@@ -264,7 +269,7 @@ impl ChainActor {
     }
 
     /// Forgets everything in flight: its receipts say so, and devices send again. Answers where the new nodes report.
-    fn start_over(&mut self) -> LaneReceiver<Decided> {
+    fn start_over(&mut self) -> LaneReceiver<Report> {
         let (done, decided) = lane(2 * BRANCHES_MAX);
         self.done = done;
         self.commands.clear();
@@ -274,17 +279,42 @@ impl ChainActor {
         decided
     }
 
+    fn decided(&mut self, Decided { branch, outcome, kept }: Decided) {
+        if let Some(change) = kept {
+            let node = self.steps.graph().nodes[branch.node].id;
+            let change = Arc::new(change);
+            self.steps.recording(branch.account);
+            self.at_work.keep(branch.account, branch.node, Mutation::NodeState { node, change });
+        }
+        self.steps.decided(branch, outcome, &mut self.commands);
+    }
+
+    fn due(&mut self, node: RuleNodeId, index: usize, timer: Arc<str>) {
+        // A node of a version that is gone, or that goes now: its successor finds the timer in what is stored.
+        let present = self.steps.graph().nodes.get(index).is_some_and(|spec| spec.id == node);
+        if !present || self.next.is_some() {
+            return;
+        }
+        let message = timer_message(node, &timer, self.at_work.now_ms());
+        self.steps.due(index, timer, message, Receipt::unclaimed(), &mut self.commands);
+    }
+
     fn take_over_when_empty(&mut self) {
         if self.steps.branches() == 0
             && let Some(graph) = self.next.take()
         {
+            for gone in &self.steps.graph().nodes {
+                if graph.nodes.iter().all(|node| node.id != gone.id) {
+                    self.at_work.tidy(Mutation::DropNodeState(gone.id));
+                }
+            }
             tracing::info!(chain = %graph.chain, name = %graph.name, nodes = graph.nodes.len(), "rule chain replaced");
             self.steps.replace(graph);
             self.start_nodes();
         }
     }
 
-    fn take_back(&mut self, finished: Finished) {
+    async fn take_back(&mut self, finished: Finished) {
         match finished {
             Finished::Effects(all) => {
                 for (branch, result, emissions) in all {
@@ -295,13 +325,25 @@ impl ChainActor {
                     self.steps.performed(branch, result, emissions, &mut self.commands);
                 }
             }
-            Finished::Batch { written, recorded, error } => {
+            Finished::Batch {
+                written,
+                recorded,
+                kept,
+                error,
+            } => {
                 for (branch, emissions) in written {
                     let result = match &error {
                         None => Ok(("Success", None)),
                         Some(text) => Err(text.clone()),
                     };
                     self.steps.performed(branch, result, emissions, &mut self.commands);
+                }
+                for (account, node) in kept {
+                    if error.is_some() {
+                        // A node that is gone has nothing to forget.
+                        let _ = self.nodes[node].control.tell(Forget).await;
+                    }
+                    self.steps.recorded(account, error.is_none(), &mut self.commands);
                 }
                 for account in recorded {
                     self.steps.recorded(account, error.is_none(), &mut self.commands);

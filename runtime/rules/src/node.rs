@@ -7,15 +7,16 @@
 
 mod open;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Backoff, Control, Lane, LaneReceiver, Life, Observe, lane};
-use model::{Clock, TenantId};
-use plugins::{LogSink, Outcome, ProcessError, Readings, Release};
+use model::{Clock, NodeStateChange, RuleNodeId, TenantId};
+use plugins::{LogSink, Outcome, ProcessError, Readings, Release, SharedMemory};
 use serde::Serialize;
-use tokio::time::Instant;
+use storage::NodeStateStore;
+use tokio::time::{Instant, sleep_until};
 use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::graph::Graph;
@@ -32,6 +33,26 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
 /// A node without fault for this long starts over with the first pause.
 const FAULTS_FORGOTTEN: Duration = Duration::from_secs(60);
+/// Pause after what a node keeps could not be read.
+const PAUSE_UNREAD: Duration = Duration::from_secs(1);
+/// How often a node without timers looks at them.
+const IDLE_MS: i64 = 3_600_000;
+
+/// What a node tells its chain.
+#[derive(Debug)]
+pub enum Report {
+    /// It decided about a message.
+    Decided(Decided),
+    /// A timer of it is due: the chain sends it back as a branch of its own.
+    Due {
+        /// Who.
+        node: RuleNodeId,
+        /// Its place in the chain.
+        index: usize,
+        /// Name.
+        timer: Arc<str>,
+    },
+}
 
 /// What a node decided about a message.
 #[derive(Debug)]
@@ -40,6 +61,8 @@ pub struct Decided {
     pub branch: Branch,
     /// Where it goes, or why it failed.
     pub outcome: Result<Outcome, String>,
+    /// What the node keeps from now on; to be durable before the message is settled.
+    pub kept: Option<NodeStateChange>,
 }
 
 /// What every node of a tenant is given.
@@ -47,6 +70,8 @@ pub struct Decided {
 pub struct NodeSurroundings {
     /// Stored values.
     pub readings: Arc<dyn Readings>,
+    /// What nodes keep.
+    pub states: Arc<dyn NodeStateStore>,
     /// Where log lines go.
     pub log: Arc<dyn LogSink>,
     /// The time of day.
@@ -84,6 +109,14 @@ pub struct NodeActor {
     index: usize,
     tenant: TenantId,
     around: NodeSurroundings,
+    /// What it keeps. Outlives the instance.
+    memory: SharedMemory,
+    /// Whether its type keeps something, and whether that was read.
+    keeps: bool,
+    remembers: bool,
+    read_again_at: Instant,
+    /// Timers that the chain was told of.
+    due: HashSet<Arc<str>>,
     instance: Option<OpenNode>,
     pause_until: Option<Instant>,
     last_fault_at: Option<Instant>,
@@ -120,12 +153,32 @@ impl Handler<Renew> for NodeActor {
     async fn handle(&mut self, Renew { graph, opened }: Renew, _: &mut Context<Self>) {
         self.graph = graph;
         if let Some(opened) = opened {
-            // The old instance ends here, between two messages. What it kept in its memory goes with it.
-            self.instance = Some(opened);
+            // The old instance ends here, between two messages. What its type keeps stays, if the new version has the same schema.
+            let schema = self.schema();
+            self.keeps = !schema.is_empty();
+            if self.remembers && *self.memory.look().schema() != *schema {
+                self.memory = SharedMemory::restore(&schema, None);
+                self.due.clear();
+            }
+            // It was opened without anything kept: a type that keeps something is opened once more, with it.
+            self.instance = (!self.keeps).then_some(opened);
             self.pause_until = None;
             self.last_fault_at = None;
             self.backoff.succeeded();
         }
+    }
+}
+
+/// Something the node keeps could not be stored: it starts again from what is.
+#[derive(Debug)]
+pub struct Forget;
+
+impl Handler<Forget> for NodeActor {
+    type Return = ();
+    async fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
+        self.instance = None;
+        self.remembers = false;
+        self.due.clear();
     }
 }
 
@@ -136,7 +189,7 @@ pub fn start_node(
     tenant: TenantId,
     around: &NodeSurroundings,
     work_max: usize,
-    done: Lane<Decided>,
+    done: Lane<Report>,
 ) -> NodeHandle {
     let (work, receiver) = lane(work_max);
     let (control, mailbox) = Control::mailbox();
@@ -145,6 +198,11 @@ pub fn start_node(
         index,
         tenant,
         around: around.clone(),
+        memory: SharedMemory::default(),
+        keeps: !graph.nodes[index].node_type.descriptor().state_schema.is_empty(),
+        remembers: false,
+        read_again_at: Instant::now(),
+        due: HashSet::new(),
         instance: None,
         pause_until: None,
         last_fault_at: None,
@@ -167,7 +225,7 @@ struct NodeLife {
     actor: NodeActor,
     work: LaneReceiver<Branch>,
     mailbox: Mailbox<NodeActor>,
-    done: Lane<Decided>,
+    done: Lane<Report>,
     /// Taken from the lane, not decided about yet.
     queue: VecDeque<Branch>,
     /// Being decided about. Still there after a panic: then it fails, so that its message is settled.
@@ -186,7 +244,8 @@ impl Life for NodeLife {
         } = self;
         if let Some(branch) = in_hand.take() {
             let outcome = Err("the rule node's actor failed".to_owned());
-            let _ = done.send(Decided { branch, outcome }).await;
+            let kept = actor.memory.look().changes();
+            let _ = done.send(Report::Decided(Decided { branch, outcome, kept })).await;
         }
         let mut batch = Vec::new();
         let mut control = std::pin::pin!(mailbox.next());
@@ -200,6 +259,7 @@ impl Life for NodeLife {
                     steered = message.dispatch_to(actor).await.is_continue();
                     control.set(mailbox.next());
                 }
+                () = sleep_until(actor.wakes_at()), if actor.keeps => actor.wake(done).await,
                 taken = work.recv_batch(&mut batch, BATCH_MAX), if queue.is_empty() => {
                     if taken == 0 {
                         return;
@@ -211,7 +271,8 @@ impl Life for NodeLife {
             while let Some(branch) = queue.pop_front() {
                 let outcome = actor.decide(in_hand.insert(branch)).await;
                 let Some(branch) = in_hand.take() else { continue };
-                if done.send(Decided { branch, outcome }).await.is_err() {
+                let kept = if actor.keeps { actor.memory.look().changes() } else { None };
+                if done.send(Report::Decided(Decided { branch, outcome, kept })).await.is_err() {
                     return;
                 }
             }
@@ -222,10 +283,14 @@ impl Life for NodeLife {
 impl NodeActor {
     async fn decide(&mut self, branch: &Branch) -> Result<Outcome, String> {
         self.state.processed += 1;
+        if let Some(timer) = &branch.timer {
+            self.due.remove(timer);
+        }
         let release = self.release().cloned();
         let outcome = match release.as_ref().and_then(|release| release.suspended()) {
             Some(reason) => {
                 self.instance = None;
+                self.spend(branch);
                 Err(reason.to_string())
             }
             None => self.process(branch).await,
@@ -239,8 +304,14 @@ impl NodeActor {
 
     async fn process(&mut self, branch: &Branch) -> Result<Outcome, String> {
         let timed = self.state.processed.is_multiple_of(TIMED_EVERY);
-        let node = self.serving().await?;
-        match node.process(&branch.message, timed) {
+        let node = match self.serving().await {
+            Ok(node) => node,
+            Err(reason) => {
+                self.spend(branch);
+                return Err(reason);
+            }
+        };
+        match node.process(branch, timed) {
             Ok(outcome) => Ok(outcome),
             Err(ProcessError::Rejected(reason)) => Err(reason),
             Err(ProcessError::Broken(fault)) => {
@@ -253,6 +324,20 @@ impl NodeActor {
         }
     }
 
+    /// A timer that met no instance has fired, and failed. Otherwise a node that cannot start would be woken by it for ever.
+    fn spend(&self, branch: &Branch) {
+        if let Some(timer) = &branch.timer {
+            let mut memory = self.memory.look();
+            memory.cancel_timer(timer);
+            memory.settle();
+        }
+    }
+
+    /// The form of what its type keeps; empty: nothing.
+    fn schema(&self) -> Arc<str> {
+        self.graph.nodes[self.index].node_type.descriptor().state_schema.clone()
+    }
+
     /// The uploaded version it works with; none for a shipped component.
     fn release(&self) -> Option<&Arc<Release>> {
         self.graph.nodes[self.index].node_type.release()
@@ -260,6 +345,9 @@ impl NodeActor {
 
     /// The instance, started if there is none and the pause is over.
     async fn serving(&mut self) -> Result<&mut OpenNode, String> {
+        if self.keeps && !self.remembers {
+            self.remember().await?;
+        }
         if self.instance.is_none() {
             if self.pause_until.is_some_and(|until| Instant::now() < until) {
                 let fault = self.state.last_fault.as_deref().unwrap_or("it failed to start");
@@ -273,10 +361,62 @@ impl NodeActor {
         self.instance.as_mut().ok_or_else(|| "the rule node has no instance".to_owned())
     }
 
+    /// Reads what the node keeps.
+    async fn remember(&mut self) -> Result<(), String> {
+        let (node, schema) = (self.node(), self.schema());
+        match self.around.states.node_state(node).await {
+            Ok(stored) => {
+                self.memory = SharedMemory::restore(&schema, stored);
+                self.remembers = true;
+                Ok(())
+            }
+            Err(error) => {
+                self.read_again_at = Instant::now() + PAUSE_UNREAD;
+                tracing::warn!(node = %node, %error, "what a rule node keeps could not be read");
+                Err(format!("what the rule node keeps could not be read: {error}"))
+            }
+        }
+    }
+
+    /// When to look at the timers, or to read what is kept.
+    fn wakes_at(&self) -> Instant {
+        if !self.remembers {
+            return self.read_again_at;
+        }
+        let first = self.memory.look().timers_without(&self.due).into_iter().next();
+        let delay_ms = first.map_or(IDLE_MS, |(due_ms, _)| due_ms.saturating_sub(self.around.clock.now_ms()));
+        Instant::now() + Duration::from_millis(u64::try_from(delay_ms.min(IDLE_MS)).unwrap_or(0))
+    }
+
+    /// Tells the chain of timers that are due, in their order.
+    async fn wake(&mut self, chain: &Lane<Report>) {
+        if !self.remembers && self.remember().await.is_err() {
+            return;
+        }
+        let now_ms = self.around.clock.now_ms();
+        let timers = self.memory.look().timers_without(&self.due);
+        for (_, timer) in timers.into_iter().take_while(|(due_ms, _)| *due_ms <= now_ms) {
+            self.due.insert(Arc::clone(&timer));
+            let report = Report::Due {
+                node: self.node(),
+                index: self.index,
+                timer,
+            };
+            if chain.send(report).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn node(&self) -> RuleNodeId {
+        self.graph.nodes[self.index].id
+    }
+
     /// Opens an instance on a thread that may block: a guest can use up its budget here.
     async fn open(&self) -> Result<OpenNode, String> {
         let (graph, index, tenant, around) = (Arc::clone(&self.graph), self.index, self.tenant, self.around.clone());
-        match tokio::task::spawn_blocking(move || open_node(&graph, index, tenant, &around)).await {
+        let memory = self.memory.clone();
+        match tokio::task::spawn_blocking(move || open_node(&graph, index, tenant, &around, memory)).await {
             Ok(result) => result,
             Err(_) => Err("starting the instance was interrupted".to_owned()),
         }

@@ -30,6 +30,8 @@ pub struct Branch {
     pub node: usize,
     /// The message there.
     pub message: Arc<Message>,
+    /// The timer that is due there; none: a message has arrived.
+    pub timer: Option<Arc<str>>,
 }
 
 /// What the shell is to do.
@@ -114,10 +116,19 @@ impl<R> Steps<R> {
 
     /// A message enters.
     pub fn enter(&mut self, message: Arc<Message>, receipt: R, commands: &mut Vec<Command<R>>) {
-        let Some(first) = self.graph.first else {
-            commands.push(Command::Settle { receipt, durable: true });
-            return;
-        };
+        match self.graph.first {
+            Some(first) => self.open(first, message, None, receipt, commands),
+            None => commands.push(Command::Settle { receipt, durable: true }),
+        }
+    }
+
+    /// A timer of a node is due. `message` stands for it.
+    pub fn due(&mut self, node: usize, timer: Arc<str>, message: Arc<Message>, receipt: R, commands: &mut Vec<Command<R>>) {
+        self.open(node, message, Some(timer), receipt, commands);
+    }
+
+    /// Opens an account with a branch at a node.
+    fn open(&mut self, node: usize, message: Arc<Message>, timer: Option<Arc<str>>, receipt: R, commands: &mut Vec<Command<R>>) {
         let open = Open {
             receipt,
             branches: 1,
@@ -137,8 +148,9 @@ impl<R> Steps<R> {
         self.branches += 1;
         commands.push(Command::Run(Branch {
             account: Account(slot),
-            node: first,
+            node,
             message,
+            timer,
         }));
     }
 
@@ -175,7 +187,15 @@ impl<R> Steps<R> {
         }
     }
 
-    /// The failure of a branch is recorded durably, or could not be.
+    /// Something beside the messages is to be made durable for an account: it stays open until [`Steps::recorded`].
+    pub fn recording(&mut self, account: Account) {
+        if let Some(open) = self.accounts[account.0].as_mut() {
+            open.branches += 1;
+            self.branches += 1;
+        }
+    }
+
+    /// What was to be recorded for an account is durable, or could not be.
     pub fn recorded(&mut self, account: Account, durable: bool, commands: &mut Vec<Command<R>>) {
         self.end(account, durable, commands);
     }
@@ -245,6 +265,7 @@ impl<R> Steps<R> {
                 account: from.account,
                 node: *target,
                 message: Arc::clone(&from.message),
+                timer: None,
             };
             if open.visits > VISITS_MAX {
                 let reason = format!("the message was processed by more than {VISITS_MAX} rule nodes");

@@ -102,7 +102,8 @@ impl Server {
             components: components.clone(),
             effects: Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)),
             nodes: NodeSurroundings {
-                readings: Arc::new(StoredReadings(store)),
+                readings: Arc::new(StoredReadings(store.clone())),
+                states: Arc::new(store),
                 log: log.clone(),
                 clock: Arc::clone(&clock),
             },

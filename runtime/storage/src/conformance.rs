@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod entities;
 pub mod events;
 pub mod journal;
+pub mod node_state;
 mod sample;
 pub mod small;
 pub mod time_series;
@@ -36,6 +37,10 @@ pub async fn run(store: Arc<dyn Store>) {
     run_values(store).await;
     run_alarms_and_events(store).await;
     run_components(store).await;
+    node_state::comes_back_as_changed(store).await;
+    node_state::another_schema_replaces_it(store).await;
+    node_state::is_read_behind_its_changes(store).await;
+    node_state::goes_with_its_node(store).await;
     journal::a_closed_store_takes_no_more(store).await;
 }
 

@@ -20,6 +20,7 @@ mod events;
 mod expiry;
 mod folder;
 mod keys;
+mod node_state;
 mod series;
 mod series_ids;
 mod small;

@@ -1,5 +1,5 @@
 //! What the platform keeps, as domain traits: entities, credentials, logins, attributes, time series, alarms, events, components,
-//! settings.
+//! settings, what rule nodes keep.
 //!
 //! The traits speak of devices and readings, not of keys and bytes, so that an embedded log-structured store and a wide-column
 //! cluster both fit behind them. Reading order:
@@ -23,6 +23,6 @@ pub use error::StorageError;
 pub use mutation::{Commit, Mutation};
 pub use query::{AlarmFilter, EntityFilter, EventFilter, SeriesQuery};
 pub use traits::{
-    AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, SettingStore, Store,
-    TimeSeriesStore,
+    AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, NodeStateStore,
+    SettingStore, Store, TimeSeriesStore,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use model::entity::{Alarm, Event};
-use model::{AttributeScope, EntityId, Value};
+use model::{AttributeScope, EntityId, NodeStateChange, RuleNodeId, Value};
 use tokio::sync::oneshot;
 
 use crate::StorageError;
@@ -61,6 +61,15 @@ pub enum Mutation {
     PutAlarm(Arc<Alarm>),
     /// Adds an event.
     AppendEvent(Arc<Event>),
+    /// Changes what a rule node keeps.
+    NodeState {
+        /// Whose.
+        node: RuleNodeId,
+        /// What changes.
+        change: Arc<NodeStateChange>,
+    },
+    /// Removes everything a rule node keeps.
+    DropNodeState(RuleNodeId),
 }
 
 /// Resolves when a batch is durable, or has failed. Dropping it does not undo the batch.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event};
 use model::{
-    AttributeScope, ComponentRecord, ComponentVersion, DeviceId, Digest, EntityId, EntityKind, Page, PageRequest, Reading, TenantId, UserId,
+    AttributeScope, ComponentRecord, ComponentVersion, DeviceId, Digest, EntityId, EntityKind, NodeState, Page, PageRequest, Reading,
+    RuleNodeId, TenantId, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,7 @@ pub trait Store:
     + EventStore
     + ComponentStore
     + SettingStore
+    + NodeStateStore
 {
 }
 
@@ -37,6 +39,7 @@ impl<T> Store for T where
         + EventStore
         + ComponentStore
         + SettingStore
+        + NodeStateStore
 {
 }
 
@@ -220,4 +223,12 @@ pub trait SettingStore: Send + Sync + 'static {
 
     /// Writes one value.
     async fn save_setting(&self, name: &str, value: Vec<u8>) -> Result<(), StorageError>;
+}
+
+/// What rule nodes keep between messages. Written through [`Journal`].
+#[async_trait]
+pub trait NodeStateStore: Send + Sync + 'static {
+    /// What a node keeps; none when it never kept anything. Sees every batch that was handed over before, durable or not: a node that
+    /// starts again must not start behind its own changes.
+    async fn node_state(&self, node: RuleNodeId) -> Result<Option<NodeState>, StorageError>;
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use components::Misfit;
 use model::entity::{EntityRecord, StoredChain};
 use model::{RuleChainId, TenantId};
-use plugins::Catalog;
+use plugins::{Catalog, SharedMemory};
 use rules::{Graph, NodeSurroundings, OpenNode, open_node};
 use storage::StorageError;
 use uuid::Uuid;
@@ -91,7 +91,7 @@ impl SwapPlan {
                 let opened = if started.elapsed() > OPENING_MAX {
                     Err(format!("opening all nodes takes longer than {} s", OPENING_MAX.as_secs()))
                 } else {
-                    open_node(&chain.graph, index, tenant, around)
+                    open_node(&chain.graph, index, tenant, around, beside(&chain.graph, index))
                 };
                 match opened {
                     Ok(node) => chain.opened.push((index, node)),
@@ -105,4 +105,10 @@ impl SwapPlan {
         }
         if misfits.is_empty() { Ok(self) } else { Err(misfits) }
     }
+}
+
+/// What an instance keeps that is opened beside the one that serves: nothing, in the form of its type.
+fn beside(graph: &Graph, index: usize) -> SharedMemory {
+    let schema = graph.nodes.get(index).map(|spec| &*spec.node_type.descriptor().state_schema);
+    SharedMemory::restore(schema.unwrap_or_default(), None)
 }

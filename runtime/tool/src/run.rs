@@ -83,6 +83,7 @@ impl Bench {
             readings: Arc::new(Desk),
             log: Arc::new(Desk),
             clock: Arc::new(SystemClock),
+            memory: plugins::SharedMemory::restore(&descriptor.state_schema, None),
         };
         let device = DeviceId::generate(tenant).entity();
         Ok(Bench {

@@ -1,6 +1,6 @@
 /** What a node may ask the platform. A component imports only the interfaces it uses. */
 
-import { clock, logging, readings } from '#host';
+import { clock, logging, readings, state as kept, timers as hostTimers } from '#host';
 
 /** Lines for the tenant's eyes. */
 export const log = {
@@ -23,3 +23,22 @@ export function latest(entity, key) {
   const found = readings.latest(entity, key);
   return found === undefined ? undefined : [Number(found[0]), JSON.parse(found[1])];
 }
+
+/** What the node remembers. Writes count when the call succeeds. */
+export const state = {
+  get(key) {
+    const bytes = kept.get(key);
+    return bytes === undefined ? undefined : JSON.parse(new TextDecoder().decode(bytes));
+  },
+  set: (key, value) => kept.set(key, new TextEncoder().encode(JSON.stringify(value))),
+  getBytes: (key) => kept.get(key),
+  setBytes: (key, bytes) => kept.set(key, bytes),
+  delete: (key) => kept.delete(key),
+  keys: (prefix = '') => kept.keys(prefix),
+};
+
+/** Timers: `onTimer` is called when one is due. */
+export const timers = {
+  set: (name, delayMs) => hostTimers.set(name, BigInt(Math.ceil(delayMs))),
+  cancel: (name) => hostTimers.cancel(name),
+};

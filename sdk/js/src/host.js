@@ -5,3 +5,5 @@ export * as clock from 'pacificsoft:plugin/clock@0.1.0';
 export * as logging from 'pacificsoft:plugin/log@0.1.0';
 export * as message from 'pacificsoft:plugin/message@0.1.0';
 export * as readings from 'pacificsoft:plugin/readings@0.1.0';
+export * as state from 'pacificsoft:plugin/state@0.1.0';
+export * as timers from 'pacificsoft:plugin/timers@0.1.0';

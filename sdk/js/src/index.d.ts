@@ -90,6 +90,8 @@ export abstract class RuleNode<Configuration = any> {
   static properties: Record<string, Property>;
   /** Version of the configuration's form. */
   static version: number;
+  /** Names the form of what the node keeps in `state`, such as `averages/1`. Empty: it keeps nothing. */
+  static stateSchema: string;
   /** Brings a configuration of an older version, parsed, to the present one. */
   static upgrade(fromVersion: number, configuration: any): any;
   /** A node with a configuration, parsed from JSON. Throws when it is refused. */
@@ -101,6 +103,8 @@ export abstract class RuleNode<Configuration = any> {
   open(): void;
   /** Decides about one message. What is thrown fails it: it leaves along `Failure`. */
   abstract process(message: Message): Answer;
+  /** A timer is due, and is not set any more. In hand is a message made for it: type `TIMER`, an empty payload. */
+  onTimer(name: string, message: Message): Answer;
 }
 
 /** Thrown by a node: the message cannot be processed and leaves along `Failure`, with the text as the reason. */
@@ -134,3 +138,27 @@ export function nowMs(): number;
 export function attribute(entity: EntityId, scope: string, key: string): any;
 /** The latest value of a time series, parsed, with its time in milliseconds. */
 export function latest(entity: EntityId, key: string): [number, any] | undefined;
+
+/**
+ * What the node remembers, for types that have a `stateSchema`. It survives restarts, and new versions with the same `stateSchema`. A write
+ * counts if the call in which it is made succeeds. Limits: keys of 256 bytes, values of 64 KiB, 1 000 keys and 1 MiB in all; what exceeds
+ * them throws.
+ */
+export const state: {
+  /** A value that was set with `set`. */
+  get(key: string): any;
+  /** Keeps a value as JSON. */
+  set(key: string, value: unknown): void;
+  getBytes(key: string): Uint8Array | undefined;
+  setBytes(key: string, bytes: Uint8Array): void;
+  delete(key: string): void;
+  /** Keys that start with a prefix, sorted. */
+  keys(prefix?: string): string[];
+};
+
+/** Timers; they are kept with the state and need a `stateSchema`. A hundred at most. */
+export const timers: {
+  /** Calls `onTimer` after a delay. */
+  set(name: string, delayMs: number): void;
+  cancel(name: string): void;
+};

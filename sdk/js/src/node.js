@@ -15,6 +15,7 @@ export class RuleNode {
   static effects = [];
   static properties = {};
   static version = 0;
+  static stateSchema = '';
 
   configuration = {};
 
@@ -22,6 +23,10 @@ export class RuleNode {
 
   process(_message) {
     throw new Error('process is not there');
+  }
+
+  onTimer(name, _message) {
+    throw new Error(`the timer ${name} is due, and onTimer is not there`);
   }
 
   static upgrade(_fromVersion, configuration) {
@@ -58,6 +63,7 @@ export function descriptor(type) {
     defaultConfiguration: JSON.stringify(defaults(type.properties)),
     version: type.version,
     effects: type.effects,
+    stateSchema: type.stateSchema,
     extensions: [],
   };
 }

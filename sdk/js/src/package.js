@@ -21,6 +21,24 @@ export function exportNodes(...types) {
     return type;
   };
 
+  const opened = () => {
+    if (!node) throw new Reject('the node was not opened');
+    return node;
+  };
+
+  /** Lets the node decide; what it answers becomes the contract's. */
+  const answering = (work) => {
+    try {
+      const decided = work();
+      const number = numbers.get(decided);
+      if (number !== undefined) return number;
+      answer.decide(outcome(decided));
+    } catch (error) {
+      answer.fail(reason(error));
+    }
+    return HANDED_OVER;
+  };
+
   return {
     describe: () => types.map(descriptor),
     upgrade: (name, fromVersion, configuration) =>
@@ -31,18 +49,8 @@ export function exportNodes(...types) {
         node = type.opened(JSON.parse(configuration));
         numbers = new Map(type.relations.map((relation, number) => [relation, number]));
       }),
-    process() {
-      try {
-        if (!node) throw new Reject('the node was not opened');
-        const decided = node.process(message);
-        const number = numbers.get(decided);
-        if (number !== undefined) return number;
-        answer.decide(outcome(decided));
-      } catch (error) {
-        answer.fail(reason(error));
-      }
-      return HANDED_OVER;
-    },
+    process: () => answering(() => opened().process(message)),
+    onTimer: (name) => answering(() => opened().onTimer(name, message)),
   };
 }
 

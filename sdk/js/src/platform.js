@@ -8,6 +8,10 @@ const fresh = () => ({
   attributes: new Map(),
   /** Latest values, by `entity id/key`: `[time in ms, value]`. */
   latest: new Map(),
+  /** What the node keeps: bytes by key. */
+  state: new Map(),
+  /** Timers that are set, with their delays in milliseconds. Tests call `onTimer` themselves. */
+  timers: new Map(),
   /** The message in hand. */
   message: undefined,
   /** What was handed over: `{ decided }` or `{ failed }`. */
@@ -39,6 +43,21 @@ export const readings = {
     const found = platform.latest.get(`${entity.id}/${key}`);
     return found && [BigInt(found[0]), text(found[1])];
   },
+};
+
+export const state = {
+  get: (key) => platform.state.get(key),
+  set(key, value) {
+    if (key.length < 1 || key.length > 256 || value.length > 65_536) throw new Error('the key or the value is too long');
+    platform.state.set(key, value);
+  },
+  delete: (key) => void platform.state.delete(key),
+  keys: (prefix) => [...platform.state.keys()].filter((key) => key.startsWith(prefix)).sort(),
+};
+
+export const timers = {
+  set: (name, delayMs) => void platform.timers.set(name, Number(delayMs)),
+  cancel: (name) => void platform.timers.delete(name),
 };
 
 const inHand = () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
-import { attribute, content, effect, emit, end, exportNodes, latest, log, nowMs, payload, RuleNode } from '../src/index.js';
+import { attribute, content, effect, emit, end, exportNodes, latest, log, nowMs, payload, RuleNode, state, timers } from '../src/index.js';
 import { HANDED_OVER } from '../src/package.js';
 import { defaults, read, schema } from '../src/schema.js';
 import { platform, reset, TestMessage } from '../src/testing.js';
@@ -92,4 +92,44 @@ test('the platform remembers and answers', () => {
   assert.equal(attribute(entity, 'SERVER_SCOPE', 'limit'), 7);
   assert.equal(attribute(entity, 'CLIENT_SCOPE', 'limit'), undefined);
   assert.deepEqual([latest(entity, 't'), nowMs()], [[5, 21.5], 1_700_000_000_000]);
+});
+
+class Quiet extends RuleNode {
+  static typeName = 'quiet';
+  static classIds = ['org.example.Quiet'];
+  static stateSchema = 'quiet/1';
+
+  process(message) {
+    const { id } = message.originator();
+    state.set(id, (state.get(id) ?? 0) + 1);
+    timers.set(id, 1_000);
+    return 'Success';
+  }
+
+  onTimer(name) {
+    const count = state.get(name);
+    state.delete(name);
+    return emit('Success', { quiet: name, count });
+  }
+}
+
+test('a node keeps values and is woken', () => {
+  const nodes = exportNodes(Quiet);
+  assert.equal(nodes.describe()[0].stateSchema, 'quiet/1');
+  nodes.open('quiet', '{}');
+  platform.message = TestMessage.telemetry({});
+  assert.deepEqual([nodes.process(), nodes.process()], [0, 0]);
+  const { id } = platform.message.originator();
+  assert.deepEqual([state.get(id), state.keys(), platform.timers.get(id)], [2, [id], 1_000]);
+  assert.equal(nodes.onTimer(id), HANDED_OVER);
+  const [{ decided }] = platform.answers;
+  assert.deepEqual(JSON.parse(decided.val.emissions[0].message.payload.val), { quiet: id, count: 2 });
+  assert.deepEqual([state.get(id), state.keys()], [undefined, []]);
+});
+
+test('a timer nobody expects fails its message', () => {
+  const nodes = exportNodes(Hot);
+  nodes.open('hot-node', '{"key": "t"}');
+  assert.equal(nodes.onTimer('t'), HANDED_OVER);
+  assert.match(platform.answers[0].failed, /onTimer is not there/);
 });

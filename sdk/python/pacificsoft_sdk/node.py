@@ -44,6 +44,8 @@ class Node:
     Configuration: ClassVar[type] = Nothing
     #: Version of the configuration's form.
     version: ClassVar[int] = 0
+    #: Names the form of what the node keeps in `state`, such as `averages/1`. Empty: it keeps nothing.
+    state_schema: ClassVar[str] = ""
 
     #: The node's own configuration, an object of `Configuration`.
     configuration: Any
@@ -54,6 +56,10 @@ class Node:
     def process(self, message: Message) -> Answer:
         """Decides about one message. An exception fails it: it leaves along `Failure`."""
         raise NotImplementedError
+
+    def on_timer(self, name: str, message: Message) -> Answer:
+        """A timer is due, and is not set any more. In hand is a message made for it: type `TIMER`, an empty payload."""
+        raise NotImplementedError(f"the timer {name} is due, and on_timer is not there")
 
     @classmethod
     def upgrade(cls, from_version: int, configuration: Any) -> Any:

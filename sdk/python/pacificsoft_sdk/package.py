@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from componentize_py_types import Err
@@ -14,7 +15,7 @@ from wit_world.imports import outcome as _outcome
 from pacificsoft_sdk import schema
 from pacificsoft_sdk.message import Message
 from pacificsoft_sdk.node import Node
-from pacificsoft_sdk.outcome import Reject, is_effect
+from pacificsoft_sdk.outcome import Answer, Reject, is_effect
 
 #: What `process` returns when the answer was handed over.
 HANDED_OVER = 0x7FFF_FFFF
@@ -53,18 +54,26 @@ def export(*types: type[Node]) -> type[exports.Nodes]:
             _Opened.numbers = {name: number for number, name in enumerate(kind.relations)}
 
         def process(self) -> int:
-            try:
-                if _Opened.node is None:
-                    raise Reject("the node was not opened")
-                decided = _Opened.node.process(_MESSAGE)
-                if type(decided) is str and decided in _Opened.numbers:
-                    return _Opened.numbers[decided]
-                _answer.decide(outcome(decided))
-            except Exception as error:  # whatever the author's code raises
-                _answer.fail(reason(error))
-            return HANDED_OVER
+            return answering(lambda node: node.process(_MESSAGE))
+
+        def on_timer(self, name: str) -> int:
+            return answering(lambda node: node.on_timer(name, _MESSAGE))
 
     return Nodes
+
+
+def answering(work: Callable[[Node], Answer]) -> int:
+    """Lets the node decide; what it answers becomes the contract's."""
+    try:
+        if _Opened.node is None:
+            raise Reject("the node was not opened")
+        decided = work(_Opened.node)
+        if type(decided) is str and decided in _Opened.numbers:
+            return _Opened.numbers[decided]
+        _answer.decide(outcome(decided))
+    except Exception as error:  # whatever the author's code raises
+        _answer.fail(reason(error))
+    return HANDED_OVER
 
 
 def descriptor(kind: type[Node]) -> Descriptor:
@@ -84,6 +93,7 @@ def descriptor(kind: type[Node]) -> Descriptor:
         default_configuration=json.dumps(schema.defaults(kind.Configuration)),
         version=kind.version,
         effects=list(kind.effects),
+        state_schema=kind.state_schema,
         extensions=[],
     )
 

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from componentize_py_types import Err
 from wit_world.imports.entity import EntityId
 from wit_world.imports.json import Shape
 
@@ -27,6 +28,10 @@ class Platform:
     lines: list[tuple[str, str]] = field(default_factory=list)
     attributes: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     latest: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    #: What the node keeps: bytes by key.
+    state: dict[str, bytes] = field(default_factory=dict)
+    #: Timers that are set, with their delays in milliseconds. Tests call `on_timer` themselves.
+    timers: dict[str, int] = field(default_factory=dict)
 
     def reset(self) -> None:
         """As at the beginning."""
@@ -142,6 +147,13 @@ def _latest(entity: EntityId, key: str) -> tuple[int, str] | None:
     return None if found is None else (found[0], json.dumps(found[1]))
 
 
+def _keep(key: str, value: bytes) -> None:
+    new = key not in platform.state
+    if not 1 <= len(key.encode()) <= 256 or len(value) > 65_536 or (new and len(platform.state) >= 1_000):
+        raise Err("the node may not keep this: it is too long, or there are 1000 keys")
+    platform.state[key] = value
+
+
 def _install() -> None:
     functions = {
         "log": {"log": lambda level, text: platform.lines.append((level.name.lower(), text))},
@@ -149,6 +161,16 @@ def _install() -> None:
         "readings": {
             "attribute": lambda entity, scope, key: _text(platform.attributes.get((entity.id, scope, key))),
             "latest": _latest,
+        },
+        "state": {
+            "get": lambda key: platform.state.get(key),
+            "set": _keep,
+            "delete": lambda key: platform.state.pop(key, None),
+            "keys": lambda prefix: sorted(key for key in platform.state if key.startswith(prefix)),
+        },
+        "timers": {
+            "set": lambda name, delay_ms: platform.timers.update({name: delay_ms}),
+            "cancel": lambda name: platform.timers.pop(name, None),
         },
     }
     for interface, replaced in functions.items():

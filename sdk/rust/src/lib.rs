@@ -51,8 +51,8 @@
 //! A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`]. A stream adapter, which speaks a whole protocol
 //! of its own, implements [`StreamAdapter`] and is exported with [`export_stream!`].
 //!
-//! A component can touch only what it imports: [`log`], [`now_ms`] and [`readings`](attribute). Writes are not calls: they are
-//! *effects* in the [`Outcome`].
+//! A component can touch only what it imports: [`log`], [`now_ms`], [`readings`](attribute), and what the node keeps itself, [`state`]
+//! and [`timers`]. Writes to anything else are not calls: they are *effects* in the [`Outcome`].
 
 pub mod adapter;
 #[doc(hidden)]
@@ -60,9 +60,11 @@ pub mod bindings;
 pub mod message;
 pub mod node;
 pub mod outcome;
+pub mod state;
 pub mod stream;
 pub mod template;
 pub mod testing;
+pub mod timers;
 
 pub use adapter::{Adapter, Inbound};
 pub use message::Message;

@@ -32,6 +32,8 @@ pub struct Descriptor {
     pub version: u32,
     /// Effects the type may return, by their names in the contract.
     pub effects: &'static [&'static str],
+    /// Names the form of what nodes of the type keep in [`crate::state`]; empty: they keep nothing.
+    pub state_schema: &'static str,
 }
 
 impl Descriptor {
@@ -50,6 +52,7 @@ impl Descriptor {
             default_configuration: "{}",
             version: 0,
             effects: &[],
+            state_schema: "",
         }
     }
 }
@@ -79,6 +82,16 @@ pub trait RuleNode: Sized + 'static {
     /// # Errors
     /// Why the message cannot be processed: it leaves along `Failure`.
     fn process(&mut self, message: &Message) -> Result<Outcome, String>;
+
+    /// A timer of the node is due, see [`crate::timers`]. In hand is a message that stands for it: type `TIMER`, the rule node as
+    /// originator, an empty object as payload.
+    ///
+    /// # Errors
+    /// Why nothing could be done: the timer's message leaves along `Failure`.
+    fn on_timer(&mut self, name: &str, message: &Message) -> Result<Outcome, String> {
+        let _ = message;
+        Err(["the node type knows no timer ", name].concat())
+    }
 
     /// Brings a configuration of an older version to the present one.
     ///
@@ -121,9 +134,14 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 #[doc(hidden)]
 pub trait Opened {
     fn process(&mut self, message: &Message) -> Result<Outcome, String>;
+    fn on_timer(&mut self, name: &str, message: &Message) -> Result<Outcome, String>;
 }
 
 impl<N: RuleNode> Opened for N {
+    fn on_timer(&mut self, name: &str, message: &Message) -> Result<Outcome, String> {
+        RuleNode::on_timer(self, name, message)
+    }
+
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
         RuleNode::process(self, message)
     }
@@ -151,6 +169,7 @@ pub fn contract_descriptor<N: RuleNode>() -> contract::Descriptor {
         default_configuration: own.default_configuration.to_owned(),
         version: own.version,
         effects: texts(own.effects),
+        state_schema: own.state_schema.to_owned(),
         extensions: Vec::new(),
     }
 }
@@ -166,12 +185,24 @@ pub fn open<N: RuleNode>(configuration: &str) -> Result<(), String> {
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub fn process() -> u32 {
+    answered(|node| node.process(&Message::host()))
+}
+
+/// A timer is due: answers like [`process`].
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub fn on_timer(name: &str) -> u32 {
+    answered(|node| node.on_timer(name, &Message::host()))
+}
+
+#[cfg(target_arch = "wasm32")]
+fn answered(decide: impl FnOnce(&mut dyn Opened) -> Result<Outcome, String>) -> u32 {
     use crate::bindings::node::pacificsoft::plugin::{answer, outcome};
 
     /// Says that the answer was handed over.
     const HANDED_OVER: u32 = u32::MAX;
     let outcome = NODE.with_borrow_mut(|place| match place {
-        Some(node) => node.process(&Message::host()),
+        Some(node) => decide(node.as_mut()),
         None => Err("the node was not opened".to_owned()),
     });
     match outcome {
@@ -214,6 +245,10 @@ macro_rules! export_nodes {
 
                 fn process() -> u32 {
                     $crate::node::process()
+                }
+
+                fn on_timer(name: String) -> u32 {
+                    $crate::node::on_timer(&name)
                 }
             }
 

@@ -118,3 +118,29 @@ pub fn set_now_ms(now_ms: i64) {
 pub(crate) fn now_ms() -> i64 {
     NOW_MS.get()
 }
+
+thread_local! {
+    static KEPT: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
+    static TIMERS: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+pub(crate) fn kept<T>(look: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
+    KEPT.with_borrow_mut(look)
+}
+
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+pub(crate) fn timed<T>(look: impl FnOnce(&mut BTreeMap<String, u64>) -> T) -> T {
+    TIMERS.with_borrow_mut(look)
+}
+
+/// The timers that this thread has set, with their delays in milliseconds.
+pub fn timers() -> BTreeMap<String, u64> {
+    TIMERS.with_borrow(Clone::clone)
+}
+
+/// Forgets everything this thread has kept in [`crate::state`], and its timers.
+pub fn forget() {
+    KEPT.take();
+    TIMERS.take();
+}

@@ -2,6 +2,7 @@
 
 use pacificsoft_sdk::{
     ClearAlarm, Content, Descriptor, Effect, Emission, EntityId, Level, Message, NewMessage, Outcome, RuleNode, SaveTimeSeries, Steps, log,
+    state, timers,
 };
 
 macro_rules! evil {
@@ -135,7 +136,86 @@ Transform, "transform", "test.evil.transform", open: fine, process: |_, message|
     Ok(Outcome::emit("Success", NewMessage::with_json(json)))
 });
 
+/// Behaves: counts what it sees, remembers how many, and tells on a timer. `take back` in the payload: it counts and then refuses;
+/// `trap`: it counts and then panics; `timer`: it sets a timer of so many milliseconds; `cancel`: it cancels it.
+pub struct Counter;
+
+impl Counter {
+    fn counted() -> u64 {
+        state::get("count").map_or(0, |bytes| bytes.try_into().map_or(0, u64::from_be_bytes))
+    }
+}
+
+impl RuleNode for Counter {
+    const RELATIONS: &'static [&'static str] = &["Success", "Told", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "counter",
+            class_ids: &["test.counter"],
+            title: "counter",
+            description: "Counts, for tests.",
+            state_schema: "counter/1",
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(_: &str) -> Result<Self, String> {
+        state::set("written while opening", b"lost")?;
+        Ok(Counter)
+    }
+
+    fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+        let count = Counter::counted() + 1;
+        state::set("count", &count.to_be_bytes())?;
+        if let Some(delay_ms) = message.integer("timer") {
+            timers::set("tell", delay_ms.unsigned_abs())?;
+        }
+        if message.boolean("cancel") == Some(true) {
+            timers::cancel("tell");
+        }
+        if message.boolean("trap") == Some(true) {
+            panic!("on purpose");
+        }
+        if message.boolean("take back") == Some(true) {
+            return Err("refused on purpose".to_owned());
+        }
+        if message.boolean("flood") == Some(true) {
+            for number in 0..2_000 {
+                state::set(&number.to_string(), b"x")?;
+            }
+        }
+        let keys = state::keys("").len();
+        Ok(Outcome::emit(
+            "Success",
+            NewMessage::with_json(format!("{{\"count\":{count},\"keys\":{keys}}}")),
+        ))
+    }
+
+    fn on_timer(&mut self, name: &str, _: &Message) -> Result<Outcome, String> {
+        if state::get("refuse timers").is_some() {
+            return Err("refused on purpose".to_owned());
+        }
+        let json = format!("{{\"told\":{},\"name\":\"{name}\"}}", Counter::counted());
+        Ok(Outcome::emit("Told", NewMessage::with_json(json)))
+    }
+}
+evil!(/// Keeps something although its type declares no state.
+UndeclaredState, "undeclared-state", "test.evil.undeclared-state", open: fine, process: |_, _| {
+    state::set("a", b"1")?;
+    Ok(Outcome::Forward(0))
+});
+evil!(/// Asks what is kept over and over.
+StateFlood, "state-flood", "test.evil.state-flood", open: fine, process: |_, _| {
+    loop {
+        std::hint::black_box(state::get("a"));
+    }
+});
+
 pacificsoft_sdk::export_nodes!(
+    Counter,
+    UndeclaredState,
+    StateFlood,
     Pass,
     Loop,
     LoopInOpen,

@@ -20,12 +20,20 @@ struct Example {
     component: &'static str,
 }
 
-const JAVASCRIPT: Example = Example {
-    folder: "examples/unit-converter-js",
-    app: "src/index.js",
-    sdk: "sdk/js",
-    component: "scripted/unit-converter.wasm",
-};
+const JAVASCRIPT: [Example; 2] = [
+    Example {
+        folder: "examples/unit-converter-js",
+        app: "src/index.js",
+        sdk: "sdk/js",
+        component: "scripted/unit-converter.wasm",
+    },
+    Example {
+        folder: "examples/silence-js",
+        app: "src/index.js",
+        sdk: "sdk/js",
+        component: "scripted/silence.wasm",
+    },
+];
 
 const PYTHON: Example = Example {
     folder: "examples/geofence-python",
@@ -44,10 +52,12 @@ pub fn tools(root: &Path) -> PathBuf {
 /// # Errors
 /// When a tool is missing, a test fails, or an example does not build.
 pub fn build_all(root: &Path) -> Result<Vec<PathBuf>> {
-    Ok(vec![
-        built(root, &JAVASCRIPT, |component| javascript(root, component))?,
-        built(root, &PYTHON, |component| python(root, component))?,
-    ])
+    let mut components = Vec::new();
+    for example in &JAVASCRIPT {
+        components.push(built(root, example, |component| javascript(root, example, component))?);
+    }
+    components.push(built(root, &PYTHON, |component| python(root, component))?);
+    Ok(components)
 }
 
 fn built(root: &Path, example: &Example, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
@@ -67,15 +77,14 @@ fn built(root: &Path, example: &Example, make: impl FnOnce(&Path) -> Result<()>)
     Ok(component)
 }
 
-fn javascript(root: &Path, component: &Path) -> Result<()> {
-    let Example { folder, app, sdk, .. } = JAVASCRIPT;
+fn javascript(root: &Path, Example { folder, app, sdk, .. }: &Example, component: &Path) -> Result<()> {
     let (folder, sdk) = (root.join(folder), root.join(sdk));
     let tools = JavaScript::install(&tools(root))?;
     JavaScript::link(&folder, &sdk)?;
     for tested in [&sdk, &folder] {
         quietly(Command::new("node").arg("--test").current_dir(tested))?;
     }
-    progress("guests: building the example in JavaScript", || {
+    progress("guests: building an example in JavaScript", || {
         tools.build(&sdk, &root.join("wit"), &folder.join(app), component)
     })
 }

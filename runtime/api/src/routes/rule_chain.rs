@@ -1,12 +1,14 @@
 //! Rule chains. Chain and nodes are one record, so they change together; after every change the tenant's actor is told.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::entity::{IdRef, RuleChain, RuleChainMetadata, StoredChain};
-use model::{EntityKind, Page, PageRequest, RuleChainId, TenantId};
+use model::{EntityKind, Page, PageRequest, RuleChainId, RuleNodeId, TenantId};
 use serde::Deserialize;
-use storage::EntityFilter;
+use storage::{EntityFilter, Mutation};
 use uuid::Uuid;
 
 use super::rule_chain_check;
@@ -188,11 +190,20 @@ async fn save_metadata(
         .finish("save rule chain", async move {
             identify(RuleChainId::new(tenant, id), &mut metadata, api.clock.now_ms());
             metadata.connections.get_or_insert_default();
+            let kept: HashSet<_> = metadata.nodes.iter().filter_map(|node| node.id).collect();
+            let gone = stored
+                .metadata
+                .nodes
+                .iter()
+                .filter_map(|node| node.id)
+                .filter(|id| !kept.contains(id));
+            let gone: Vec<_> = gone.map(|id| Mutation::DropNodeState(RuleNodeId::new(tenant, id.id))).collect();
             let chain = RuleChain {
                 first_rule_node_id: first_node(&metadata),
                 ..stored.chain
             };
             let saved = store(&api, tenant, id, base, StoredChain { chain, metadata }).await?;
+            api.store.submit(gone).await?.await?;
             Ok(Json(shown(saved.metadata)))
         })
         .await
@@ -245,6 +256,9 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
             }
             api.store.delete_entity(RuleChainId::new(tenant, id).entity()).await?;
             api.app.reload(tenant).await?;
+            let nodes = stored.metadata.nodes.iter().filter_map(|node| node.id);
+            let drop = nodes.map(|id| Mutation::DropNodeState(RuleNodeId::new(tenant, id.id))).collect();
+            api.store.submit(drop).await?.await?;
             Ok(())
         })
         .await

@@ -166,6 +166,7 @@ impl Gateway {
             effects: Effects::new(Arc::clone(&store), router.clone(), clock.clone()),
             nodes: NodeSurroundings {
                 readings: silent.clone(),
+                states: Arc::new(silent.0.clone()),
                 log: silent.clone(),
                 clock: clock.clone(),
             },

@@ -34,6 +34,8 @@ pub(super) enum Finished {
         written: Vec<(Branch, Emissions)>,
         /// Accounts whose failures were in the batch.
         recorded: Vec<Account>,
+        /// Accounts for which nodes keep something, and which nodes.
+        kept: Vec<(Account, usize)>,
         /// Why it was not written.
         error: Option<String>,
     },
@@ -45,6 +47,7 @@ struct Batch {
     mutations: Vec<Mutation>,
     written: Vec<(Branch, Emissions)>,
     recorded: Vec<Account>,
+    kept: Vec<(Account, usize)>,
 }
 
 struct Job {
@@ -132,10 +135,21 @@ impl AtWork {
         self.batch.recorded.push(account);
     }
 
+    /// Adds what a node keeps to the batch.
+    pub(super) fn keep(&mut self, account: Account, node: usize, change: Mutation) {
+        self.batch.mutations.push(change);
+        self.batch.kept.push((account, node));
+    }
+
+    /// Adds a change that nobody waits for to the batch.
+    pub(super) fn tidy(&mut self, change: Mutation) {
+        self.batch.mutations.push(change);
+    }
+
     /// Hands the batch to the store; waits while the store's queue is full.
     pub(super) async fn submit(&mut self) {
         self.now_ms = self.effects.now_ms();
-        if self.batch.written.is_empty() && self.batch.recorded.is_empty() {
+        if self.batch.written.is_empty() && self.batch.mutations.is_empty() {
             return;
         }
         // While enough is at the store, the batch grows: one large batch costs less than many small ones, and is durable as soon.
@@ -146,6 +160,7 @@ impl AtWork {
             mutations,
             written,
             recorded,
+            kept,
         } = std::mem::take(&mut self.batch);
         let submitted = self.effects.store().submit(mutations).await;
         self.commits.push_back(Box::pin(async move {
@@ -154,7 +169,12 @@ impl AtWork {
                 Err(error) => Err(error),
             };
             let error = result.err().map(|error| EffectError::from(error).to_string());
-            Finished::Batch { written, recorded, error }
+            Finished::Batch {
+                written,
+                recorded,
+                kept,
+                error,
+            }
         }));
     }
 

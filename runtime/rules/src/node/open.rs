@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{Message, TenantId};
-use plugins::{NodeContext, NodeInstance, Outcome, Place, ProcessError};
+use model::TenantId;
+use plugins::{NodeContext, NodeInstance, Outcome, Place, ProcessError, SharedMemory};
 
 use super::NodeSurroundings;
 use crate::graph::Graph;
+use crate::step::Branch;
 
 /// An opened instance.
 pub struct OpenNode {
@@ -23,11 +24,17 @@ impl fmt::Debug for OpenNode {
     }
 }
 
-/// Opens an instance for a node of a chain. Takes the guest's time: call it where blocking does no harm.
+/// Opens an instance for a node of a chain, with what it keeps. Takes the guest's time: call it where blocking does no harm.
 ///
 /// # Errors
 /// Text: what is wrong with the configuration, what happened to the guest, or that there is no place.
-pub fn open_node(graph: &Graph, index: usize, tenant: TenantId, around: &NodeSurroundings) -> Result<OpenNode, String> {
+pub fn open_node(
+    graph: &Graph,
+    index: usize,
+    tenant: TenantId,
+    around: &NodeSurroundings,
+    memory: SharedMemory,
+) -> Result<OpenNode, String> {
     let spec = graph.nodes.get(index).ok_or_else(|| format!("there is no node {index}"))?;
     let place = spec.node_type.release().map(|release| release.place()).transpose()?;
     let context = NodeContext {
@@ -37,6 +44,7 @@ pub fn open_node(graph: &Graph, index: usize, tenant: TenantId, around: &NodeSur
         readings: Arc::clone(&around.readings),
         log: Arc::clone(&around.log),
         clock: Arc::clone(&around.clock),
+        memory,
     };
     let (component, descriptor) = (spec.node_type.component(), spec.node_type.descriptor());
     let told = |error: plugins::OpenError| error.to_string();
@@ -53,17 +61,24 @@ pub fn open_node(graph: &Graph, index: usize, tenant: TenantId, around: &NodeSur
 }
 
 impl OpenNode {
-    /// Lets the node decide about a message; `timed`: notes how long it took, and how much memory there is.
+    /// Lets the node decide about a message, or tells it of its timer; `timed`: notes how long it took, and how much memory there is.
     ///
     /// # Errors
     /// As [`NodeInstance::process`].
-    pub(super) fn process(&mut self, message: &Arc<Message>, timed: bool) -> Result<Outcome, ProcessError> {
+    pub(super) fn process(&mut self, branch: &Branch, timed: bool) -> Result<Outcome, ProcessError> {
         let Some(place) = self.place.as_mut().filter(|_| timed) else {
-            return self.instance.process(message);
+            return call(&mut self.instance, branch);
         };
         let started = Instant::now();
-        let answer = self.instance.process(message);
+        let answer = call(&mut self.instance, branch);
         place.took(started.elapsed(), self.instance.memory_bytes());
         answer
+    }
+}
+
+fn call(instance: &mut NodeInstance, branch: &Branch) -> Result<Outcome, ProcessError> {
+    match &branch.timer {
+        None => instance.process(&branch.message),
+        Some(timer) => instance.on_timer(timer, &branch.message),
     }
 }

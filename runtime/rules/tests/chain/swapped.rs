@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::world::{Chain, SAVE, World, patient, soon, telemetry, until};
 use model::entity::RuleChainMetadata;
 use model::{Digest, RuleChainId, TenantId, Value};
-use plugins::{Catalog, Places, Release, ReleaseId};
+use plugins::{Catalog, Places, Release, ReleaseId, SharedMemory};
 use rules::chain::Swap;
 use rules::{Graph, open_node};
 use serde_json::json;
@@ -25,12 +25,12 @@ fn catalog(tenant: TenantId, places: &Arc<Places>, number: u8) -> (Catalog, Arc<
     (catalog, release)
 }
 
-fn metadata() -> RuleChainMetadata {
+fn metadata(class: &str) -> RuleChainMetadata {
     let node = |class: &str, id: u128| {
         let id = json!({"entityType": "RULE_NODE", "id": uuid::Uuid::from_u128(id)});
         json!({"id": id, "type": class, "name": class, "configuration": {"useServerTs": true}})
     };
-    let nodes = json!([node("test.evil.pass", 1), node(SAVE, 2)]);
+    let nodes = json!([node(class, 1), node(SAVE, 2)]);
     let connections = json!([{"fromIndex": 0, "toIndex": 1, "type": "Success"}]);
     serde_json::from_value(json!({"firstNodeIndex": 0, "nodes": nodes, "connections": connections})).unwrap()
 }
@@ -51,8 +51,12 @@ impl Versions {
     }
 
     fn graph(&self, number: u8) -> (Arc<Graph>, Arc<Release>) {
+        self.graph_of("test.evil.pass", number)
+    }
+
+    fn graph_of(&self, class: &str, number: u8) -> (Arc<Graph>, Arc<Release>) {
         let (catalog, release) = catalog(self.tenant, &self.places, number);
-        let graph = Graph::validate(self.chain, "swapped", &metadata(), &catalog).unwrap();
+        let graph = Graph::validate(self.chain, "swapped", &metadata(class), &catalog).unwrap();
         (Arc::new(graph), release)
     }
 }
@@ -60,7 +64,8 @@ impl Versions {
 async fn swap(world: &World, chain: &Chain, old: &Graph, graph: &Arc<Graph>) {
     let renewed = graph.nodes_renewed(old);
     assert_eq!(renewed, [0], "the shipped node stays");
-    let opened = open_node(graph, 0, world.tenant, world.around()).unwrap();
+    let memory = SharedMemory::restore(&graph.nodes[0].node_type.descriptor().state_schema, None);
+    let opened = open_node(graph, 0, world.tenant, world.around(), memory).unwrap();
     let swap = Swap {
         graph: Arc::clone(graph),
         opened: vec![(0, opened)],
@@ -113,6 +118,28 @@ async fn swapping_under_traffic_loses_nothing_and_keeps_the_order() {
         releases.iter().map(|release| release.state().instances).sum::<usize>() == 1
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_keeps_survives_the_next_version() {
+    const MESSAGES: usize = 500;
+    let world = World::new();
+    let versions = Versions::new(&world);
+    let (mut graph, _first) = versions.graph_of("test.counter", 0);
+    let mut chain = world.start(&graph);
+    let device = world.device();
+    for number in 0..MESSAGES {
+        chain.send(number as u64, telemetry(device, 7, json!({}))).await;
+        if number % 50 == 25 {
+            let (next, _) = versions.graph_of("test.counter", (number / 50 + 1) as u8);
+            swap(&world, &chain, &graph, &next).await;
+            graph = next;
+        }
+    }
+    chain.settled(MESSAGES).await;
+    let counts: Vec<_> = world.series(device, "count").await.into_iter().map(|(_, value)| value).collect();
+    let wanted: Vec<_> = (1..=MESSAGES as i64).map(Value::Long).collect();
+    assert_eq!(counts, wanted, "each version goes on where the one before stopped");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ use model::{
 use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings};
 use rules::{ChainHandle, ChainInput, ChainLane, ChainState, Graph, NodeSurroundings, start_chain};
 use serde_json::{Value as Json, json};
-use storage::{AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, SeriesQuery, TimeSeriesStore};
+use storage::{AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, SeriesQuery, TimeSeriesStore};
 
 pub const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
 pub const FIELD_FILTER: &str = "org.pacificsoft.filter.FieldFilter";
@@ -194,6 +194,7 @@ impl World {
         let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _);
         let around = NodeSurroundings {
             readings: Arc::new(Silent),
+            states: Arc::new(store.clone()),
             log: Arc::new(Silent),
             clock: Arc::new(Ticking::default()),
         };
@@ -228,6 +229,11 @@ impl World {
 
     pub fn device(&self) -> EntityId {
         DeviceId::generate(self.tenant).entity()
+    }
+
+    /// Stores something beside the chain.
+    pub async fn store_now(&self, batch: Vec<Mutation>) {
+        self.store.submit(batch).await.unwrap().await.unwrap();
     }
 
     /// All readings of a key, oldest first.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Change;
 use super::tables::Table;
-use super::{keys, value_codec};
+use super::{keys, node_state, value_codec};
 use crate::{Mutation, StorageError};
 
 /// Rows removed with one batch at most, so that removing a year of readings does not fill the memory.
@@ -26,7 +26,11 @@ pub(super) fn check(batch: &[Mutation]) -> Result<(), StorageError> {
             Mutation::DeletePoints { key, .. } => keys::check(KEY, key)?,
             Mutation::DeleteAttributes { keys, .. } => keys.iter().try_for_each(|key| keys::check(KEY, key))?,
             Mutation::PutAlarm(alarm) => keys::check("an alarm type", &alarm.alarm_type)?,
-            Mutation::AppendEvent(_) => {}
+            Mutation::NodeState { change, .. } => {
+                change.entries.iter().try_for_each(|(key, _)| keys::check(KEY, key))?;
+                change.timers.iter().try_for_each(|(name, _)| keys::check("a timer's name", name))?;
+            }
+            Mutation::AppendEvent(_) | Mutation::DropNodeState(_) => {}
         }
     }
     Ok(())
@@ -37,7 +41,8 @@ pub(super) fn weight(batch: &[Mutation]) -> usize {
     let weight = |mutation: &Mutation| match mutation {
         Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
         Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
-        Mutation::DeletePoints { .. } | Mutation::PutAlarm(_) | Mutation::AppendEvent(_) => 1,
+        Mutation::NodeState { change, .. } => (change.entries.len() + change.timers.len()).max(1),
+        Mutation::DeletePoints { .. } | Mutation::PutAlarm(_) | Mutation::AppendEvent(_) | Mutation::DropNodeState(_) => 1,
     };
     batch.iter().map(weight).sum()
 }
@@ -84,6 +89,8 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
         }
         Mutation::PutAlarm(alarm) => put_alarm(change, alarm),
         Mutation::AppendEvent(event) => append_event(change, event),
+        Mutation::NodeState { node, change: kept } => node_state::change(change, *node, kept),
+        Mutation::DropNodeState(node) => node_state::remove(change, node.entity()),
     }
 }
 

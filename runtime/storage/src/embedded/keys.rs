@@ -130,6 +130,13 @@ pub(super) fn component_piece(tenant: TenantId, name: &str, digest: Digest, posi
     bytes
 }
 
+/// A part of what a rule node keeps; see [`super::node_state`] for the numbers of the parts.
+pub(super) fn node_state(node: EntityId, part: u8, text: &str) -> Vec<u8> {
+    let mut bytes = entity(node);
+    bytes.push(part);
+    with_text(bytes, text)
+}
+
 /// The text that stands after a prefix of `skip` bytes.
 pub(super) fn text(key: &[u8], skip: usize) -> Result<&str, StorageError> {
     let tail = key.get(skip..).ok_or_else(|| StorageError::Corrupt("a key is too short".into()))?;
@@ -168,7 +175,7 @@ mod tests {
         let device = EntityId::new(TENANT, EntityKind::Device, ID);
         let (t, i) = ("0102030405060708090a0b0c0d0e0f10", "f1f2f3f4f5f6f7f8f9fafbfcfdfeff00");
         let digest = Digest([0xab; 32]);
-        let cases: [(Vec<u8>, String); 11] = [
+        let cases: [(Vec<u8>, String); 12] = [
             (kind(TENANT, EntityKind::Device), format!("{t}06")),
             (entity(device), format!("{t}06{i}")),
             (name(TENANT, EntityKind::Asset, "Öl"), format!("{t}05c3966c")),
@@ -177,6 +184,7 @@ mod tests {
             (active_alarm(device, "hot"), format!("{t}06{i}686f74")),
             (of_tenant(TENANT, ID).to_vec(), format!("{t}{i}")),
             (event(device, EventKind::Error, 1, ID), format!("{t}06{i}048000000000000001{i}")),
+            (node_state(device, 1, "k"), format!("{t}06{i}016b")),
             (point(258, 1_700_000_000_000).to_vec(), "00000000000001028000018bcfe56800".into()),
             (component(TENANT, "calc"), format!("{t}63616c63")),
             (

@@ -58,6 +58,8 @@ pub(super) enum Table {
     ComponentVersions,
     /// Owner, name, digest and position → a piece of a component's bytes.
     ComponentPieces,
+    /// Rule node, part and text → what it keeps.
+    NodeStates,
 }
 
 impl Table {
@@ -80,10 +82,11 @@ impl Table {
         (Table::Components, "components"),
         (Table::ComponentVersions, "component_versions"),
         (Table::ComponentPieces, "component_pieces"),
+        (Table::NodeStates, "node_states"),
     ];
 
     /// How many there are.
-    pub(super) const COUNT: usize = 17;
+    pub(super) const COUNT: usize = 18;
 
     fn options(self) -> KeyspaceCreateOptions {
         let options = KeyspaceCreateOptions::default();

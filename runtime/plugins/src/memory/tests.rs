@@ -1,0 +1,127 @@
+//! What is kept, what is taken back, and where it ends.
+
+use std::collections::HashSet;
+
+use super::*;
+
+fn memory() -> Memory {
+    Memory::restore(
+        "s/1",
+        Some(NodeState {
+            schema: "s/1".into(),
+            entries: vec![("a".into(), Bytes::from_static(b"1")), ("ab".into(), Bytes::from_static(b"2"))],
+            timers: vec![("late".into(), 5), ("soon".into(), 10)],
+        }),
+    )
+}
+
+fn value(memory: &Memory, key: &str) -> Option<String> {
+    memory.get(key).map(|value| String::from_utf8(value.to_vec()).expect("text"))
+}
+
+#[test]
+fn a_call_that_succeeds_counts_once() {
+    let mut memory = memory();
+    memory.set("a", Bytes::from_static(b"x")).expect("fits");
+    memory.set("a", Bytes::from_static(b"y")).expect("fits");
+    memory.delete("ab");
+    memory.delete("unknown");
+    memory.set_timer("late", 7, 100).expect("fits");
+    memory.cancel_timer("soon");
+    assert_eq!(memory.changes(), None, "not before the call is over");
+    memory.settle();
+    let change = memory.changes().expect("there are changes");
+    assert_eq!(
+        change.entries,
+        vec![("a".into(), Some(Bytes::from_static(b"y"))), ("ab".into(), None)]
+    );
+    assert_eq!(change.timers, vec![("late".into(), Some(107)), ("soon".into(), None)]);
+    assert_eq!(change.replaces, None);
+    memory.settle();
+    assert_eq!(memory.changes(), None, "taken already");
+}
+
+#[test]
+fn a_call_that_fails_never_was() {
+    let mut memory = memory();
+    memory.set("a", Bytes::from(vec![0; 5_000])).expect("fits");
+    memory.set("new", Bytes::new()).expect("fits");
+    memory.delete("ab");
+    memory.cancel_timer("late");
+    memory.set_timer("new", 1, 1).expect("fits");
+    memory.take_back();
+    memory.settle();
+    assert_eq!(memory.changes(), None);
+    assert_eq!(
+        (value(&memory, "a"), value(&memory, "ab")),
+        (Some("1".to_owned()), Some("2".to_owned()))
+    );
+    assert_eq!((value(&memory, "new"), memory.bytes), (None, 5));
+    assert_eq!(
+        memory.timers_without(&HashSet::new()),
+        vec![(5, "late".into()), (10, "soon".into())],
+        "in the order in which they are due"
+    );
+}
+
+#[test]
+fn another_schema_starts_empty_and_replaces_with_its_first_change() {
+    let stored = NodeState {
+        schema: "s/1".into(),
+        entries: vec![("a".into(), Bytes::from_static(b"1"))],
+        timers: vec![("t".into(), 1)],
+    };
+    let mut memory = Memory::restore("s/2", Some(stored));
+    assert_eq!((value(&memory, "a"), memory.timer("t")), (None, None));
+    memory.settle();
+    assert_eq!(memory.changes(), None, "rolling back finds everything as it was");
+    for (key, replaces) in [("b", Some("s/2".into())), ("c", None)] {
+        memory.set(key, Bytes::new()).expect("fits");
+        memory.settle();
+        assert_eq!(memory.changes().expect("a change").replaces, replaces);
+    }
+}
+
+#[test]
+fn limits_are_named() {
+    let long = "k".repeat(KEY_BYTES_MAX + 1);
+    let mut memory = Memory::restore("s", None);
+    for (key, len, said) in [
+        ("", 1, "a key of 0 bytes"),
+        (&*long, 1, "a key of 257 bytes"),
+        ("a", VALUE_BYTES_MAX + 1, "a value of 65537 bytes"),
+    ] {
+        let error = memory.set(key, Bytes::from(vec![0; len])).expect_err(said);
+        assert!(error.starts_with(said), "{error}");
+    }
+    for number in 0..15 {
+        memory
+            .set(&number.to_string(), Bytes::from(vec![0; VALUE_BYTES_MAX]))
+            .expect("fits");
+    }
+    let error = memory.set("last", Bytes::from(vec![0; VALUE_BYTES_MAX])).expect_err("too much");
+    assert!(error.contains("more than the 1048576 allowed"), "{error}");
+    memory.set("0", Bytes::new()).expect("makes room");
+    memory.set("last", Bytes::from(vec![0; VALUE_BYTES_MAX])).expect("fits now");
+
+    let mut memory = Memory::restore("s", None);
+    for number in 0..KEYS_MAX {
+        memory.set(&number.to_string(), Bytes::new()).expect("fits");
+    }
+    assert!(memory.set("one more", Bytes::new()).is_err());
+    memory.set("7", Bytes::from_static(b"again")).expect("replaces");
+    for number in 0..TIMERS_MAX {
+        memory.set_timer(&number.to_string(), DELAY_MS_MAX, i64::MAX).expect("fits");
+    }
+    assert!(memory.set_timer("one more", 1, 0).is_err());
+    assert!(memory.set_timer("7", DELAY_MS_MAX + 1, 0).is_err());
+    assert_eq!(memory.keys("99").len(), 11, "99 and 990 to 999");
+}
+
+#[test]
+fn without_a_schema_nothing_is_kept() {
+    let mut memory = Memory::default();
+    assert!(memory.set("a", Bytes::new()).is_err_and(|error| error.contains("state-schema")));
+    assert!(memory.set_timer("a", 1, 0).is_err());
+    assert_eq!(memory.get("a"), None);
+}
