@@ -11,6 +11,7 @@ mod device_profile;
 mod listener;
 mod plugin;
 mod plugin_upload;
+mod relation;
 mod rule_chain;
 mod rule_chain_check;
 mod telemetry;
@@ -40,4 +41,5 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(tenant::routes())
         .merge(customer::routes())
         .merge(user::routes())
+        .merge(relation::routes())
 }

@@ -14,6 +14,8 @@ mod isolation;
 mod logins;
 #[path = "gateway/people.rs"]
 mod people;
+#[path = "gateway/relations.rs"]
+mod relations;
 #[path = "gateway/rule_chains.rs"]
 mod rule_chains;
 #[path = "gateway/support.rs"]

@@ -8,6 +8,7 @@ pub mod device;
 pub mod event;
 pub mod listener;
 pub mod reference;
+pub mod relation;
 pub mod rule_chain;
 pub mod user;
 
@@ -17,6 +18,7 @@ pub use device::{CredentialsType, Device, DeviceCredentials, DeviceProfile};
 pub use event::{Event, EventKind};
 pub use listener::{Carrier, StreamListener};
 pub use reference::IdRef;
+pub use relation::{Direction, Relation, RelationGroup};
 pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, RuleNode, StoredChain};
 pub use user::{Authority, Customer, Tenant, User};
 

@@ -14,6 +14,7 @@ pub mod entities;
 pub mod events;
 pub mod journal;
 pub mod node_state;
+pub mod relations;
 mod sample;
 pub mod small;
 pub mod time_series;
@@ -41,6 +42,7 @@ pub async fn run(store: Arc<dyn Store>) {
     node_state::another_schema_replaces_it(store).await;
     node_state::is_read_behind_its_changes(store).await;
     node_state::goes_with_its_node(store).await;
+    run_relations(store).await;
     journal::a_closed_store_takes_no_more(store).await;
 }
 
@@ -96,4 +98,12 @@ async fn run_components(store: &dyn Store) {
     components::bytes_of_any_size_come_back(store).await;
     components::owners_and_names_are_apart(store).await;
     components::deletion_takes_everything(store).await;
+}
+
+async fn run_relations(store: &dyn Store) {
+    relations::are_seen_from_both_ends(store).await;
+    relations::are_apart_by_type_and_group(store).await;
+    relations::of_tenants_are_apart(store).await;
+    relations::are_removed_one_by_one_and_by_group(store).await;
+    relations::go_with_either_end(store).await;
 }

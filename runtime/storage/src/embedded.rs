@@ -21,6 +21,7 @@ mod expiry;
 mod folder;
 mod keys;
 mod node_state;
+mod relations;
 mod series;
 mod series_ids;
 mod small;

@@ -1,5 +1,5 @@
 //! What the platform keeps, as domain traits: entities, credentials, logins, attributes, time series, alarms, events, components,
-//! settings, what rule nodes keep.
+//! settings, what rule nodes keep, relations.
 //!
 //! The traits speak of devices and readings, not of keys and bytes, so that an embedded log-structured store and a wide-column
 //! cluster both fit behind them. Reading order:
@@ -21,8 +21,8 @@ pub mod traits;
 pub use embedded::{EmbeddedConfig, EmbeddedStore};
 pub use error::StorageError;
 pub use mutation::{Commit, Mutation};
-pub use query::{AlarmFilter, EntityFilter, EventFilter, SeriesQuery};
+pub use query::{AlarmFilter, EntityFilter, EventFilter, RelationQuery, SeriesQuery};
 pub use traits::{
     AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, NodeStateStore,
-    SettingStore, Store, TimeSeriesStore,
+    RelationStore, SettingStore, Store, TimeSeriesStore,
 };

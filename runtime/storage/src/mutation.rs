@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use model::entity::{Alarm, Event};
-use model::{AttributeScope, EntityId, NodeStateChange, RuleNodeId, Value};
+use model::entity::{Alarm, Event, Relation, RelationGroup};
+use model::{AttributeScope, EntityId, NodeStateChange, RuleNodeId, TenantId, Value};
 use tokio::sync::oneshot;
 
 use crate::StorageError;
@@ -70,6 +70,27 @@ pub enum Mutation {
     },
     /// Removes everything a rule node keeps.
     DropNodeState(RuleNodeId),
+    /// Writes a relation, whatever was there.
+    PutRelation {
+        /// Whose both ends are.
+        tenant: TenantId,
+        /// The relation.
+        relation: Arc<Relation>,
+    },
+    /// Removes a relation. Its additional data are of no account.
+    DeleteRelation {
+        /// Whose both ends are.
+        tenant: TenantId,
+        /// The relation.
+        relation: Arc<Relation>,
+    },
+    /// Removes every relation of a group that starts or ends at an entity.
+    DropRelations {
+        /// Whose.
+        entity: EntityId,
+        /// Which.
+        group: RelationGroup,
+    },
 }
 
 /// Resolves when a batch is durable, or has failed. Dropping it does not undo the batch.

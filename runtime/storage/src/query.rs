@@ -1,7 +1,7 @@
 //! What can be asked of a store.
 
 use model::EntityId;
-use model::entity::{EventKind, Severity};
+use model::entity::{Direction, EventKind, RelationGroup, Severity};
 use uuid::Uuid;
 
 /// Readings of one key. Times are milliseconds since 1970-01-01 UTC.
@@ -45,6 +45,19 @@ pub struct AlarmFilter {
     pub from_ms: Option<i64>,
     /// Created before or at.
     pub to_ms: Option<i64>,
+}
+
+/// Which relations of an entity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelationQuery {
+    /// At which end the entity stands.
+    pub direction: Direction,
+    /// Group.
+    pub group: RelationGroup,
+    /// Of this type; none: of any.
+    pub relation_type: Option<String>,
+    /// Relations at most.
+    pub limit: usize,
 }
 
 /// Which events of an entity.

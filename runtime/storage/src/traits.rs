@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event, Relation};
 use model::{
     AttributeScope, ComponentRecord, ComponentVersion, DeviceId, Digest, EntityId, EntityKind, NodeState, Page, PageRequest, Reading,
     RuleNodeId, TenantId, UserId,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{AlarmFilter, Commit, EntityFilter, EventFilter, Mutation, SeriesQuery, StorageError};
+use crate::{AlarmFilter, Commit, EntityFilter, EventFilter, Mutation, RelationQuery, SeriesQuery, StorageError};
 
 /// Everything a back end does.
 pub trait Store:
@@ -25,6 +25,7 @@ pub trait Store:
     + ComponentStore
     + SettingStore
     + NodeStateStore
+    + RelationStore
 {
 }
 
@@ -40,6 +41,7 @@ impl<T> Store for T where
         + ComponentStore
         + SettingStore
         + NodeStateStore
+        + RelationStore
 {
 }
 
@@ -79,7 +81,7 @@ pub trait EntityStore: Send + Sync + 'static {
     /// (for replacing what does not).
     async fn save_entity(&self, record: EntityRecord) -> Result<u64, StorageError>;
 
-    /// Removes an entity with its attributes, time series, events and credentials. False: there was none.
+    /// Removes an entity with its attributes, time series, events, credentials and relations. False: there was none.
     async fn delete_entity(&self, id: EntityId) -> Result<bool, StorageError>;
 }
 
@@ -231,4 +233,14 @@ pub trait NodeStateStore: Send + Sync + 'static {
     /// What a node keeps; none when it never kept anything. Sees every batch that was handed over before, durable or not: a node that
     /// starts again must not start behind its own changes.
     async fn node_state(&self, node: RuleNodeId) -> Result<Option<NodeState>, StorageError>;
+}
+
+/// Relations between entities of a tenant. Written through [`Journal`].
+#[async_trait]
+pub trait RelationStore: Send + Sync + 'static {
+    /// One relation, named by its ends, type and group.
+    async fn relation(&self, tenant: TenantId, named: &Relation) -> Result<Option<Relation>, StorageError>;
+
+    /// Relations that start or end at an entity, sorted by type.
+    async fn relations(&self, entity: EntityId, query: &RelationQuery) -> Result<Vec<Relation>, StorageError>;
 }

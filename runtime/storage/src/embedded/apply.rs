@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::change::Change;
 use super::tables::Table;
-use super::{keys, node_state, value_codec};
+use super::{keys, node_state, relations, value_codec};
 use crate::{Mutation, StorageError};
 
 /// Rows removed with one batch at most, so that removing a year of readings does not fill the memory.
@@ -30,7 +30,8 @@ pub(super) fn check(batch: &[Mutation]) -> Result<(), StorageError> {
                 change.entries.iter().try_for_each(|(key, _)| keys::check(KEY, key))?;
                 change.timers.iter().try_for_each(|(name, _)| keys::check("a timer's name", name))?;
             }
-            Mutation::AppendEvent(_) | Mutation::DropNodeState(_) => {}
+            Mutation::PutRelation { relation, .. } | Mutation::DeleteRelation { relation, .. } => relations::check(relation)?,
+            Mutation::AppendEvent(_) | Mutation::DropNodeState(_) | Mutation::DropRelations { .. } => {}
         }
     }
     Ok(())
@@ -42,7 +43,7 @@ pub(super) fn weight(batch: &[Mutation]) -> usize {
         Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
         Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
         Mutation::NodeState { change, .. } => (change.entries.len() + change.timers.len()).max(1),
-        Mutation::DeletePoints { .. } | Mutation::PutAlarm(_) | Mutation::AppendEvent(_) | Mutation::DropNodeState(_) => 1,
+        _ => 1,
     };
     batch.iter().map(weight).sum()
 }
@@ -91,6 +92,12 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
         Mutation::AppendEvent(event) => append_event(change, event),
         Mutation::NodeState { node, change: kept } => node_state::change(change, *node, kept),
         Mutation::DropNodeState(node) => node_state::remove(change, node.entity()),
+        Mutation::PutRelation { tenant, relation } => relations::put(change, *tenant, relation),
+        Mutation::DeleteRelation { tenant, relation } => {
+            relations::remove(change, *tenant, relation);
+            Ok(())
+        }
+        Mutation::DropRelations { entity, group } => relations::remove_all(change, *entity, Some(*group)),
     }
 }
 

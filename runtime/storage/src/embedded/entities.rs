@@ -111,6 +111,7 @@ fn delete(change: &mut Change, id: EntityId) -> Result<bool, StorageError> {
     let stored = change.get(Table::Entities, &prefix)?;
     let (attributes, series) = (change.prefix(Table::Attributes, &prefix)?, change.prefix(Table::Series, &prefix)?);
     super::node_state::remove(change, id)?;
+    super::relations::remove_all(change, id, None)?;
     let credentials = if id.kind == EntityKind::Device {
         credentials::of_device(change, id)?
     } else {

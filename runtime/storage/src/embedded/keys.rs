@@ -3,7 +3,7 @@
 //!
 //! Knows no database and no values.
 
-use model::entity::EventKind;
+use model::entity::{EventKind, IdRef, RelationGroup};
 use model::{AttributeScope, Digest, EntityId, EntityKind, TenantId};
 use uuid::Uuid;
 
@@ -137,6 +137,38 @@ pub(super) fn node_state(node: EntityId, part: u8, text: &str) -> Vec<u8> {
     with_text(bytes, text)
 }
 
+/// Relations of a group at one end.
+pub(super) fn relations(end: EntityId, group: RelationGroup) -> Vec<u8> {
+    let mut bytes = entity(end);
+    bytes.push(group.number());
+    bytes
+}
+
+/// Relations of a type at one end. The type ends with a zero, which types do not contain.
+pub(super) fn relations_of_type(end: EntityId, group: RelationGroup, relation_type: &str) -> Vec<u8> {
+    let mut bytes = with_text(relations(end, group), relation_type);
+    bytes.push(0);
+    bytes
+}
+
+/// A relation, seen from one end.
+pub(super) fn relation(end: EntityId, group: RelationGroup, relation_type: &str, other: IdRef) -> Vec<u8> {
+    let mut bytes = relations_of_type(end, group, relation_type);
+    bytes.push(other.entity_type.number());
+    bytes.extend_from_slice(other.id.as_bytes());
+    bytes
+}
+
+/// Type and other end of a key of [`relation`].
+pub(super) fn relation_parts(key: &[u8]) -> Result<(&str, IdRef), StorageError> {
+    const HEAD: usize = 34;
+    const TAIL: usize = 18;
+    let corrupt = || StorageError::Corrupt("the key of a relation is not understood".into());
+    let end = key.len().checked_sub(TAIL).filter(|end| *end > HEAD).ok_or_else(corrupt)?;
+    let kind = EntityKind::from_number(key[end + 1]).ok_or_else(corrupt)?;
+    Ok((text(&key[..end], HEAD)?, IdRef::new(kind, trailing_id(key)?)))
+}
+
 /// The text that stands after a prefix of `skip` bytes.
 pub(super) fn text(key: &[u8], skip: usize) -> Result<&str, StorageError> {
     let tail = key.get(skip..).ok_or_else(|| StorageError::Corrupt("a key is too short".into()))?;
@@ -175,7 +207,7 @@ mod tests {
         let device = EntityId::new(TENANT, EntityKind::Device, ID);
         let (t, i) = ("0102030405060708090a0b0c0d0e0f10", "f1f2f3f4f5f6f7f8f9fafbfcfdfeff00");
         let digest = Digest([0xab; 32]);
-        let cases: [(Vec<u8>, String); 12] = [
+        let cases: [(Vec<u8>, String); 13] = [
             (kind(TENANT, EntityKind::Device), format!("{t}06")),
             (entity(device), format!("{t}06{i}")),
             (name(TENANT, EntityKind::Asset, "Öl"), format!("{t}05c3966c")),
@@ -185,6 +217,10 @@ mod tests {
             (of_tenant(TENANT, ID).to_vec(), format!("{t}{i}")),
             (event(device, EventKind::Error, 1, ID), format!("{t}06{i}048000000000000001{i}")),
             (node_state(device, 1, "k"), format!("{t}06{i}016b")),
+            (
+                relation(device, RelationGroup::Common, "Up", IdRef::new(EntityKind::Asset, ID)),
+                format!("{t}06{i}0155700005{i}"),
+            ),
             (point(258, 1_700_000_000_000).to_vec(), "00000000000001028000018bcfe56800".into()),
             (component(TENANT, "calc"), format!("{t}63616c63")),
             (
@@ -195,6 +231,14 @@ mod tests {
         for (key, expected) in cases {
             assert_eq!(hex(&key), expected);
         }
+    }
+
+    #[test]
+    fn a_relation_comes_back_from_its_key() {
+        let (device, other) = (EntityId::new(TENANT, EntityKind::Device, ID), IdRef::new(EntityKind::Asset, ID));
+        let key = relation(device, RelationGroup::Common, "Öl", other);
+        assert_eq!(relation_parts(&key).expect("its own key"), ("Öl", other));
+        assert!(relation_parts(&key[..34 + 18]).is_err());
     }
 
     #[test]

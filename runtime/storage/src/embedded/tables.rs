@@ -60,6 +60,10 @@ pub(super) enum Table {
     ComponentPieces,
     /// Rule node, part and text → what it keeps.
     NodeStates,
+    /// Start, group, type and end → JSON of a relation's additional data.
+    Relations,
+    /// End, group, type and start → nothing: the same relations from the other side.
+    RelationsTo,
 }
 
 impl Table {
@@ -83,10 +87,12 @@ impl Table {
         (Table::ComponentVersions, "component_versions"),
         (Table::ComponentPieces, "component_pieces"),
         (Table::NodeStates, "node_states"),
+        (Table::Relations, "relations"),
+        (Table::RelationsTo, "relations_to"),
     ];
 
     /// How many there are.
-    pub(super) const COUNT: usize = 18;
+    pub(super) const COUNT: usize = 20;
 
     fn options(self) -> KeyspaceCreateOptions {
         let options = KeyspaceCreateOptions::default();
