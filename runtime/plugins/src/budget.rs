@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use shares::thread_time;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::engine::TICK_MS;
@@ -48,15 +48,6 @@ impl Budget {
     }
 }
 
-/// Processor time this thread has used.
-fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or_default(),
-        u32::try_from(time.tv_nsec).unwrap_or_default(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,13 +70,5 @@ mod tests {
         assert_eq!(verdict(&mut budget, 1_015), Some(2), "5 ms are left");
         assert_eq!(verdict(&mut budget, 1_019), Some(1), "less than a tick is left");
         assert_eq!(verdict(&mut budget, 1_020), None, "used up");
-    }
-
-    #[test]
-    fn the_clock_of_a_thread_advances_with_its_work() {
-        let before = thread_time();
-        while thread_time() == before {
-            std::hint::black_box(before);
-        }
     }
 }

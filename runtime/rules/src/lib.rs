@@ -23,4 +23,4 @@ pub use chain::{CHAIN_LANE_CAPACITY, ChainHandle, ChainInput, ChainLane, ChainSt
 pub use error::ChainError;
 pub use failure::Failures;
 pub use graph::Graph;
-pub use node::{NodeState, NodeSurroundings, OpenNode, open_node};
+pub use node::{IDLE_AFTER, NodeState, NodeSurroundings, OpenNode, open_node};

@@ -3,29 +3,31 @@
 //! A guest's fault costs the instance, never the actor: the message leaves along `Failure`, and so do those that arrive during the
 //! pause before the next instance. The pause grows while faults repeat, which also bounds how much time a bad node can burn.
 //!
-//! Another version of the component takes over between two messages: its instance was opened beside, in [`open`].
+//! Another version of the component takes over between two messages: its instance was opened beside, in [`open`]. Work is done in slices,
+//! for which its tenant takes turns, in [`life`]. A node without work for long gives its instance back.
 
+mod life;
 mod open;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Backoff, Control, Lane, LaneReceiver, Life, Observe, lane};
+use actor::{Backoff, Control, Lane, Observe, lane};
 use model::{Clock, NodeStateChange, RuleNodeId, TenantId};
 use plugins::{LogSink, Outcome, ProcessError, Readings, Release, SharedMemory};
 use serde::Serialize;
+use shares::{Share, Shares};
 use storage::NodeStateStore;
-use tokio::time::{Instant, sleep_until};
-use xtra::{Actor, Context, Handler, Mailbox};
+use tokio::time::Instant;
+use xtra::{Actor, Context, Handler};
 
 use crate::graph::Graph;
 use crate::step::Branch;
 
+use life::NodeLife;
 pub use open::{OpenNode, open_node};
 
-/// Messages a node takes at one turn.
-const BATCH_MAX: usize = 64;
 /// Of so many messages, one is timed.
 const TIMED_EVERY: u64 = 16;
 /// Pause after the first fault, and the longest.
@@ -36,7 +38,11 @@ const FAULTS_FORGOTTEN: Duration = Duration::from_secs(60);
 /// Pause after what a node keeps could not be read.
 const PAUSE_UNREAD: Duration = Duration::from_secs(1);
 /// How often a node without timers looks at them.
-const IDLE_MS: i64 = 3_600_000;
+const NO_TIMER_MS: i64 = 3_600_000;
+/// A node whose last call took longer decides where nobody else waits for the thread.
+const LONG_CALL: Duration = Duration::from_millis(1);
+/// A node without work for so long gives its instance back, unless something else is asked for.
+pub const IDLE_AFTER: Duration = Duration::from_secs(600);
 
 /// What a node tells its chain.
 #[derive(Debug)]
@@ -76,6 +82,10 @@ pub struct NodeSurroundings {
     pub log: Arc<dyn LogSink>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Who runs when.
+    pub shares: Shares,
+    /// How long a node without work keeps its instance.
+    pub idle_after: Duration,
 }
 
 /// What can be seen of a node from outside.
@@ -109,6 +119,7 @@ pub struct NodeActor {
     index: usize,
     tenant: TenantId,
     around: NodeSurroundings,
+    share: Arc<Share>,
     /// What it keeps. Outlives the instance.
     memory: SharedMemory,
     /// Whether its type keeps something, and whether that was read.
@@ -118,6 +129,10 @@ pub struct NodeActor {
     /// Timers that the chain was told of.
     due: HashSet<Arc<str>>,
     instance: Option<OpenNode>,
+    /// When it last had work.
+    worked_at: Instant,
+    /// Whether its last call took long.
+    slow: bool,
     pause_until: Option<Instant>,
     last_fault_at: Option<Instant>,
     backoff: Backoff,
@@ -198,89 +213,32 @@ pub fn start_node(
         index,
         tenant,
         around: around.clone(),
+        share: around.shares.of(tenant),
         memory: SharedMemory::default(),
         keeps: !graph.nodes[index].node_type.descriptor().state_schema.is_empty(),
         remembers: false,
         read_again_at: Instant::now(),
         due: HashSet::new(),
         instance: None,
+        worked_at: Instant::now(),
+        slow: false,
         pause_until: None,
         last_fault_at: None,
         backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
         state: NodeState::default(),
     };
-    let mut life = NodeLife {
-        actor,
-        work: receiver,
-        mailbox,
-        done,
-        queue: VecDeque::new(),
-        in_hand: None,
-    };
+    let mut life = NodeLife::new(actor, receiver, mailbox, done);
     actor::spawn("rule node", async move { actor::supervise("rule node", &mut life).await });
     NodeHandle { work, control }
 }
 
-struct NodeLife {
-    actor: NodeActor,
-    work: LaneReceiver<Branch>,
-    mailbox: Mailbox<NodeActor>,
-    done: Lane<Report>,
-    /// Taken from the lane, not decided about yet.
-    queue: VecDeque<Branch>,
-    /// Being decided about. Still there after a panic: then it fails, so that its message is settled.
-    in_hand: Option<Branch>,
-}
-
-impl Life for NodeLife {
-    async fn live(&mut self) {
-        let NodeLife {
-            actor,
-            work,
-            mailbox,
-            done,
-            queue,
-            in_hand,
-        } = self;
-        if let Some(branch) = in_hand.take() {
-            let outcome = Err("the rule node's actor failed".to_owned());
-            let kept = actor.memory.look().changes();
-            let _ = done.send(Report::Decided(Decided { branch, outcome, kept })).await;
-        }
-        let mut batch = Vec::new();
-        let mut control = std::pin::pin!(mailbox.next());
-        // A mailbox that nobody can reach any more is always ready: listened to further, it would starve the work.
-        let mut steered = true;
-        loop {
-            tokio::select! {
-                biased;
-                message = &mut control, if steered => {
-                    // A node outlives its control: it ends when its work lane closes.
-                    steered = message.dispatch_to(actor).await.is_continue();
-                    control.set(mailbox.next());
-                }
-                () = sleep_until(actor.wakes_at()), if actor.keeps => actor.wake(done).await,
-                taken = work.recv_batch(&mut batch, BATCH_MAX), if queue.is_empty() => {
-                    if taken == 0 {
-                        return;
-                    }
-                    queue.extend(batch.drain(..));
-                }
-                () = std::future::ready(()), if !queue.is_empty() => {}
-            }
-            while let Some(branch) = queue.pop_front() {
-                let outcome = actor.decide(in_hand.insert(branch)).await;
-                let Some(branch) = in_hand.take() else { continue };
-                let kept = if actor.keeps { actor.memory.look().changes() } else { None };
-                if done.send(Report::Decided(Decided { branch, outcome, kept })).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-}
-
 impl NodeActor {
+    /// What the chain is told about a message.
+    fn report(&self, branch: Branch, outcome: Result<Outcome, String>) -> Report {
+        let kept = if self.keeps { self.memory.look().changes() } else { None };
+        Report::Decided(Decided { branch, outcome, kept })
+    }
+
     async fn decide(&mut self, branch: &Branch) -> Result<Outcome, String> {
         self.state.processed += 1;
         if let Some(timer) = &branch.timer {
@@ -304,6 +262,7 @@ impl NodeActor {
 
     async fn process(&mut self, branch: &Branch) -> Result<Outcome, String> {
         let timed = self.state.processed.is_multiple_of(TIMED_EVERY);
+        let slow = self.slow;
         let node = match self.serving().await {
             Ok(node) => node,
             Err(reason) => {
@@ -311,7 +270,13 @@ impl NodeActor {
                 return Err(reason);
             }
         };
-        match node.process(branch, timed) {
+        let decided = if slow {
+            // Workers have other nodes to serve: this call gets a thread of its own.
+            tokio::task::block_in_place(|| node.process(branch, timed))
+        } else {
+            node.process(branch, timed)
+        };
+        match decided {
             Ok(outcome) => Ok(outcome),
             Err(ProcessError::Rejected(reason)) => Err(reason),
             Err(ProcessError::Broken(fault)) => {
@@ -384,8 +349,8 @@ impl NodeActor {
             return self.read_again_at;
         }
         let first = self.memory.look().timers_without(&self.due).into_iter().next();
-        let delay_ms = first.map_or(IDLE_MS, |(due_ms, _)| due_ms.saturating_sub(self.around.clock.now_ms()));
-        Instant::now() + Duration::from_millis(u64::try_from(delay_ms.min(IDLE_MS)).unwrap_or(0))
+        let delay_ms = first.map_or(NO_TIMER_MS, |(due_ms, _)| due_ms.saturating_sub(self.around.clock.now_ms()));
+        Instant::now() + Duration::from_millis(u64::try_from(delay_ms.min(NO_TIMER_MS)).unwrap_or(0))
     }
 
     /// Tells the chain of timers that are due, in their order.
@@ -408,6 +373,17 @@ impl NodeActor {
         }
     }
 
+    /// When to give the instance back.
+    fn idle_at(&self) -> Instant {
+        self.worked_at + self.around.idle_after
+    }
+
+    /// Gives the instance back. What the node keeps stays, in memory and in the store.
+    fn rest(&mut self) {
+        self.instance = None;
+        metrics::counter!("rules_node_rests_total").increment(1);
+    }
+
     fn node(&self) -> RuleNodeId {
         self.graph.nodes[self.index].id
     }
@@ -416,7 +392,14 @@ impl NodeActor {
     async fn open(&self) -> Result<OpenNode, String> {
         let (graph, index, tenant, around) = (Arc::clone(&self.graph), self.index, self.tenant, self.around.clone());
         let memory = self.memory.clone();
-        match tokio::task::spawn_blocking(move || open_node(&graph, index, tenant, &around, memory)).await {
+        let share = Arc::clone(&self.share);
+        let open = move || {
+            let began = shares::thread_time();
+            let opened = open_node(&graph, index, tenant, &around, memory);
+            share.charge(shares::thread_time().saturating_sub(began));
+            opened
+        };
+        match tokio::task::spawn_blocking(open).await {
             Ok(result) => result,
             Err(_) => Err("starting the instance was interrupted".to_owned()),
         }

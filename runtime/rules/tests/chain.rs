@@ -14,6 +14,8 @@ mod panics;
 mod replaced;
 #[path = "chain/settled.rs"]
 mod settled;
+#[path = "chain/shared.rs"]
+mod shared;
 #[path = "chain/swapped.rs"]
 mod swapped;
 #[path = "chain/world.rs"]

@@ -16,6 +16,7 @@ use model::{Clock, SystemClock};
 use plugins::{Host, HostConfig};
 use rules::NodeSurroundings;
 use session::{AdapterSource, Adapters, CloseReason, Sessions, SessionsConfig};
+use shares::Shares;
 use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tokio::sync::watch;
@@ -106,6 +107,8 @@ impl Server {
                 states: Arc::new(store),
                 log: log.clone(),
                 clock: Arc::clone(&clock),
+                shares: Shares::of_this_machine(),
+                idle_after: rules::IDLE_AFTER,
             },
             table: table.clone(),
         });

@@ -169,6 +169,8 @@ impl Gateway {
                 states: Arc::new(silent.0.clone()),
                 log: silent.clone(),
                 clock: clock.clone(),
+                shares: shares::Shares::of_this_machine(),
+                idle_after: rules::IDLE_AFTER,
             },
             table: table.clone(),
         });

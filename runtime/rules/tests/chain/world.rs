@@ -16,6 +16,7 @@ use model::{
 use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings};
 use rules::{ChainHandle, ChainInput, ChainLane, ChainState, Graph, NodeSurroundings, start_chain};
 use serde_json::{Value as Json, json};
+use shares::Shares;
 use storage::{AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, SeriesQuery, TimeSeriesStore};
 
 pub const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
@@ -197,6 +198,8 @@ impl World {
             states: Arc::new(store.clone()),
             log: Arc::new(Silent),
             clock: Arc::new(Ticking::default()),
+            shares: Shares::of_this_machine(),
+            idle_after: rules::IDLE_AFTER,
         };
         World {
             tenant: TenantId::generate(),
@@ -209,13 +212,23 @@ impl World {
     }
 
     pub fn start(&self, graph: &Arc<Graph>) -> Chain {
+        self.start_in(graph, self.around.clone())
+    }
+
+    /// Starts a chain whose nodes are given something else.
+    pub fn start_in(&self, graph: &Arc<Graph>, around: NodeSurroundings) -> Chain {
         let (settle, settlements) = lane(10_000);
-        let handle = start_chain(Arc::clone(graph), self.tenant, self.effects.clone(), self.around.clone());
+        let handle = start_chain(Arc::clone(graph), self.tenant, self.effects.clone(), around);
         Chain {
             handle,
             settle,
             settlements: Settlements(settlements),
         }
+    }
+
+    /// What nodes are given, to change it.
+    pub fn around_mut(&mut self) -> &mut NodeSurroundings {
+        &mut self.around
     }
 
     /// What nodes are given.

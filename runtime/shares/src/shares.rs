@@ -1,0 +1,311 @@
+//! Turns: who runs a slice now. A tenant that uses little gets one at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use model::TenantId;
+use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::meter::{Meter, Usage};
+
+/// After so long a slice should end. It may last longer: a call into a guest is not cut in two.
+pub const SLICE: Duration = Duration::from_millis(4);
+/// A tenant that was charged nothing for so long is not there.
+const ABSENT_AFTER: Duration = Duration::from_secs(1);
+
+/// Everybody's.
+#[derive(Clone)]
+pub struct Shares(Arc<All>);
+
+struct All {
+    began: Instant,
+    /// Processor time of this thread.
+    thread_time: fn() -> Duration,
+    /// For slices of heavy tenants.
+    processors: Arc<Semaphore>,
+    tenants: DashMap<TenantId, Arc<Share>>,
+    present: Mutex<Present>,
+}
+
+/// Who was there lately: one tenant alone has nobody to share with.
+#[derive(Debug, Default)]
+struct Present {
+    last: Option<(TenantId, Duration)>,
+    /// When a tenant other than the last one was there.
+    other: Option<Duration>,
+}
+
+impl Present {
+    /// A tenant is there. Answers whether it is alone.
+    fn seen(&mut self, tenant: TenantId, now: Duration) -> bool {
+        if let Some((last, at)) = self.last.replace((tenant, now))
+            && last != tenant
+        {
+            self.other = Some(at);
+        }
+        self.other.is_none_or(|at| now.saturating_sub(at) > ABSENT_AFTER)
+    }
+}
+
+/// One tenant's share.
+pub struct Share {
+    tenant: TenantId,
+    all: Arc<All>,
+    meter: Mutex<Meter>,
+    /// Has to wait for turns, for being heavy or in debt. Found out when a slice is charged.
+    waits: AtomicBool,
+    heavy: AtomicBool,
+    waited_ns: AtomicU64,
+    /// One slice of a heavy tenant waits or runs at a time, so that tenants take turns, not nodes.
+    line: Arc<Semaphore>,
+}
+
+/// The right to run a slice. Dropping it ends the slice and charges it.
+pub struct Turn {
+    share: Arc<Share>,
+    began: Instant,
+    /// Processor time of the thread then.
+    began_at: Duration,
+    /// Of a heavy tenant: its place in its own line, and its processor.
+    _permits: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
+}
+
+impl Shares {
+    /// For a machine with so many processors.
+    pub fn new(processors: usize) -> Self {
+        Shares::measured(processors, thread_time)
+    }
+
+    fn measured(processors: usize, thread_time: fn() -> Duration) -> Self {
+        Shares(Arc::new(All {
+            began: Instant::now(),
+            thread_time,
+            processors: Arc::new(Semaphore::new(processors.saturating_sub(1).max(1))),
+            tenants: DashMap::new(),
+            present: Mutex::default(),
+        }))
+    }
+
+    /// For this machine.
+    pub fn of_this_machine() -> Self {
+        Shares::new(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// A tenant's share: the same one for all its guests.
+    pub fn of(&self, tenant: TenantId) -> Arc<Share> {
+        let share = self.0.tenants.entry(tenant).or_insert_with(|| {
+            Arc::new(Share {
+                tenant,
+                all: Arc::clone(&self.0),
+                meter: Mutex::new(Meter::new(None)),
+                waits: AtomicBool::new(false),
+                heavy: AtomicBool::new(false),
+                waited_ns: AtomicU64::new(0),
+                line: Arc::new(Semaphore::new(1)),
+            })
+        });
+        Arc::clone(&share)
+    }
+
+    /// What each tenant has used.
+    pub fn usage(&self) -> Vec<(TenantId, Usage)> {
+        self.0.tenants.iter().map(|entry| (*entry.key(), entry.value().usage())).collect()
+    }
+}
+
+/// Processor time this thread has used.
+pub fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
+impl All {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Share {
+    /// Waits for a turn.
+    pub async fn turn(self: &Arc<Self>) -> Turn {
+        let permits = if self.waits.load(Ordering::Relaxed) {
+            self.wait().await
+        } else {
+            None
+        };
+        Turn {
+            share: Arc::clone(self),
+            began: Instant::now(),
+            began_at: (self.all.thread_time)(),
+            _permits: permits,
+        }
+    }
+
+    async fn wait(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        let began = Instant::now();
+        // Bound first: the meter must not be held across the wait.
+        while let Some(debt) = { self.meter.lock().debt(self.all.now()) } {
+            tokio::time::sleep(debt).await;
+        }
+        let mut permits = None;
+        if self.heavy.load(Ordering::Relaxed) {
+            // Neither semaphore is ever closed.
+            let place = Arc::clone(&self.line).acquire_owned().await.ok()?;
+            let processor = Arc::clone(&self.all.processors).acquire_owned().await.ok()?;
+            permits = Some((place, processor));
+        }
+        let waited = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.waited_ns.fetch_add(waited, Ordering::Relaxed);
+        permits
+    }
+
+    /// Whether its slices are better not run where others wait for theirs.
+    pub fn is_heavy(&self) -> bool {
+        self.heavy.load(Ordering::Relaxed)
+    }
+
+    /// Sets how much processor time it may use in a second; none: as much as there is.
+    pub fn allow(&self, per_second: Option<Duration>) {
+        self.meter.lock().allow(per_second, self.all.now());
+        self.charge(Duration::ZERO);
+    }
+
+    /// Charges a slice that ends now.
+    pub fn charge(&self, used: Duration) {
+        let now = self.all.now();
+        let alone = self.all.present.lock().seen(self.tenant, now);
+        let (heavy, in_debt) = {
+            let mut meter = self.meter.lock();
+            meter.charge(used, now);
+            (!alone && meter.is_heavy(now), meter.debt(now).is_some())
+        };
+        self.heavy.store(heavy, Ordering::Relaxed);
+        self.waits.store(heavy || in_debt, Ordering::Relaxed);
+    }
+
+    /// What it has used.
+    pub fn usage(&self) -> Usage {
+        let usage = self.meter.lock().usage(self.all.now());
+        Usage {
+            heavy: self.is_heavy(),
+            waited_ms: self.waited_ns.load(Ordering::Relaxed) / 1_000_000,
+            ..usage
+        }
+    }
+}
+
+impl Turn {
+    /// How long the slice has lasted.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // What the thread has run, not what it waited on a busy machine. A slice that went on in another thread is charged as it lasted,
+        // at most.
+        let ran = (self.share.all.thread_time)().saturating_sub(self.began_at);
+        self.share.charge(ran.min(self.began.elapsed()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    /// Shares of two processors, where a slice runs all the time it lasts.
+    fn shares() -> Shares {
+        static BASE: OnceLock<Instant> = OnceLock::new();
+        Shares::measured(2, || BASE.get_or_init(Instant::now).elapsed())
+    }
+
+    async fn slice(share: &Arc<Share>, ms: u64) {
+        let turn = share.turn().await;
+        tokio::time::advance(Duration::from_millis(ms)).await;
+        drop(turn);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_uses_little_or_is_alone_does_not_wait() {
+        let shares = shares();
+        let (one, two) = (shares.of(TenantId::generate()), shares.of(TenantId::generate()));
+        for _ in 0..100 {
+            slice(&one, 10).await;
+            assert!(!one.is_heavy(), "it is alone");
+        }
+        slice(&two, 1).await;
+        slice(&one, 10).await;
+        assert!(one.is_heavy() && !two.is_heavy());
+        tokio::time::advance(Duration::from_secs(2)).await;
+        slice(&one, 50).await;
+        assert!(!one.is_heavy(), "it is alone again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heavy_tenants_take_turns_however_many_nodes_they_have() {
+        let shares = shares();
+        let (many, few) = (shares.of(TenantId::generate()), shares.of(TenantId::generate()));
+        for _ in 0..4 {
+            slice(&many, 40).await;
+            slice(&few, 40).await;
+        }
+        assert!(many.is_heavy() && few.is_heavy());
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let first = many.turn().await;
+        let mut waiting = Vec::new();
+        for (share, name) in std::iter::repeat_n((&many, "many"), 10).chain([(&few, "few"), (&few, "few")]) {
+            let (share, order) = (Arc::clone(share), Arc::clone(&order));
+            waiting.push(async move {
+                let turn = share.turn().await;
+                order.lock().push(name);
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                drop(turn);
+            });
+        }
+        let mut set = tokio::task::JoinSet::new();
+        for one in waiting {
+            set.spawn(one);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drop(first);
+        set.join_all().await;
+        assert_eq!(order.lock()[..4], ["few", "many", "few", "many"]);
+    }
+
+    #[test]
+    fn the_clock_of_a_thread_advances_with_its_work() {
+        let before = thread_time();
+        while thread_time() == before {
+            std::hint::black_box(before);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_allowance_makes_its_tenant_wait() {
+        let shares = shares();
+        let share = shares.of(TenantId::generate());
+        share.allow(Some(Duration::from_millis(100)));
+        let began = Instant::now();
+        for _ in 0..50 {
+            slice(&share, 10).await;
+        }
+        // 500 ms of work at 100 ms a second; the first second's is there at once.
+        let took = began.elapsed();
+        assert!(
+            (Duration::from_millis(3_800)..Duration::from_millis(4_300)).contains(&took),
+            "{took:?}"
+        );
+        assert!(share.usage().waited_ms > 3_000);
+    }
+}
