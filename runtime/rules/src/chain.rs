@@ -6,6 +6,7 @@
 //! originator. A new version of the chain is taken over when no branch is open: nothing in flight is lost or reordered.
 
 mod effects_at_work;
+mod later;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::graph::Graph;
 use crate::node::{Decided, Forget, NodeHandle, NodeState, NodeSurroundings, OpenNode, Renew, Report, start_node};
 use crate::step::{Command, Steps};
 use effects_at_work::{AtWork, Finished};
+use later::Later;
 
 /// Messages that may wait at the entrance of a chain.
 pub const CHAIN_LANE_CAPACITY: usize = 1024;
@@ -93,6 +95,7 @@ pub struct ChainActor {
     next: Option<Arc<Graph>>,
     done: Lane<Report>,
     at_work: AtWork,
+    later: Later,
     failures: Failures,
     commands: Vec<Command<Receipt>>,
     entered: u64,
@@ -113,6 +116,7 @@ pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around
         next: None,
         done,
         at_work: AtWork::new(effects),
+        later: Later::default(),
         failures: Failures::default(),
         commands: Vec::new(),
         entered: 0,
@@ -140,6 +144,7 @@ impl Handler<Replace> for ChainActor {
     type Return = ();
     async fn handle(&mut self, Replace(graph): Replace, _: &mut Context<Self>) {
         self.next = Some(graph);
+        self.hurry();
     }
 }
 
@@ -149,6 +154,7 @@ impl Handler<Swap> for ChainActor {
         // A version of the chain that waits for its turn is what the swap is about: it starts with the new components.
         if self.next.is_some() || !graph.has_shape_of(self.steps.graph()) {
             self.next = Some(graph);
+            self.hurry();
             return;
         }
         let mut opened: Vec<Option<OpenNode>> = by_index(opened, self.nodes.len());
@@ -246,6 +252,7 @@ impl Life for ChainLife {
                         }
                     }
                 }
+                branch = actor.later.next(), if !actor.later.is_empty() => actor.steps.retry(branch, &mut actor.commands),
                 finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished).await,
                 taken = inputs.recv_batch(&mut entering, room), if entrance_open && room > 0 && actor.next.is_none() => {
                     entrance_open = taken > 0;
@@ -275,6 +282,7 @@ impl ChainActor {
         self.commands.clear();
         self.steps = Steps::new(Arc::clone(self.steps.graph()));
         self.at_work = AtWork::new(self.at_work.effects().clone());
+        self.later = Later::default();
         self.start_nodes();
         decided
     }
@@ -297,6 +305,13 @@ impl ChainActor {
         }
         let message = timer_message(node, &timer, self.at_work.now_ms());
         self.steps.due(index, timer, message, Receipt::unclaimed(), &mut self.commands);
+    }
+
+    /// Another version of the chain waits until no message is on its way: those that would be tried again are tried a last time now.
+    fn hurry(&mut self) {
+        for branch in self.later.all() {
+            self.steps.retry_at_last(branch, &mut self.commands);
+        }
     }
 
     fn take_over_when_empty(&mut self) {
@@ -373,6 +388,9 @@ impl ChainActor {
                             self.steps.decided(branch, Err(reason), &mut self.commands);
                         }
                     }
+                    // Another version waits: see `hurry`.
+                    Command::Later { branch, .. } if self.next.is_some() => self.steps.retry_at_last(branch, &mut self.commands),
+                    Command::Later { branch, pause } => self.later.push(branch, pause),
                     Command::Record { branch, reason } => {
                         let node = &self.steps.graph().nodes[branch.node];
                         match self.failures.record(node, &branch.message, &reason, self.at_work.now_ms()) {

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::ChainError;
+use crate::policy::FailurePolicy;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,8 @@ pub struct NodeSpec {
     pub configuration: String,
     /// Version of its form; an older one than the type's present one is upgraded when an instance is opened.
     pub configuration_version: u32,
+    /// What becomes of messages that fail there.
+    pub failure: FailurePolicy,
     /// Relations that lead somewhere.
     pub out: Vec<(Box<str>, Targets)>,
 }
@@ -86,12 +89,21 @@ impl Graph {
                 });
                 continue;
             };
+            let failure = FailurePolicy::read(node.additional_info.as_ref()).unwrap_or_else(|reason| {
+                errors.push(ChainError::Configuration {
+                    index,
+                    name: node.name.clone(),
+                    reason,
+                });
+                FailurePolicy::default()
+            });
             nodes.push(NodeSpec {
                 id: RuleNodeId::new(chain.tenant, node.id.map_or_else(Uuid::now_v7, |id| id.id)),
                 name: node.name.as_str().into(),
                 node_type,
                 configuration: node.configuration.to_string(),
                 configuration_version: node.configuration_version,
+                failure,
                 out: Vec::new(),
             });
         }

@@ -4,9 +4,10 @@
 //! that owns a component instance. A message is settled when all its branches have ended and every effect is durable. Reading order:
 //!
 //! 1. [`graph`] – a validated chain: what `POST /api/ruleChain/metadata` refuses is refused here,
-//! 2. [`step`] – pure: `(state, event) → commands`, the whole routing logic, tested as tables,
-//! 3. [`node`] – the actor of one node: calls the component, restarts it,
-//! 4. [`chain`] – the actor of a chain: carries out the commands of [`step`].
+//! 2. [`policy`] – what becomes of a message that failed at a node,
+//! 3. [`step`] – pure: `(state, event) → commands`, the whole routing logic, tested as tables,
+//! 4. [`node`] – the actor of one node: calls the component, restarts it,
+//! 5. [`chain`] – the actor of a chain: carries out the commands of [`step`].
 //!
 //! This crate knows no device and no protocol.
 
@@ -15,6 +16,7 @@ pub mod error;
 pub mod failure;
 pub mod graph;
 pub mod node;
+pub mod policy;
 pub mod step;
 #[cfg(test)]
 mod testing;

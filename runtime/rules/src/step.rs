@@ -1,15 +1,23 @@
 //! The routing of messages, as a pure function of state and event: no clock, no lane, no component.
 //!
 //! A message that enters opens an *account*. Each copy of it on its way through the chain is a *branch*; a branch is at a node, being
-//! performed, or being recorded as a failure. When the last branch of an account ends, the account's receipt is settled.
+//! performed, being recorded as a failure, or waiting to be tried again. When the last branch of an account ends, the account's receipt is
+//! settled.
+
+mod held;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::Message;
 use plugins::{Effect, Emission, Outcome};
 use smallvec::SmallVec;
 
 use crate::Graph;
+use crate::policy::Last;
+use held::Held;
+
+pub use held::HELD_MAX;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +40,10 @@ pub struct Branch {
     pub message: Arc<Message>,
     /// The timer that is due there; none: a message has arrived.
     pub timer: Option<Arc<str>>,
+    /// How often it was tried again there.
+    pub attempts: u8,
+    /// Whether others of the same originator wait behind it.
+    holds: bool,
 }
 
 /// What the shell is to do.
@@ -47,6 +59,13 @@ pub enum Command<R> {
         effects: SmallVec<[Effect; 1]>,
         /// What leaves afterwards; empty: the message itself, along the relation the last effect reports.
         emissions: SmallVec<[Emission; 1]>,
+    },
+    /// Try a message again after a pause: report [`Steps::retry`] then.
+    Later {
+        /// At the node where it failed.
+        branch: Branch,
+        /// How long.
+        pause: Duration,
     },
     /// Record durably that a message failed and nobody took its `Failure`, then report [`Steps::recorded`].
     Record {
@@ -71,6 +90,7 @@ pub struct Steps<R> {
     accounts: Vec<Option<Open<R>>>,
     free: Vec<usize>,
     branches: usize,
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -89,6 +109,7 @@ impl<R> Steps<R> {
             accounts: Vec::new(),
             free: Vec::new(),
             branches: 0,
+            held: Held::default(),
         }
     }
 
@@ -146,16 +167,57 @@ impl<R> Steps<R> {
             }
         };
         self.branches += 1;
-        commands.push(Command::Run(Branch {
+        let branch = Branch {
             account: Account(slot),
             node,
             message,
             timer,
-        }));
+            attempts: 0,
+            holds: false,
+        };
+        self.arrive(branch, commands);
+    }
+
+    /// A branch has come to a node.
+    fn arrive(&mut self, branch: Branch, commands: &mut Vec<Command<R>>) {
+        match self.held.arrive(branch) {
+            Ok(Some(branch)) => commands.push(Command::Run(branch)),
+            Ok(None) => {}
+            Err(branch) => {
+                let reason = format!("{HELD_MAX} messages of the originator wait behind one that is tried again");
+                self.fail(branch, reason, commands);
+            }
+        }
+    }
+
+    /// The pause of a branch is over.
+    pub fn retry(&mut self, branch: Branch, commands: &mut Vec<Command<R>>) {
+        commands.push(Command::Run(branch));
+    }
+
+    /// There is no time for the pause of a branch: it is tried once more, and what comes of that counts.
+    pub fn retry_at_last(&mut self, branch: Branch, commands: &mut Vec<Command<R>>) {
+        self.retry(
+            Branch {
+                attempts: u8::MAX,
+                ..branch
+            },
+            commands,
+        );
+    }
+
+    /// A branch is through at its node: the next one that waits behind it comes to its turn.
+    fn through(&mut self, branch: &mut Branch, commands: &mut Vec<Command<R>>) {
+        if let Some(next) = self.held.release(branch) {
+            commands.push(Command::Run(next));
+        }
     }
 
     /// A node has decided about a message.
-    pub fn decided(&mut self, branch: Branch, outcome: Result<Outcome, String>, commands: &mut Vec<Command<R>>) {
+    pub fn decided(&mut self, mut branch: Branch, outcome: Result<Outcome, String>, commands: &mut Vec<Command<R>>) {
+        if outcome.is_ok() {
+            self.through(&mut branch, commands);
+        }
         match outcome {
             Err(reason) => self.fail(branch, reason, commands),
             Ok(Outcome { emissions, effects }) if effects.is_empty() => self.leave(branch, emissions, commands),
@@ -215,8 +277,35 @@ impl<R> Steps<R> {
         self.end(branch.account, true, commands);
     }
 
+    /// A message has failed: what becomes of it is up to the node's policy.
+    fn fail(&mut self, mut branch: Branch, reason: String, commands: &mut Vec<Command<R>>) {
+        let graph = Arc::clone(&self.graph);
+        let policy = &graph.nodes[branch.node].failure;
+        // A timer has fired, whatever came of it.
+        if branch.timer.is_none()
+            && let Some(pause) = policy.pause(branch.attempts)
+        {
+            branch.attempts += 1;
+            self.held.hold(&mut branch);
+            commands.push(Command::Later { branch, pause });
+            return;
+        }
+        self.through(&mut branch, commands);
+        match &policy.last {
+            Last::Relation => self.leave_along_failure(branch, reason, commands),
+            Last::Drop => {
+                metrics::counter!("rules_failures_dropped_total").increment(1);
+                self.end(branch.account, true, commands);
+            }
+            Last::Open(relation) => {
+                metrics::counter!("rules_failures_passed_total").increment(1);
+                self.forward(branch, relation, commands);
+            }
+        }
+    }
+
     /// The message of a branch leaves along `Failure` with the reason in its metadata; where nobody takes it, it is recorded.
-    fn fail(&mut self, branch: Branch, reason: String, commands: &mut Vec<Command<R>>) {
+    fn leave_along_failure(&mut self, branch: Branch, reason: String, commands: &mut Vec<Command<R>>) {
         if self.graph.nodes[branch.node].targets("Failure").is_empty() {
             commands.push(Command::Record { branch, reason });
             return;
@@ -266,13 +355,15 @@ impl<R> Steps<R> {
                 node: *target,
                 message: Arc::clone(&from.message),
                 timer: None,
+                attempts: 0,
+                holds: false,
             };
             if open.visits > VISITS_MAX {
                 let reason = format!("the message was processed by more than {VISITS_MAX} rule nodes");
                 commands.push(Command::Record { branch, reason });
                 return;
             }
-            commands.push(Command::Run(branch));
+            self.arrive(branch, commands);
         }
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::graph::{NodeSpec, Targets};
+use crate::policy::FailurePolicy;
 use crate::{ChainError, Graph};
 
 /// Class ids of shipped node types.
@@ -87,6 +88,7 @@ pub(crate) fn routes(first: Option<usize>, count: usize, connections: &[(usize, 
             node_type: node_type(PASS),
             configuration: "{}".to_owned(),
             configuration_version: 0,
+            failure: FailurePolicy::default(),
             out: Vec::new(),
         })
         .collect();

@@ -4,11 +4,12 @@ mod random;
 mod shell;
 
 use super::*;
+use crate::policy::{FailurePolicy, Retry};
 use crate::testing::{message, routes};
 use model::AttributeScope;
 use plugins::Content;
 use serde_json::json;
-use shell::Do::{self, Ask, Done, Enter, Failed, Leave, Recorded, Refuse};
+use shell::Do::{self, Again, Ask, AtLast, Done, Enter, Failed, Leave, Recorded, Refuse};
 use shell::Shell;
 
 type Wires = &'static [(usize, &'static str, usize)];
@@ -180,6 +181,117 @@ fn failures_go_to_who_takes_them_or_are_recorded() {
     for (name, wires, rows) in TABLES {
         play(name, wires, rows);
     }
+}
+
+fn with_policies(graph: Arc<Graph>, policies: Vec<FailurePolicy>) -> Arc<Graph> {
+    let mut graph = Arc::into_inner(graph).expect("just made");
+    for (node, policy) in graph.nodes.iter_mut().zip(policies) {
+        node.failure = policy;
+    }
+    Arc::new(graph)
+}
+
+/// The first node of a line tries twice more.
+fn trying(last: Last) -> Shell {
+    let retry = Retry {
+        attempts: 2,
+        first: Duration::from_millis(10),
+        longest: Duration::from_millis(60),
+    };
+    let policy = FailurePolicy { retry: Some(retry), last };
+    Shell::new(with_policies(routes(Some(0), 4, LINE), vec![policy]))
+}
+
+fn follow(mut shell: Shell, name: &str, rows: Rows) {
+    for (row, (what, expected)) in rows.iter().enumerate() {
+        assert_eq!(shell.happen(what.clone()), *expected, "{name}, row {row}: {what:?}");
+    }
+    shell.assert_over(name);
+}
+
+#[test]
+fn a_failure_may_be_dropped_or_passed_over() {
+    let policy = |last| FailurePolicy { retry: None, last };
+    for (last, then) in [(Last::Drop, &["settle 7 true"][..]), (Last::Open("Success".into()), &["run 1"])] {
+        let mut shell = Shell::new(with_policies(routes(Some(0), 4, LINE), vec![policy(last)]));
+        shell.happen(Enter(7));
+        assert_eq!(shell.happen(Refuse(0, "no")), then);
+    }
+}
+
+#[test]
+fn a_message_is_tried_again_and_those_behind_it_wait() {
+    follow(
+        trying(Last::Relation),
+        "in order",
+        &[
+            (Enter(2), &["run 0"]),
+            (Enter(4), &["run 0"]),
+            (Refuse(0, "no"), &["later 0: 10 ms"]),
+            // At the node already: it is decided about. What comes now waits; another originator does not.
+            (Leave(0, &["Success"]), &["run 1"]),
+            (Enter(6), &[]),
+            (Enter(8), &[]),
+            (Enter(9), &["run 0"]),
+            (Again, &["run 0"]),
+            (Leave(0, &[]), &["settle 9 true"]),
+            (Refuse(0, "no"), &["later 0: 20 ms"]),
+            (Again, &["run 0"]),
+            (Leave(0, &["Success"]), &["run 0", "run 1"]),
+            // The next one fails as well: it goes on being waited for.
+            (Refuse(0, "no"), &["later 0: 10 ms"]),
+            (Again, &["run 0"]),
+            (Leave(0, &[]), &["run 0", "settle 6 true"]),
+            (Leave(0, &[]), &["settle 8 true"]),
+            (Enter(10), &["run 0"]),
+            (Leave(0, &[]), &["settle 10 true"]),
+            (Leave(1, &[]), &["settle 4 true"]),
+            (Leave(1, &[]), &["settle 2 true"]),
+        ],
+    );
+    follow(
+        trying(Last::Relation),
+        "until it counts",
+        &[
+            (Enter(2), &["run 0"]),
+            (Refuse(0, "no"), &["later 0: 10 ms"]),
+            (Enter(4), &[]),
+            (Again, &["run 0"]),
+            (Ask(0, 1, &[]), &["run 0", "perform 0 [0] then 0"]),
+            (Leave(0, &[]), &["settle 4 true"]),
+            (Failed(0, "disk"), &["later 0: 20 ms"]),
+            (Again, &["run 0"]),
+            (Refuse(0, "no"), &["run 3"]),
+            (Leave(3, &[]), &["settle 2 true"]),
+        ],
+    );
+    follow(
+        trying(Last::Drop),
+        "no time left",
+        &[
+            (Enter(2), &["run 0"]),
+            (Refuse(0, "no"), &["later 0: 10 ms"]),
+            (AtLast, &["run 0"]),
+            (Refuse(0, "no"), &["settle 2 true"]),
+        ],
+    );
+}
+
+#[test]
+fn not_too_many_wait_behind_one() {
+    let mut shell = trying(Last::Drop);
+    shell.happen(Enter(0));
+    shell.happen(Refuse(0, "no"));
+    for number in 1..=HELD_MAX as u32 {
+        assert!(shell.happen(Enter(2 * number)).is_empty());
+    }
+    // One more takes its own time.
+    assert_eq!(shell.happen(Enter(1_000)), ["later 0: 10 ms"]);
+    shell.happen(AtLast);
+    while !shell.running.is_empty() || !shell.pausing.is_empty() {
+        shell.happen(if shell.running.is_empty() { AtLast } else { Leave(0, &[]) });
+    }
+    shell.assert_over("all are through");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::world::{Chain, SAVE, World, patient, soon, telemetry, until};
 use model::entity::RuleChainMetadata;
 use model::{Digest, RuleChainId, TenantId, Value};
 use plugins::{Catalog, Places, Release, ReleaseId, SharedMemory};
-use rules::chain::Swap;
+use rules::chain::{Replace, Swap};
 use rules::{Graph, open_node};
 use serde_json::json;
 
@@ -159,4 +159,55 @@ async fn a_suspended_version_fails_its_messages_until_another_one_serves() {
     chain.settle_all([telemetry(device, 7, json!({"t": 3}))]).await;
     let values: Vec<_> = world.series(device, "t").await.into_iter().map(|(_, value)| value).collect();
     assert_eq!(values, [1, 3].map(Value::Long));
+}
+
+/// The graph of a version whose first node tries again.
+fn trying(versions: &Versions, number: u8, policy: serde_json::Value) -> (Arc<Graph>, Arc<Release>) {
+    let (catalog, release) = catalog(versions.tenant, &versions.places, number);
+    let mut metadata = metadata("test.evil.pass");
+    metadata.nodes[0].additional_info = Some(json!({"failurePolicy": policy}));
+    let graph = Graph::validate(versions.chain, "trying", &metadata, &catalog).unwrap();
+    (Arc::new(graph), release)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_are_tried_again_wait_for_the_version_that_takes_them() {
+    const MESSAGES: i64 = 100;
+    let world = World::new();
+    let versions = Versions::new(&world);
+    let patient = json!({"type": "RETRY", "attempts": 20, "firstDelayMs": 20, "longestDelayMs": 60_000});
+    let (old, release) = trying(&versions, 0, patient.clone());
+    let mut chain = world.start(&old);
+    let device = world.device();
+    release.suspend("it did harm");
+    for number in 0..MESSAGES {
+        chain.send(number as u64, telemetry(device, 7, json!({"number": number}))).await;
+    }
+    until("failing", || release.state().failures > 0).await;
+    let (new, _) = trying(&versions, 1, patient);
+    swap(&world, &chain, &old, &new).await;
+    let settled = chain.settled(MESSAGES as usize).await;
+    assert!(settled.iter().all(|(_, result)| result.is_ok()));
+    assert!(world.failures(&old, 0).await.is_empty());
+    let mut numbers: Vec<_> = world.series(device, "number").await.into_iter().map(|(_, value)| value).collect();
+    numbers.sort_by_key(|value| format!("{value:?}"));
+    let mut wanted: Vec<_> = (0..MESSAGES).map(Value::Long).collect();
+    wanted.sort_by_key(|value| format!("{value:?}"));
+    assert_eq!(numbers, wanted, "every message was saved once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chain_that_changes_does_not_wait_for_long_pauses() {
+    let world = World::new();
+    let versions = Versions::new(&world);
+    let hours = json!({"type": "RETRY", "attempts": 20, "firstDelayMs": 60_000, "longestDelayMs": 60_000, "then": "DROP"});
+    let (old, release) = trying(&versions, 0, hours);
+    let mut chain = world.start(&old);
+    release.suspend("it did harm");
+    chain.send(0, telemetry(world.device(), 7, json!({"t": 1}))).await;
+    until("failing", || release.state().failures == 1).await;
+    let replaced = chain.handle.control.ask(Replace(versions.graph(1).0));
+    soon("taking the new version", replaced).await.unwrap();
+    assert_eq!(chain.settled(1).await, [(0, Ok(()))]);
+    chain.settle_all([telemetry(world.device(), 7, json!({"t": 2}))]).await;
 }

@@ -1,6 +1,10 @@
 //! Any chain, any decisions, in any order of answers: every receipt is settled exactly once, after its last branch.
 
+use std::time::Duration;
+
 use super::shell::{Do, Shell};
+use super::with_policies;
+use crate::policy::{FailurePolicy, Last, Retry};
 use crate::testing::routes;
 use proptest::prelude::*;
 
@@ -13,9 +17,19 @@ fn wires() -> impl Strategy<Value = Vec<(usize, &'static str, usize)>> {
     prop::collection::vec((0..NODES, relation, 0..NODES), 0..8)
 }
 
+fn policies() -> impl Strategy<Value = Vec<FailurePolicy>> {
+    let retry = prop::option::of((1u8..4).prop_map(|attempts| Retry {
+        attempts,
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(2),
+    }));
+    let last = prop_oneof![Just(Last::Relation), Just(Last::Drop), Just(Last::Open("Success".into()))];
+    prop::collection::vec((retry, last).prop_map(|(retry, last)| FailurePolicy { retry, last }), NODES)
+}
+
 /// An answer, chosen by three numbers from what waits: at a node, being performed, being recorded.
 fn answer(shell: &Shell, which: usize, how: usize) -> Option<Do> {
-    let waiting = shell.running.len() + shell.performing.len() + shell.recording.len();
+    let waiting = shell.running.len() + shell.performing.len() + shell.recording.len() + shell.pausing.len();
     let which = which % waiting.max(1);
     if let Some(branch) = shell.running.get(which) {
         let node = branch.node;
@@ -37,6 +51,9 @@ fn answer(shell: &Shell, which: usize, how: usize) -> Option<Do> {
             Do::Done(branch.node, "Success")
         });
     }
+    if which - shell.performing.len() < shell.pausing.len() {
+        return Some(if how.is_multiple_of(3) { Do::AtLast } else { Do::Again });
+    }
     // Failures that could not be recorded spoil exactly their own message; see `spoilt`.
     (!shell.recording.is_empty()).then_some(Do::Recorded(!how.is_multiple_of(5)))
 }
@@ -45,8 +62,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_receipt_is_settled_once(wires in wires(), choices in prop::collection::vec((0usize..64, 0usize..420), ANSWERS), messages in 1u32..6) {
-        let mut shell = Shell::new(routes(Some(0), NODES, &wires));
+    fn every_receipt_is_settled_once(wires in wires(), policies in policies(), choices in prop::collection::vec((0usize..64, 0usize..420), ANSWERS), messages in 1u32..6) {
+        let mut shell = Shell::new(with_policies(routes(Some(0), NODES, &wires), policies));
         let mut choices = choices.into_iter();
         let mut unrecorded = 0;
         for receipt in 0..messages {
@@ -63,13 +80,15 @@ proptest! {
             unrecorded += usize::from(matches!(what, Do::Recorded(false)));
             shell.happen(what);
         }
-        while let Some(branch) = shell.running.first() {
-            shell.happen(Do::Leave(branch.node, &[]));
-        }
-        while let Some((branch, _)) = shell.performing.first() {
-            shell.happen(Do::Done(branch.node, "Nowhere"));
-            while let Some(branch) = shell.running.first() {
+        loop {
+            if let Some(branch) = shell.running.first() {
                 shell.happen(Do::Leave(branch.node, &[]));
+            } else if let Some((branch, _)) = shell.performing.first() {
+                shell.happen(Do::Done(branch.node, "Nowhere"));
+            } else if !shell.pausing.is_empty() {
+                shell.happen(Do::Again);
+            } else {
+                break;
             }
         }
         while !shell.recording.is_empty() {

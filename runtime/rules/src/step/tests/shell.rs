@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::{EntityId, Message};
 use plugins::{Content, Effect, Emission, Outcome, Relation};
 use serde_json::json;
 use smallvec::SmallVec;
@@ -17,7 +18,10 @@ pub(super) struct Shell {
     pub(super) running: Vec<Branch>,
     pub(super) performing: Vec<(Branch, SmallVec<[Emission; 1]>)>,
     pub(super) recording: Vec<Account>,
+    pub(super) pausing: Vec<Branch>,
     entered: Vec<u32>,
+    /// Messages with even receipts come from one, those with odd ones from another.
+    originators: [EntityId; 2],
     pub(super) settled: Vec<(u32, bool)>,
 }
 
@@ -38,6 +42,10 @@ pub(super) enum Do {
     Failed(usize, &'static str),
     /// The oldest failure is recorded, or could not be.
     Recorded(bool),
+    /// The longest pause is over.
+    Again,
+    /// There is no time for it.
+    AtLast,
 }
 
 impl Shell {
@@ -47,7 +55,9 @@ impl Shell {
             running: Vec::new(),
             performing: Vec::new(),
             recording: Vec::new(),
+            pausing: Vec::new(),
             entered: Vec::new(),
+            originators: [(); 2].map(|()| message(json!({})).originator),
             settled: Vec::new(),
         }
     }
@@ -75,7 +85,12 @@ impl Shell {
         match what {
             Do::Enter(receipt) => {
                 self.entered.push(receipt);
-                self.steps.enter(message(json!({"t": receipt})), receipt, commands);
+                let of = |originator| Message {
+                    originator,
+                    ..Message::clone(&message(json!({"t": receipt})))
+                };
+                let entering = Arc::new(of(self.originators[receipt as usize % self.originators.len()]));
+                self.steps.enter(entering, receipt, commands);
             }
             Do::Leave(node, relations) => {
                 let branch = self.take_running(node);
@@ -116,6 +131,14 @@ impl Shell {
                 let account = self.recording.remove(0);
                 self.steps.recorded(account, durable, commands);
             }
+            Do::Again => {
+                let branch = self.pausing.remove(0);
+                self.steps.retry(branch, commands);
+            }
+            Do::AtLast => {
+                let branch = self.pausing.remove(0);
+                self.steps.retry_at_last(branch, commands);
+            }
         }
         std::mem::take(commands).into_iter().map(|command| self.take(command)).collect()
     }
@@ -138,6 +161,11 @@ impl Shell {
                 self.performing.push((branch, emissions));
                 text
             }
+            Command::Later { branch, pause } => {
+                let text = format!("later {}: {} ms", branch.node, pause.as_millis());
+                self.pausing.push(branch);
+                text
+            }
             Command::Record { branch, reason } => {
                 let text = format!("record {}: {reason}", branch.node);
                 self.recording.push(branch.account);
@@ -153,7 +181,7 @@ impl Shell {
     /// Nothing is left, and every receipt was settled exactly once.
     pub(super) fn assert_over(&self, context: &str) {
         assert_eq!(
-            self.running.len() + self.performing.len() + self.recording.len(),
+            self.running.len() + self.performing.len() + self.recording.len() + self.pausing.len(),
             0,
             "{context}: the table leaves nothing open"
         );
