@@ -94,10 +94,24 @@ fn evil_nodes_fail_their_messages_and_nobody_elses() {
             "{class}: a neighbour waited {beside:?}, before {quiet:?}"
         );
     }
+    assert_metered(&server, &good, &evil, &tenant["id"]);
     let after_mb = server.memory_mb();
     assert!(after_mb < before_mb + 100.0, "{before_mb:.0} MB became {after_mb:.0} MB");
     assert_eq!(good.latest(&good_device, "n")["n"][0]["value"], 49);
     assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+/// Each tenant sees what its own guests used, the system's administrator everybody's.
+fn assert_metered(server: &Server, good: &Rest, evil: &Rest, evil_id: &Json) {
+    let used = |told: &Json| told["cpuMs"].as_u64().unwrap();
+    let own = evil.get("/api/plugins/usage");
+    assert_eq!(own["tenantId"], *evil_id);
+    assert!(used(&own) >= 20, "a loop of 20 ms at least: {own}");
+    assert!(used(&own) > used(&good.get("/api/plugins/usage")), "{own}");
+    let other = format!("/api/plugins/usage?tenantId={}", evil_id["id"].as_str().unwrap());
+    assert_eq!(good.try_get(&other).0, 404, "tenants do not see each other");
+    let all = server.login("sysadmin@pacificsoft.org", "sysadmin").get("/api/plugins/usage");
+    assert_eq!(all["data"][0]["tenantId"], *evil_id, "who uses most comes first: {all}");
 }
 
 /// The slowest but one of some exchanges of the good tenant.

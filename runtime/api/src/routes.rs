@@ -17,6 +17,7 @@ mod rule_chain_check;
 mod telemetry;
 mod telemetry_read;
 mod tenant;
+mod usage;
 mod user;
 
 use axum::Router;
@@ -38,6 +39,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(rule_chain::routes())
         .merge(component::routes())
         .merge(plugin::routes())
+        .merge(usage::routes())
         .merge(tenant::routes())
         .merge(customer::routes())
         .merge(user::routes())

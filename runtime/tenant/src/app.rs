@@ -10,6 +10,7 @@ use effects::Effects;
 use model::{DeviceId, Downlink, TenantId};
 use rules::NodeSurroundings;
 use serde::Serialize;
+use shares::Shares;
 use storage::Store;
 use uuid::Uuid;
 use xtra::{Actor, Context, Handler};
@@ -226,6 +227,11 @@ impl App {
     /// What nodes are given.
     pub(crate) fn nodes(&self) -> &NodeSurroundings {
         &self.nodes
+    }
+
+    /// Processor time of every tenant's guests.
+    pub fn shares(&self) -> &Shares {
+        &self.nodes.shares
     }
 
     /// Stops all tenants.
