@@ -41,7 +41,7 @@ impl Adapter for CompactSensor {
         let payload = match downlink {
             Downlink::RpcRequest(request) => Some(orders::command(&request)?),
             Downlink::AttributesChanged(json) => orders::settings(&json)?,
-            Downlink::AttributesRemoved(_) | Downlink::AttributeResponse(_) | Downlink::RpcResponse(_) => None,
+            Downlink::AttributesRemoved(_) | Downlink::AttributeResponse(_) | Downlink::RpcResponse(_) | Downlink::Child(_) => None,
         };
         let address = ORDERS.to_owned();
         Ok(payload.map(|payload| Outbound { address, payload }))

@@ -115,7 +115,7 @@ impl StreamAdapter for Tracker {
                 None => log(Level::Warn, "changed settings are too long for a frame"),
             },
             // The protocol asks for nothing that these would answer.
-            Downlink::AttributesRemoved(_) | Downlink::AttributeResponse(_) | Downlink::RpcResponse(_) => {}
+            Downlink::AttributesRemoved(_) | Downlink::AttributeResponse(_) | Downlink::RpcResponse(_) | Downlink::Child(_) => {}
         }
         Ok(())
     }

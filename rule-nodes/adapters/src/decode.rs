@@ -4,9 +4,12 @@ use pacificsoft_sdk::adapter::{AttributeRequest, Refusal, RpcCall, RpcReply, Tel
 use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::{Content, Inbound};
 
+use crate::gateway;
+
 const MQTT_PREFIX: &str = "v1/devices/me/";
 /// The request for what an observer of attributes is told first. Devices do not see numbers of requests over CoAP.
 pub(crate) const FIRST_NOTICE: u32 = u32::MAX;
+const SHORT_PREFIX: &str = "v2/";
 /// Elements of a telemetry array at most.
 const ELEMENTS_MAX: u32 = 10_000;
 
@@ -14,6 +17,12 @@ pub(crate) fn decode(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
     let address = inbound.address();
     if let Some(topic) = address.strip_prefix(MQTT_PREFIX) {
         return mqtt(topic, inbound);
+    }
+    if let Some(topic) = address.strip_prefix(SHORT_PREFIX) {
+        return short(topic, inbound);
+    }
+    if let Some(topic) = address.strip_prefix(gateway::PREFIX) {
+        return gateway::decode(topic, inbound);
     }
     match address.split_once(' ') {
         Some(("OBSERVE", path)) => observe(path),
@@ -32,6 +41,29 @@ fn mqtt(topic: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
             } else if let Some(id) = topic.strip_prefix("rpc/response/") {
                 rpc_reply(number(id)?, inbound)
             } else if let Some(id) = topic.strip_prefix("rpc/request/") {
+                rpc_call(number(id)?, inbound)
+            } else {
+                Err(Refusal::UnknownAddress)
+            }
+        }
+    }
+}
+
+/// The short topics; `/j` says that the payload is JSON, which it is anyway.
+fn short(topic: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
+    let numbered = |prefix: &str| {
+        let rest = topic.strip_prefix(prefix)?;
+        Some(rest.strip_prefix("j/").unwrap_or(rest))
+    };
+    match topic {
+        "t" | "t/j" => telemetry(inbound),
+        "a" | "a/j" => attributes(inbound),
+        _ => {
+            if let Some(id) = numbered("a/req/") {
+                attribute_request(number(id)?, inbound)
+            } else if let Some(id) = numbered("r/res/") {
+                rpc_reply(number(id)?, inbound)
+            } else if let Some(id) = numbered("r/req/") {
                 rpc_call(number(id)?, inbound)
             } else {
                 Err(Refusal::UnknownAddress)
@@ -74,7 +106,7 @@ fn observe(path: &str) -> Result<Vec<Uplink>, Refusal> {
 /// `{key: value, …}`, `{"ts": ms, "values": {…}}`, or an array of either.
 fn telemetry(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
     match inbound.shape("") {
-        Shape::Object => Ok(vec![group(inbound, "")?]),
+        Shape::Object => Ok(vec![Uplink::Telemetry(group(inbound, "")?)]),
         Shape::Array => {
             if !inbound.holds_objects("") {
                 return Err(malformed("every element of a telemetry array must be an object"));
@@ -83,28 +115,29 @@ fn telemetry(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
             if length > ELEMENTS_MAX {
                 return Err(malformed("a telemetry array has more than 10000 elements"));
             }
-            (0..length).map(|index| group(inbound, &pointer(index))).collect()
+            let groups = (0..length).map(|index| group(inbound, &pointer(index)).map(Uplink::Telemetry));
+            groups.collect()
         }
         _ => Err(not_json(inbound, "telemetry must be a JSON object or an array of objects")),
     }
 }
 
 /// One object of telemetry at a path: with a time of its own, or plain.
-fn group(inbound: &Inbound, path: &str) -> Result<Uplink, Refusal> {
+pub(crate) fn group(inbound: &Inbound, path: &str) -> Result<Telemetry, Refusal> {
     let (ts, values) = (join(path, "ts"), join(path, "values"));
     if inbound.shape(&values) == Shape::Object && inbound.shape(&ts) == Shape::Number {
         let timestamp = inbound
             .integer(&ts)
             .ok_or_else(|| malformed("ts must be a whole number of milliseconds"))?;
-        return Ok(Uplink::Telemetry(Telemetry {
+        return Ok(Telemetry {
             timestamp: Some(timestamp),
             values: Content::Payload(values),
-        }));
+        });
     }
-    Ok(Uplink::Telemetry(Telemetry {
+    Ok(Telemetry {
         timestamp: None,
         values: Content::Payload(path.to_owned()),
-    }))
+    })
 }
 
 fn attributes(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
@@ -172,11 +205,11 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-fn malformed(reason: &str) -> Refusal {
+pub(crate) fn malformed(reason: &str) -> Refusal {
     Refusal::Malformed(reason.to_owned())
 }
 
-fn not_json(inbound: &Inbound, otherwise: &str) -> Refusal {
+pub(crate) fn not_json(inbound: &Inbound, otherwise: &str) -> Refusal {
     malformed(if inbound.is_json() { otherwise } else { "the payload is not JSON" })
 }
 
@@ -234,6 +267,25 @@ mod tests {
             mqtt("v1/devices/me/rpc/request/4", r#"{"method": "m"}"#).as_deref(),
             Ok([Uplink::RpcCall(_)])
         ));
+        for (short, long) in [
+            ("v2/t", "v1/devices/me/telemetry"),
+            ("v2/t/j", "v1/devices/me/telemetry"),
+            ("v2/a", "v1/devices/me/attributes"),
+            ("v2/a/j", "v1/devices/me/attributes"),
+            ("v2/a/req/7", "v1/devices/me/attributes/request/7"),
+            ("v2/a/req/j/7", "v1/devices/me/attributes/request/7"),
+            ("v2/r/res/7", "v1/devices/me/rpc/response/7"),
+            ("v2/r/res/j/7", "v1/devices/me/rpc/response/7"),
+            ("v2/r/req/7", "v1/devices/me/rpc/request/7"),
+            ("v2/r/req/j/7", "v1/devices/me/rpc/request/7"),
+        ] {
+            let payload = r#"{"method": "m"}"#;
+            assert!(mqtt(long, payload).is_ok());
+            assert_eq!(mqtt(short, payload), mqtt(long, payload), "{short}");
+        }
+        for binary in ["v2/t/p", "v2/a/p", "v2/a/req/p/7", "v2/r/res/p/7"] {
+            assert_eq!(mqtt(binary, "{}"), Err(Refusal::UnknownAddress), "{binary}");
+        }
         for unknown in ["v1/devices/me/rpc/request/x", "v1/devices/me/nothing", "other", "v1/devices/me/"] {
             assert_eq!(mqtt(unknown, "{}"), Err(Refusal::UnknownAddress), "{unknown}");
         }

@@ -3,18 +3,49 @@
 use pacificsoft_sdk::adapter::{AttributeResponse, Downlink, DownlinkKind, Outbound, RpcRequest, RpcResponse};
 
 use crate::decode::FIRST_NOTICE;
+use crate::gateway;
 
-pub(crate) fn encode(transport: &str, downlink: Downlink) -> Option<Outbound> {
+/// Which form of the topics a device speaks, as it showed itself.
+#[derive(Clone, Copy)]
+enum Form {
+    Long,
+    Short,
+    ShortJson,
+}
+
+impl Form {
+    fn of(via: Option<&str>) -> Self {
+        match via.and_then(|via| via.strip_prefix("v2/")) {
+            None => Form::Long,
+            Some(topic) if topic.split('/').any(|level| level == "j") => Form::ShortJson,
+            Some(_) => Form::Short,
+        }
+    }
+
+    fn pick(self, long: &'static str, short: &'static str, short_json: &'static str) -> &'static str {
+        match self {
+            Form::Long => long,
+            Form::Short => short,
+            Form::ShortJson => short_json,
+        }
+    }
+}
+
+pub(crate) fn encode(transport: &str, downlink: Downlink, via: Option<&str>) -> Option<Outbound> {
     if let ("coap", Downlink::AttributeResponse(response)) = (transport, &downlink) {
         return Some(attributes_over_coap(response));
     }
     let mqtt = transport == "mqtt";
+    let form = Form::of(via);
+    let attributes = form.pick("v1/devices/me/attributes", "v2/a", "v2/a/j");
     let (topic, id, payload) = match downlink {
-        Downlink::AttributeResponse(AttributeResponse { id, client, shared }) => {
-            ("v1/devices/me/attributes/response/", Some(id), groups(client, shared))
-        }
-        Downlink::AttributesChanged(json) => ("v1/devices/me/attributes", None, json),
-        Downlink::AttributesRemoved(keys) => ("v1/devices/me/attributes", None, removed(&keys)),
+        Downlink::AttributeResponse(AttributeResponse { id, client, shared }) => (
+            form.pick("v1/devices/me/attributes/response/", "v2/a/res/", "v2/a/res/j/"),
+            Some(id),
+            groups(client, shared),
+        ),
+        Downlink::AttributesChanged(json) => (attributes, None, json),
+        Downlink::AttributesRemoved(keys) => (attributes, None, removed(&keys)),
         Downlink::RpcRequest(RpcRequest { id, method, params }) => {
             let method = serde_json::Value::from(method).to_string();
             // Devices compare this text; MQTT carries the id in the topic, the others in the payload.
@@ -23,9 +54,19 @@ pub(crate) fn encode(transport: &str, downlink: Downlink) -> Option<Outbound> {
             } else {
                 ["{\"id\":", &id.to_string(), ",\"method\":", &method, ",\"params\":", &params, "}"].concat()
             };
-            ("v1/devices/me/rpc/request/", Some(id), payload)
+            let topic = form.pick("v1/devices/me/rpc/request/", "v2/r/req/", "v2/r/req/j/");
+            (topic, Some(id), payload)
         }
-        Downlink::RpcResponse(RpcResponse { id, payload }) => ("v1/devices/me/rpc/response/", Some(id), payload),
+        Downlink::RpcResponse(RpcResponse { id, payload }) => {
+            let topic = form.pick("v1/devices/me/rpc/response/", "v2/r/res/", "v2/r/res/j/");
+            (topic, Some(id), payload)
+        }
+        // Gateways speak MQTT.
+        Downlink::Child(_) if !mqtt => return None,
+        Downlink::Child(child) => {
+            let (topic, payload) = gateway::encode(child);
+            (topic, None, payload)
+        }
     };
     let mut address = String::new();
     if mqtt {
@@ -69,16 +110,29 @@ fn groups(client: Option<String>, shared: Option<String>) -> String {
     text
 }
 
-fn removed(keys: &[String]) -> String {
+pub(crate) fn removed(keys: &[String]) -> String {
     ["{\"deleted\":", &serde_json::Value::from(keys).to_string(), "}"].concat()
 }
 
-const FEEDS: [(&str, DownlinkKind); 4] = [
+const FEEDS: [(&str, DownlinkKind); 15] = [
     ("v1/devices/me/attributes", DownlinkKind::Attributes),
     ("v1/devices/me/attributes/response/+", DownlinkKind::AttributeResponse),
     ("v1/devices/me/rpc/request/+", DownlinkKind::RpcRequest),
     ("v1/devices/me/rpc/response/+", DownlinkKind::RpcResponse),
+    ("v2/a", DownlinkKind::Attributes),
+    ("v2/a/j", DownlinkKind::Attributes),
+    ("v2/a/res/+", DownlinkKind::AttributeResponse),
+    ("v2/a/res/j/+", DownlinkKind::AttributeResponse),
+    ("v2/r/req/+", DownlinkKind::RpcRequest),
+    ("v2/r/req/j/+", DownlinkKind::RpcRequest),
+    ("v2/r/res/+", DownlinkKind::RpcResponse),
+    ("v2/r/res/j/+", DownlinkKind::RpcResponse),
+    ("v1/gateway/attributes", DownlinkKind::ChildAttributes),
+    ("v1/gateway/attributes/response", DownlinkKind::ChildAttributeResponse),
+    ("v1/gateway/rpc", DownlinkKind::ChildRpcRequest),
 ];
+/// Those that every transport has.
+const OWN_FEEDS: usize = 4;
 
 /// What can be observed over CoAP.
 const OBSERVED: [(&str, DownlinkKind); 2] = [("attributes", DownlinkKind::Attributes), ("rpc", DownlinkKind::RpcRequest)];
@@ -89,7 +143,7 @@ pub(crate) fn subscription(transport: &str, filter: &str) -> Vec<DownlinkKind> {
     let feeds = match transport {
         "mqtt" => &FEEDS[..],
         "coap" => &OBSERVED[..],
-        _ => return FEEDS.iter().map(|(_, kind)| *kind).collect(),
+        _ => return FEEDS.iter().take(OWN_FEEDS).map(|(_, kind)| *kind).collect(),
     };
     feeds.iter().filter(|(topic, _)| *topic == filter).map(|(_, kind)| *kind).collect()
 }
@@ -99,7 +153,7 @@ mod tests {
     use super::*;
 
     fn written(transport: &str, downlink: Downlink) -> (String, String) {
-        let outbound = encode(transport, downlink).expect("every downlink has a form");
+        let outbound = encode(transport, downlink, None).expect("every downlink has a form");
         (outbound.address, String::from_utf8(outbound.payload).expect("JSON"))
     }
 
@@ -160,12 +214,47 @@ mod tests {
     }
 
     #[test]
+    fn answers_in_the_form_the_device_speaks() {
+        let response = || {
+            Downlink::RpcResponse(RpcResponse {
+                id: 1,
+                payload: "{}".to_owned(),
+            })
+        };
+        for (via, topic) in [
+            (None, "v1/devices/me/rpc/response/1"),
+            (Some("v1/devices/me/rpc/request/1"), "v1/devices/me/rpc/response/1"),
+            (Some("v2/r/req/1"), "v2/r/res/1"),
+            (Some("v2/r/req/j/1"), "v2/r/res/j/1"),
+            (Some("v2/r/res/+"), "v2/r/res/1"),
+        ] {
+            let outbound = encode("mqtt", response(), via).expect("every downlink has a form");
+            assert_eq!(outbound.address, topic, "{via:?}");
+        }
+        let changed = Downlink::AttributesChanged("{}".to_owned());
+        assert_eq!(
+            encode("mqtt", changed, Some("v2/a/j")).map(|outbound| outbound.address),
+            Some("v2/a/j".to_owned())
+        );
+    }
+
+    #[test]
     fn grants_only_its_own_filters() {
         assert_eq!(subscription("coap", "rpc"), [DownlinkKind::RpcRequest]);
         assert_eq!(subscription("coap", "attributes"), [DownlinkKind::Attributes]);
         assert!(subscription("coap", "telemetry").is_empty());
         assert_eq!(subscription("mqtt", "v1/devices/me/rpc/request/+"), [DownlinkKind::RpcRequest]);
-        for refused in ["#", "v1/devices/me/#", "v1/devices/other/attributes", "v1/devices/me/rpc/request/1"] {
+        assert_eq!(subscription("mqtt", "v2/a"), [DownlinkKind::Attributes]);
+        assert_eq!(subscription("mqtt", "v1/gateway/rpc"), [DownlinkKind::ChildRpcRequest]);
+        assert_eq!(subscription("http", "").len(), 4);
+        for refused in [
+            "#",
+            "v2/#",
+            "v1/gateway/+",
+            "v1/devices/me/#",
+            "v1/devices/other/attributes",
+            "v1/devices/me/rpc/request/1",
+        ] {
             assert!(subscription("mqtt", refused).is_empty(), "{refused}");
         }
     }

@@ -1,8 +1,9 @@
-//! The device API that existing devices speak, as a payload adapter: topics and paths of ThingsBoard's v1 API, telemetry in its three
-//! JSON forms.
+//! The device API that existing devices speak, as a payload adapter: topics and paths of ThingsBoard's v1 API, its short topics, and
+//! those of gateways; telemetry in its three JSON forms.
 
 mod decode;
 mod encode;
+mod gateway;
 
 use pacificsoft_sdk::adapter::{AdapterDescriptor, Downlink, DownlinkKind, Outbound, Refusal, Uplink};
 use pacificsoft_sdk::{Adapter, Inbound};
@@ -24,7 +25,11 @@ impl Adapter for DeviceApi {
     }
 
     fn encode(transport: &str, downlink: Downlink) -> Result<Option<Outbound>, String> {
-        Ok(encode::encode(transport, downlink))
+        Ok(encode::encode(transport, downlink, None))
+    }
+
+    fn encode_via(transport: &str, downlink: Downlink, via: Option<&str>) -> Result<Option<Outbound>, String> {
+        Ok(encode::encode(transport, downlink, via))
     }
 
     fn subscription(transport: &str, filter: &str) -> Vec<DownlinkKind> {

@@ -14,7 +14,7 @@
 //! 5. `record` – between entities and stored records,
 //! 6. `routes` – one file for each resource; [`router()`] joins them,
 //! 7. [`listeners`] – the port to listeners of stream adapters,
-//! 8. [`seed`] – what a server, a tenant or a device starts with.
+//! 8. [`seed`] – what a server, a tenant or a device starts with; [`registrar`] – devices that others speak for.
 //!
 //! This crate knows no protocol of devices and no component: it validates chains through `rules` and lists node types through `plugins`.
 
@@ -25,6 +25,7 @@ pub mod extract;
 mod limited;
 pub mod listeners;
 mod record;
+pub mod registrar;
 mod router;
 mod routes;
 pub mod seed;
@@ -33,5 +34,6 @@ mod turns;
 
 pub use error::ApiError;
 pub use listeners::{ListenerError, ListenerStatus, Listeners, NoListeners};
+pub use registrar::Registrar;
 pub use router::router;
 pub use state::{ApiConfig, ApiState};

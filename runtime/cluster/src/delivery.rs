@@ -1,6 +1,7 @@
 //! What travels between a session and the device actor.
 
 use std::fmt;
+use std::sync::Arc;
 
 use actor::Lane;
 use model::{DeviceId, Downlink, Uplink};
@@ -33,7 +34,32 @@ pub struct SessionLink {
     /// What the device is to be told. Bounded: when it is full, a downlink is refused and its sender hears so. Settlements travel in a
     /// lane of their own (see [`Receipt`]), so that downlinks can never displace them.
     pub downlinks: Lane<Downlink>,
+    /// The name under which the session, a gateway's, knows the device. None: the session is the device's own.
+    pub child: Option<Arc<str>>,
 }
+
+impl SessionLink {
+    /// Tells the device something, if there is room now.
+    ///
+    /// # Errors
+    /// The session takes no more, or is gone.
+    pub fn tell(&self, downlink: Downlink) -> Result<(), Untold> {
+        let downlink = match &self.child {
+            None => downlink,
+            Some(name) => Downlink::Child {
+                device: Arc::clone(name),
+                single: false,
+                downlink: Box::new(downlink),
+            },
+        };
+        self.downlinks.try_send(downlink).map_err(|_| Untold)
+    }
+}
+
+/// A session did not take a downlink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session takes no more")]
+pub struct Untold;
 
 /// What a session tells a device's actor.
 #[derive(Debug)]

@@ -28,6 +28,7 @@ impl Code {
     pub const NOT_ACCEPTABLE: Code = Code::of(4, 6);
     pub const REQUEST_ENTITY_INCOMPLETE: Code = Code::of(4, 8);
     pub const REQUEST_ENTITY_TOO_LARGE: Code = Code::of(4, 13);
+    pub const TOO_MANY_REQUESTS: Code = Code::of(4, 29);
     pub const INTERNAL_SERVER_ERROR: Code = Code::of(5, 0);
     pub const SERVICE_UNAVAILABLE: Code = Code::of(5, 3);
     pub const GATEWAY_TIMEOUT: Code = Code::of(5, 4);

@@ -59,6 +59,14 @@ impl Response {
         }
     }
 
+    /// 4.29, and when to try again (RFC 8516).
+    pub fn too_many() -> Self {
+        Response {
+            retry_s: Some(1),
+            ..Response::new(Code::TOO_MANY_REQUESTS)
+        }
+    }
+
     /// The same, and the client observes from now on.
     pub fn observing(self) -> Self {
         Response { observing: true, ..self }

@@ -181,6 +181,8 @@ impl DeviceActor {
 
     async fn uplink(&mut self, session: cluster::SessionLink, uplink: Uplink, received_ms: i64, receipt: Receipt) {
         match uplink {
+            // A session has taken these apart.
+            Uplink::Child { .. } => receipt.fail(SettleError::NotDurable),
             Uplink::Telemetry { ts_ms, values } => {
                 let ts_ms = ts_ms.unwrap_or(received_ms);
                 let mut metadata = self.metadata(1);
@@ -218,7 +220,7 @@ impl DeviceActor {
                 match (client, shared) {
                     (Ok(client), Ok(shared)) => {
                         // A session that takes no more hears nothing; its device asks again.
-                        let _ = session.downlinks.try_send(Downlink::AttributeResponse { id, client, shared });
+                        let _ = session.tell(Downlink::AttributeResponse { id, client, shared });
                         receipt.done();
                     }
                     _ => receipt.fail(SettleError::NotDurable),

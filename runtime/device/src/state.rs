@@ -87,7 +87,7 @@ impl<R> State<R> {
         let Some(session) = self.sessions.last() else {
             return Err(Unsent::NotConnected);
         };
-        session.downlinks.try_send(downlink).map_err(|_| Unsent::NotConnected)
+        session.tell(downlink).map_err(|_| Unsent::NotConnected)
     }
 
     /// Sends a request to the device. The reply comes through [`State::replied`]; none is expected when `waiting` is none.
@@ -144,6 +144,7 @@ mod tests {
             SessionLink {
                 id: SessionId::generate(),
                 downlinks,
+                child: None,
             },
             receiver,
         )

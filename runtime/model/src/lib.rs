@@ -31,5 +31,5 @@ pub use node_state::{NodeState, NodeStateChange};
 pub use page::{Page, PageRequest};
 pub use payload::Payload;
 pub use telemetry::{AttributeScope, Point, Reading};
-pub use uplink::{Downlink, DownlinkKind, Uplink};
+pub use uplink::{ChildUplink, Downlink, DownlinkKind, Uplink};
 pub use value::Value;

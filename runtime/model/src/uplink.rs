@@ -41,6 +41,26 @@ pub enum Uplink {
         /// Any JSON.
         params: Payload,
     },
+    /// Of a device behind a gateway. The gateway's session takes these apart: a device's actor never sees one.
+    Child {
+        /// The device's name.
+        device: Arc<str>,
+        /// What.
+        says: ChildUplink,
+    },
+}
+
+/// One thing a gateway says of a device behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChildUplink {
+    /// It is there; with the name of its profile, for a device that has to be made first.
+    Connected(Option<Arc<str>>),
+    /// It is gone.
+    Disconnected,
+    /// What it would say itself if it could.
+    Says(Box<Uplink>),
+    /// It asks for attributes: for the value of one key alone, which the answer shows.
+    AsksForOne(Box<Uplink>),
 }
 
 /// One thing a device is told.
@@ -75,6 +95,15 @@ pub enum Downlink {
         /// Any JSON.
         payload: Payload,
     },
+    /// For a device behind the gateway that is told.
+    Child {
+        /// The device's name.
+        device: Arc<str>,
+        /// Whether an attribute response is to show the value of one key alone.
+        single: bool,
+        /// What.
+        downlink: Box<Downlink>,
+    },
 }
 
 impl Uplink {
@@ -95,6 +124,12 @@ pub enum DownlinkKind {
     RpcRequest,
     /// [`Downlink::RpcResponse`]
     RpcResponse,
+    /// [`Downlink::AttributeResponse`] for a device behind a gateway
+    ChildAttributeResponse,
+    /// [`Downlink::AttributesChanged`] and [`Downlink::AttributesRemoved`] for a device behind a gateway
+    ChildAttributes,
+    /// [`Downlink::RpcRequest`] for a device behind a gateway
+    ChildRpcRequest,
 }
 
 impl Downlink {
@@ -105,6 +140,12 @@ impl Downlink {
             Downlink::AttributesChanged(_) | Downlink::AttributesRemoved(_) => DownlinkKind::Attributes,
             Downlink::RpcRequest { .. } => DownlinkKind::RpcRequest,
             Downlink::RpcResponse { .. } => DownlinkKind::RpcResponse,
+            Downlink::Child { downlink, .. } => match downlink.kind() {
+                DownlinkKind::AttributeResponse => DownlinkKind::ChildAttributeResponse,
+                DownlinkKind::Attributes => DownlinkKind::ChildAttributes,
+                DownlinkKind::RpcRequest => DownlinkKind::ChildRpcRequest,
+                other => other,
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::{Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
+use model::{ChildUplink, Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 use wasmtime::Store;
@@ -152,11 +152,19 @@ impl AdapterPool {
     /// # Errors
     /// Text, when the adapter fails.
     pub fn encode(&self, transport: Transport, downlink: &Downlink) -> Result<Option<Outbound>, String> {
-        let downlink = told(downlink);
+        self.encode_via(transport, downlink, None)
+    }
+
+    /// As [`AdapterPool::encode`], in the form of what the device said or subscribed to.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn encode_via(&self, transport: Transport, downlink: &Downlink, via: Option<&str>) -> Result<Option<Outbound>, String> {
+        let Some(downlink) = told(downlink) else { return Ok(None) };
         let answer = self.call(Current::Nothing, |adapter, store| {
             adapter
                 .pacificsoft_plugin_adapter()
-                .call_encode(store, transport.as_str(), &downlink)
+                .call_encode(store, transport.as_str(), &downlink, via)
         })?;
         Ok(answer?.map(|outbound| Outbound {
             address: outbound.address,
@@ -181,6 +189,9 @@ impl AdapterPool {
                 wit::DownlinkKind::Attributes => DownlinkKind::Attributes,
                 wit::DownlinkKind::RpcRequest => DownlinkKind::RpcRequest,
                 wit::DownlinkKind::RpcResponse => DownlinkKind::RpcResponse,
+                wit::DownlinkKind::ChildAttributeResponse => DownlinkKind::ChildAttributeResponse,
+                wit::DownlinkKind::ChildAttributes => DownlinkKind::ChildAttributes,
+                wit::DownlinkKind::ChildRpcRequest => DownlinkKind::ChildRpcRequest,
             };
             if !known.contains(&kind) {
                 known.push(kind);
@@ -247,10 +258,6 @@ impl AdapterPool {
 /// Puts an uplink into the platform's words.
 pub(crate) fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, String> {
     let content = |content: Content| content_of(content, inbound);
-    let keys = |keys: Option<Vec<String>>| match keys {
-        Some(keys) if keys.len() > KEYS_MAX => Err(format!("{} keys are more than the {KEYS_MAX} allowed", keys.len())),
-        keys => Ok(keys.map(|keys| keys.into_iter().map(Arc::from).collect::<Vec<Arc<str>>>())),
-    };
     Ok(match uplink {
         wit::Uplink::Telemetry(telemetry) => Uplink::Telemetry {
             ts_ms: telemetry.timestamp,
@@ -271,7 +278,36 @@ pub(crate) fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, 
             method: call.method.into(),
             params: content(call.params)?,
         },
+        wit::Uplink::Child(child) => {
+            let says = |uplink| checked(uplink, inbound).map(Box::new);
+            let says = match child.says {
+                wit::ChildSays::Connected(profile) => ChildUplink::Connected(profile.map(Arc::from)),
+                wit::ChildSays::Disconnected => ChildUplink::Disconnected,
+                wit::ChildSays::Telemetry(telemetry) => ChildUplink::Says(says(wit::Uplink::Telemetry(telemetry))?),
+                wit::ChildSays::Attributes(values) => ChildUplink::Says(says(wit::Uplink::Attributes(values))?),
+                wit::ChildSays::RpcReply(reply) => ChildUplink::Says(says(wit::Uplink::RpcReply(reply))?),
+                wit::ChildSays::AttributeRequest(asked) => {
+                    let request = says(wit::Uplink::AttributeRequest(asked.request))?;
+                    if asked.single {
+                        ChildUplink::AsksForOne(request)
+                    } else {
+                        ChildUplink::Says(request)
+                    }
+                }
+            };
+            Uplink::Child {
+                device: child.device.into(),
+                says,
+            }
+        }
     })
+}
+
+fn keys(keys: Option<Vec<String>>) -> Result<Option<Vec<Arc<str>>>, String> {
+    match keys {
+        Some(keys) if keys.len() > KEYS_MAX => Err(format!("{} keys are more than the {KEYS_MAX} allowed", keys.len())),
+        keys => Ok(keys.map(|keys| keys.into_iter().map(Arc::from).collect())),
+    }
 }
 
 fn content_of(content: Content, inbound: &Inbound) -> Result<Payload, String> {
@@ -287,24 +323,57 @@ fn content_of(content: Content, inbound: &Inbound) -> Result<Payload, String> {
     }
 }
 
-pub(crate) fn told(downlink: &Downlink) -> wit::Downlink {
-    let text = |payload: &Payload| payload.text().to_owned();
-    match downlink {
-        Downlink::AttributeResponse { id, client, shared } => wit::Downlink::AttributeResponse(wit::AttributeResponse {
-            id: *id,
-            client: client.as_ref().map(text),
-            shared: shared.as_ref().map(text),
-        }),
+/// A downlink in the contract's words. None: the contract has none for it.
+pub(crate) fn told(downlink: &Downlink) -> Option<wit::Downlink> {
+    Some(match downlink {
+        Downlink::AttributeResponse { id, client, shared } => wit::Downlink::AttributeResponse(response(*id, client, shared)),
         Downlink::AttributesChanged(values) => wit::Downlink::AttributesChanged(text(values)),
-        Downlink::AttributesRemoved(keys) => wit::Downlink::AttributesRemoved(keys.iter().map(ToString::to_string).collect()),
-        Downlink::RpcRequest { id, method, params } => wit::Downlink::RpcRequest(wit::RpcRequest {
-            id: *id,
-            method: method.to_string(),
-            params: text(params),
-        }),
+        Downlink::AttributesRemoved(keys) => wit::Downlink::AttributesRemoved(texts(keys)),
+        Downlink::RpcRequest { id, method, params } => wit::Downlink::RpcRequest(request(*id, method, params)),
         Downlink::RpcResponse { id, payload } => wit::Downlink::RpcResponse(wit::RpcResponse {
             id: *id,
             payload: text(payload),
         }),
+        Downlink::Child { device, single, downlink } => wit::Downlink::Child(wit::ChildDownlink {
+            device: device.to_string(),
+            tells: child_told(*single, downlink)?,
+        }),
+    })
+}
+
+fn child_told(single: bool, downlink: &Downlink) -> Option<wit::ChildTells> {
+    Some(match downlink {
+        Downlink::AttributeResponse { id, client, shared } => wit::ChildTells::AttributeResponse(wit::ChildAttributeResponse {
+            response: response(*id, client, shared),
+            single,
+        }),
+        Downlink::AttributesChanged(values) => wit::ChildTells::AttributesChanged(text(values)),
+        Downlink::AttributesRemoved(keys) => wit::ChildTells::AttributesRemoved(texts(keys)),
+        Downlink::RpcRequest { id, method, params } => wit::ChildTells::RpcRequest(request(*id, method, params)),
+        Downlink::RpcResponse { .. } | Downlink::Child { .. } => return None,
+    })
+}
+
+fn response(id: u32, client: &Option<Payload>, shared: &Option<Payload>) -> wit::AttributeResponse {
+    wit::AttributeResponse {
+        id,
+        client: client.as_ref().map(text),
+        shared: shared.as_ref().map(text),
     }
+}
+
+fn request(id: u32, method: &str, params: &Payload) -> wit::RpcRequest {
+    wit::RpcRequest {
+        id,
+        method: method.to_owned(),
+        params: text(params),
+    }
+}
+
+fn text(payload: &Payload) -> String {
+    payload.text().to_owned()
+}
+
+fn texts(keys: &[Arc<str>]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
 }

@@ -85,6 +85,9 @@ pub struct ServeOptions {
     /// Password of the system administrator, for the first start. Not on the command line, where everybody could read it
     #[arg(skip)]
     pub admin_password: Option<String>,
+    /// How much devices may say; only in the file
+    #[arg(skip)]
+    pub rate_limits: Option<crate::rates::RateOptions>,
     /// Configuration file (TOML) with these options as keys
     #[arg(long, env = "PACIFICSOFT_CONFIG", value_name = "FILE")]
     #[serde(skip)]

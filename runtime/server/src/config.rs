@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use components::CompileLimits;
+use session::RateLimits;
 use transport::TlsFiles;
 
 use crate::cli::ServeOptions;
@@ -27,6 +28,8 @@ pub struct Config {
     pub coap: SocketAddr,
     /// CoAP over DTLS, and the file with its keys.
     pub coaps: Option<(SocketAddr, PathBuf)>,
+    /// How much devices may say.
+    pub rate_limits: RateLimits,
     /// Further components.
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
@@ -89,6 +92,7 @@ impl Config {
             secure,
             coap: address("coap", options.coap.or(file.coap), 5683)?,
             coaps,
+            rate_limits: file.rate_limits.unwrap_or_default().limits()?,
             components: options.components.or(file.components),
             compile: compile_limits(
                 options.compile_seconds.or(file.compile_seconds),

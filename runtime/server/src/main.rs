@@ -9,6 +9,7 @@ mod config;
 mod doors;
 mod listeners;
 mod ports;
+mod rates;
 mod shipped;
 mod wire;
 

@@ -120,6 +120,8 @@ impl Server {
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&shared),
             router,
+            limits: config.rate_limits.clone(),
+            registrar: Arc::new(api::Registrar::new(Arc::clone(&shared), Arc::clone(&clock), app.clone())),
             adapters: Adapters::with_source(device_api, Arc::clone(&source), log.clone(), Arc::clone(&clock)),
             clock: Arc::clone(&clock),
             payload_bytes_max: MqttConfig::default().packet_bytes_max,

@@ -1,5 +1,7 @@
 //! What can go wrong for a session, by what its transport answers.
 
+use crate::limits::Exceeded;
+
 /// Why a device was not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -40,6 +42,15 @@ pub enum PublishError {
     /// Not what belongs there.
     #[error("{0}")]
     Malformed(String),
+    /// The device, or somebody who answers for it, said more than it may.
+    #[error("the limit was reached: {}", .0.as_str())]
+    RateExceeded(Exceeded),
+    /// A gateway speaks for more devices than it may.
+    #[error("too many devices behind the gateway")]
+    TooManyDevices,
+    /// A device behind the gateway cannot be served now: try again.
+    #[error("a device behind the gateway cannot be served now: {0}")]
+    Unavailable(String),
     /// The adapter failed, not the device.
     #[error("the protocol adapter failed: {0}")]
     Adapter(String),

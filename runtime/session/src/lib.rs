@@ -6,26 +6,34 @@
 //! 1. [`identity`] – from what a device presents to who it is,
 //! 2. [`attempts`] – who failed to say so, how often,
 //! 3. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
-//! 4. [`session`] – one session: publish, events, end,
-//! 5. [`manager`] – the actor that knows every connection: takeover, closing,
-//! 6. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
+//! 4. [`children`] – the devices behind a gateway,
+//! 5. [`limits`] – how much devices may say, by [`rate`]s,
+//! 6. [`session`] – one session: publish, events, end,
+//! 7. [`manager`] – the actor that knows every connection: takeover, closing,
+//! 8. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
 //!
 //! This crate must not know MQTT, HTTP or CoAP.
 
 pub mod adapters;
 pub mod attempts;
+pub mod children;
 pub mod error;
 pub mod identity;
+pub mod limits;
 pub mod manager;
 mod profiles;
+pub mod rate;
 pub mod session;
 pub mod stream;
 
 pub use adapters::{AdapterSource, Adapters};
 pub use attempts::Attempts;
+pub use children::{RegisterError, Registrar};
 pub use error::{AuthError, OpenError, PublishError};
 pub use identity::Credentials;
+pub use limits::{Exceeded, RateLimits, Rates};
 pub use manager::{ManagerState, Sessions, SessionsConfig};
 pub use plugins::{Carrier, Inbound, Outbound, Transport};
+pub use rate::Rate;
 pub use session::{CloseReason, Event, Session, SessionState};
 pub use stream::{Output, Shard, StreamService};

@@ -14,8 +14,9 @@ use storage::Store;
 use xtra::{Actor, Context, Handler};
 
 use crate::identity::{self, Credentials};
+use crate::limits::{Limiter, Speaker};
 use crate::session::{Close, CloseReason, Session, SessionActor, SessionState};
-use crate::{Adapters, Attempts, AuthError, OpenError};
+use crate::{Adapters, Attempts, AuthError, Exceeded, OpenError, RateLimits, Registrar};
 
 /// Publishes of one session whose effects are not durable yet, at most.
 const WINDOW: usize = 512;
@@ -30,6 +31,10 @@ pub struct SessionsConfig {
     pub store: Arc<dyn Store>,
     /// The way to devices.
     pub router: Router,
+    /// Makes the devices that gateways speak for.
+    pub registrar: Arc<dyn Registrar>,
+    /// How much devices may say.
+    pub limits: RateLimits,
     /// Translate for devices.
     pub adapters: Adapters,
     /// The time of day.
@@ -45,6 +50,7 @@ pub struct Sessions(Arc<Inner>);
 struct Inner {
     config: SessionsConfig,
     attempts: Attempts<IpAddr>,
+    limiter: Limiter,
     manager: Control<SessionManager>,
 }
 
@@ -155,6 +161,7 @@ impl Sessions {
         let (manager, mailbox) = Control::mailbox();
         actor::spawn("session manager", xtra::run(mailbox, SessionManager::default()));
         Sessions(Arc::new(Inner {
+            limiter: Limiter::new(config.limits.clone()),
             config,
             attempts: Attempts::new(WRONG_CREDENTIALS_MAX),
             manager,
@@ -260,6 +267,21 @@ impl Sessions {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.0.config.store
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    /// Takes a message with so many values from the limits of everybody who answers for it.
+    pub(crate) fn count(&self, speaker: Speaker, values: u32) -> Result<(), Exceeded> {
+        self.limiter().take(speaker, values, self.now_ms()).inspect_err(|exceeded| {
+            metrics::counter!("session_publishes_refused_total", "reason" => exceeded.as_str()).increment(1);
+        })
+    }
+
+    pub(crate) fn registrar(&self) -> &dyn Registrar {
+        &*self.0.config.registrar
     }
 
     pub(crate) fn payload_bytes_max(&self) -> usize {

@@ -9,6 +9,8 @@ use plugins::{AdapterPool, Inbound, Outbound, Transport};
 use serde::Serialize;
 use xtra::{Actor, Context, Handler, Mailbox};
 
+use crate::children::Children;
+use crate::limits::{Rates, Speaker, values_of};
 use crate::manager::{Sessions, Unregister};
 use crate::{OpenError, PublishError};
 
@@ -122,6 +124,12 @@ pub struct Session {
     window: usize,
     sequence: u64,
     asks: bool,
+    /// Whether the device is a gateway, once that was asked.
+    gateway: Option<bool>,
+    /// The devices behind it, once it spoke of one.
+    children: Option<Box<Children>>,
+    /// By what the device showed in which form it wants a kind of downlink.
+    forms: Vec<(DownlinkKind, Box<str>)>,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
 }
@@ -151,6 +159,7 @@ impl Session {
             link: SessionLink {
                 id: SessionId::generate(),
                 downlinks: down,
+                child: None,
             },
             downlinks,
             settle,
@@ -162,6 +171,9 @@ impl Session {
             window,
             sequence: 0,
             asks: false,
+            gateway: None,
+            children: None,
+            forms: Vec::new(),
             connected,
         };
         if connected {
@@ -202,8 +214,11 @@ impl Session {
     /// # Errors
     /// [`PublishError`] when it was not understood: there will be no settlement.
     pub async fn publish(&mut self, inbound: Inbound) -> Result<u64, PublishError> {
+        let form = self.form_of(&inbound);
         let uplinks = self.pool.decode(inbound)?;
         self.asks = uplinks.iter().any(Uplink::asks);
+        self.count(&uplinks).await?;
+        self.meet_children(&uplinks).await?;
         let sequence = self.sequence;
         self.sequence += 1;
         self.actor.state.published += 1;
@@ -211,7 +226,20 @@ impl Session {
         let received_ms = self.sessions.now_ms();
         let receipt = Receipt::new(self.settle.clone(), sequence);
         for uplink in uplinks {
-            let Some(uplink) = self.answered_here(uplink) else { continue };
+            if let Some(form) = &form {
+                self.remember_form(&uplink, form);
+            }
+            let Some(uplink) = self.answered_here(uplink).await else { continue };
+            let uplink = match uplink {
+                Uplink::Child { device, says } => {
+                    if let Some(children) = &mut self.children {
+                        let router = self.sessions.router();
+                        children.says(&device, says, router, received_ms, receipt.share()).await;
+                    }
+                    continue;
+                }
+                own => own,
+            };
             let delivery = Delivery::Uplink {
                 session: self.link.clone(),
                 uplink,
@@ -244,21 +272,36 @@ impl Session {
                 self.actor.state.in_flight -= taken;
                 events.extend(self.settled.drain(..).map(|settled| Event::Settled(settled.sequence, settled.result)));
             }
-            Some(downlink) = self.downlinks.recv() => match self.pool.encode(self.transport, &downlink) {
-                Ok(Some(outbound)) => events.push(Event::Downlink(outbound, downlink.kind())),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(device = %self.device, error, "a downlink could not be written"),
-            },
+            Some(downlink) = self.downlinks.recv() => {
+                let downlink = match &mut self.children {
+                    Some(children) => children.answered(downlink),
+                    None => downlink,
+                };
+                let kind = downlink.kind();
+                let form = self.forms.iter().find(|(of, _)| *of == kind).map(|(_, form)| &**form);
+                match self.pool.encode_via(self.transport, &downlink, form) {
+                    Ok(Some(outbound)) => events.push(Event::Downlink(outbound, kind)),
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(device = %self.device, error, "a downlink could not be written"),
+                }
+            }
         }
     }
 
     /// What a subscription of the device brings; nothing: it is refused.
-    pub fn subscription(&self, filter: &str) -> Vec<DownlinkKind> {
-        self.pool.subscription(self.transport, filter).unwrap_or_default()
+    pub fn subscription(&mut self, filter: &str) -> Vec<DownlinkKind> {
+        let kinds = self.pool.subscription(self.transport, filter).unwrap_or_default();
+        for kind in &kinds {
+            self.set_form(*kind, filter);
+        }
+        kinds
     }
 
     /// Ends the session: the device's actor and the manager hear of it.
     pub async fn close(mut self) {
+        if let Some(children) = &mut self.children {
+            children.leave(self.sessions.router()).await;
+        }
         if std::mem::take(&mut self.connected) {
             let _ = self.lane.send(Delivery::Disconnected(self.link.id)).await;
             self.sessions
@@ -271,23 +314,105 @@ impl Session {
     }
 
     /// Requests about the session itself are answered by the session. Answers what is to go on to the device's actor.
-    fn answered_here(&self, uplink: Uplink) -> Option<Uplink> {
-        match uplink {
-            Uplink::RpcCall { id, method, .. } if &*method == "getSessionLimits" => {
-                let limits = serde_json::json!({
-                    "maxPayloadSize": self.sessions.payload_bytes_max(),
-                    "maxInflightMessages": self.window,
-                    "rateLimits": {},
-                });
-                // A session that takes no more hears nothing; its device asks again.
-                let _ = self.link.downlinks.try_send(Downlink::RpcResponse {
-                    id,
-                    payload: Payload::new(limits),
-                });
-                None
-            }
-            other => Some(other),
+    async fn answered_here(&mut self, uplink: Uplink) -> Option<Uplink> {
+        let (id, method) = match &uplink {
+            Uplink::RpcCall { id, method, .. } => (*id, method),
+            _ => return Some(uplink),
+        };
+        if &**method != "getSessionLimits" {
+            return Some(uplink);
         }
+        // Clients lift their own limits when ours are empty.
+        let shown = |rates: &Rates| {
+            serde_json::json!({
+                "messages": rates.messages.to_string(),
+                "telemetryMessages": rates.telemetry_messages.to_string(),
+                "telemetryDataPoints": rates.telemetry_data_points.to_string(),
+            })
+        };
+        let gateway = self.is_gateway().await.unwrap_or(false);
+        let rates = self.sessions.limiter().limits();
+        let mut limits = serde_json::json!({
+            "maxPayloadSize": self.sessions.payload_bytes_max(),
+            "maxInflightMessages": self.window,
+            "rateLimits": shown(if gateway { &rates.child } else { &rates.device }),
+        });
+        if gateway {
+            limits["gatewayRateLimits"] = shown(&rates.gateway);
+        }
+        // A session that takes no more hears nothing; its device asks again.
+        let _ = self.link.downlinks.try_send(Downlink::RpcResponse {
+            id,
+            payload: Payload::new(limits),
+        });
+        None
+    }
+
+    /// Makes sure that the devices behind a gateway are there and may say so much, before anything of a publish is handed on.
+    async fn meet_children(&mut self, uplinks: &[Uplink]) -> Result<(), PublishError> {
+        for uplink in uplinks {
+            let Uplink::Child { device, says } = uplink else { continue };
+            // To everybody else these addresses are unknown.
+            if !self.is_gateway().await? {
+                return Err(PublishError::UnknownAddress);
+            }
+            let new = || Box::new(Children::new(self.device, self.link.downlinks.clone()));
+            let children = self.children.get_or_insert_with(new);
+            children
+                .meet(device, says, self.sessions.registrar(), self.sessions.router())
+                .await?;
+            if let Some(child) = children.device(device) {
+                let counted = self.sessions.count(Speaker::Child(child), values_of(uplink));
+                counted.map_err(PublishError::RateExceeded)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message from the device's limits, and its tenant's.
+    async fn count(&mut self, uplinks: &[Uplink]) -> Result<(), PublishError> {
+        if self.sessions.limiter().limits().are_none() {
+            return Ok(());
+        }
+        let own = if self.is_gateway().await? {
+            Speaker::Gateway(self.device)
+        } else {
+            Speaker::Device(self.device)
+        };
+        let values = uplinks.iter().map(values_of).fold(0, u32::saturating_add);
+        self.sessions.count(own, values).map_err(PublishError::RateExceeded)
+    }
+
+    async fn is_gateway(&mut self) -> Result<bool, PublishError> {
+        // A request alone has nobody behind it: there would be no way back.
+        if !self.connected {
+            return Ok(false);
+        }
+        if let Some(known) = self.gateway {
+            return Ok(known);
+        }
+        let found = self.sessions.registrar().is_gateway(self.device).await;
+        let found = found.map_err(|error| PublishError::Unavailable(error.to_string()))?;
+        self.gateway = Some(found);
+        Ok(found)
+    }
+
+    /// The form of a question, where a transport has topics.
+    fn form_of(&self, inbound: &Inbound) -> Option<Box<str>> {
+        (self.connected && self.transport == Transport::Mqtt).then(|| inbound.address.as_str().into())
+    }
+
+    fn remember_form(&mut self, uplink: &Uplink, form: &str) {
+        match uplink {
+            Uplink::AttributeRequest { .. } => self.set_form(DownlinkKind::AttributeResponse, form),
+            Uplink::RpcCall { .. } => self.set_form(DownlinkKind::RpcResponse, form),
+            _ => {}
+        }
+    }
+
+    fn set_form(&mut self, kind: DownlinkKind, form: &str) {
+        self.forms.retain(|(of, _)| *of != kind);
+        self.forms.push((kind, form.into()));
     }
 
     /// Hands a delivery to the device's actor, which may have moved or gone to sleep since.

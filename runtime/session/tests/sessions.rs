@@ -7,6 +7,8 @@
 mod connections;
 #[path = "sessions/credentials.rs"]
 mod credentials;
+#[path = "sessions/gateways.rs"]
+mod gateways;
 #[path = "sessions/publishing.rs"]
 mod publishing;
 #[path = "sessions/streams.rs"]

@@ -172,6 +172,12 @@ fn refused(error: PublishError) -> Refusal {
     match error {
         PublishError::UnknownAddress => (StatusCode::NOT_FOUND, error.to_string()).into(),
         PublishError::Malformed(reason) => (StatusCode::BAD_REQUEST, reason).into(),
+        PublishError::RateExceeded(_) => Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            reason: error.to_string(),
+            retry_after_s: Some(1),
+        },
+        PublishError::TooManyDevices | PublishError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into(),
         PublishError::Adapter(_) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into(),
     }
 }

@@ -8,8 +8,8 @@ use crate::message::{Shape, at, length_of, shape_of};
 use crate::testing::TestInbound;
 
 pub use words::{
-    AttributeRequest, AttributeResponse, Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry,
-    Uplink,
+    AttributeRequest, AttributeResponse, ChildAttributeRequest, ChildAttributeResponse, ChildDownlink, ChildSays, ChildTells, ChildUplink,
+    Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry, Uplink,
 };
 
 /// What people know of an adapter.
@@ -39,6 +39,15 @@ pub trait Adapter {
     /// # Errors
     /// Why it cannot be written.
     fn encode(transport: &str, downlink: Downlink) -> Result<Option<Outbound>, String>;
+
+    /// As [`Adapter::encode`], in the form of what the device said: `via` is the topic of the question that is answered, or the filter
+    /// by which the device subscribed. For protocols that have several forms.
+    ///
+    /// # Errors
+    /// As there.
+    fn encode_via(transport: &str, downlink: Downlink, _via: Option<&str>) -> Result<Option<Outbound>, String> {
+        Self::encode(transport, downlink)
+    }
 
     /// What a subscription to a topic filter brings; empty: refused.
     fn subscription(transport: &str, filter: &str) -> Vec<DownlinkKind>;
@@ -118,6 +127,14 @@ impl<'a> Inbound<'a> {
         }
     }
 
+    /// The boolean at a path.
+    pub fn boolean(&self, path: &str) -> Option<bool> {
+        match self.0 {
+            Source::Host(host) => host.boolean(path),
+            Source::Test(test) => test.at(path)?.as_bool(),
+        }
+    }
+
     /// The text at a path.
     pub fn text(&self, path: &str) -> Option<String> {
         match self.0 {
@@ -131,6 +148,17 @@ impl<'a> Inbound<'a> {
         match self.0 {
             Source::Host(host) => host.length(path),
             Source::Test(test) => length_of(test.at(path)),
+        }
+    }
+
+    /// Keys of the object at a path.
+    pub fn keys(&self, path: &str) -> Vec<String> {
+        match self.0 {
+            Source::Host(host) => host.keys(path),
+            Source::Test(test) => {
+                let object = test.at(path).and_then(Json::as_object);
+                object.map_or_else(Vec::new, |object| object.keys().cloned().collect())
+            }
         }
     }
 
@@ -184,8 +212,8 @@ macro_rules! export_adapter {
                     <$adapter as $crate::Adapter>::decode(&$crate::Inbound::host(message))
                 }
 
-                fn encode(transport: String, downlink: words::Downlink) -> Result<Option<words::Outbound>, String> {
-                    <$adapter as $crate::Adapter>::encode(&transport, downlink)
+                fn encode(transport: String, downlink: words::Downlink, via: Option<String>) -> Result<Option<words::Outbound>, String> {
+                    <$adapter as $crate::Adapter>::encode_via(&transport, downlink, via.as_deref())
                 }
 
                 fn subscription(transport: String, filter: String) -> Vec<words::DownlinkKind> {

@@ -181,6 +181,8 @@ impl Gateway {
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&store),
             router,
+            limits: session::RateLimits::default(),
+            registrar: Arc::new(api::Registrar::new(Arc::clone(&store), clock.clone(), app.clone())),
             adapters: Adapters::new(adapter, silent, clock.clone()),
             clock: clock.clone(),
             payload_bytes_max: 65_536,

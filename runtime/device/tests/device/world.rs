@@ -179,6 +179,7 @@ impl Session {
             link: SessionLink {
                 id: SessionId::generate(),
                 downlinks: sender,
+                child: None,
             },
             downlinks,
             settle,

@@ -58,12 +58,21 @@ impl HostInbound for Guest {
         Ok(self.inbound_at(&path)?.and_then(Json::as_i64))
     }
 
+    fn boolean(&mut self, _: Resource<GuestInbound>, path: String) -> wasmtime::Result<Option<bool>> {
+        Ok(self.inbound_at(&path)?.and_then(Json::as_bool))
+    }
+
     fn text(&mut self, _: Resource<GuestInbound>, path: String) -> wasmtime::Result<Option<String>> {
         Ok(self.inbound_at(&path)?.and_then(Json::as_str).map(str::to_owned))
     }
 
     fn length(&mut self, _: Resource<GuestInbound>, path: String) -> wasmtime::Result<u32> {
         Ok(length(self.inbound_at(&path)?))
+    }
+
+    fn keys(&mut self, _: Resource<GuestInbound>, path: String) -> wasmtime::Result<Vec<String>> {
+        let object = self.inbound_at(&path)?.and_then(Json::as_object);
+        Ok(object.map_or_else(Vec::new, |object| object.keys().cloned().collect()))
     }
 
     fn holds_objects(&mut self, _: Resource<GuestInbound>, path: String) -> wasmtime::Result<bool> {

@@ -76,12 +76,10 @@ impl StreamInstance {
     /// [`StreamError::Rejected`]: the peer is to end, the instance goes on. [`StreamError::Broken`]: the instance is lost, with every
     /// peer it had.
     pub fn handle(&mut self, peer: u32, event: &StreamEvent) -> Result<Vec<StreamAction>, StreamError> {
+        let Some(told) = event_told(event) else { return Ok(Vec::new()) };
         let limits = self.component.0.host.limits();
         allow(&mut self.store, limits.process_ms);
-        let answer = self
-            .adapter
-            .pacificsoft_plugin_protocol()
-            .call_handle(&mut self.store, peer, &event_told(event));
+        let answer = self.adapter.pacificsoft_plugin_protocol().call_handle(&mut self.store, peer, &told);
         match answer {
             Ok(Ok(actions)) => actions_checked(actions, limits.uplinks_max).map_err(StreamError::Rejected),
             Ok(Err(reason)) => Err(StreamError::Rejected(cut(reason))),
@@ -93,8 +91,9 @@ impl StreamInstance {
     }
 }
 
-fn event_told(event: &StreamEvent) -> wit::Event {
-    match event {
+/// An event in the contract's words. None: the contract has none for it.
+fn event_told(event: &StreamEvent) -> Option<wit::Event> {
+    Some(match event {
         StreamEvent::Opened { carrier, address } => wit::Event::Opened(wit::Arrival {
             carrier: match carrier {
                 Carrier::Tcp => wit::Carrier::Tcp,
@@ -117,7 +116,7 @@ fn event_told(event: &StreamEvent) -> wit::Event {
         }
         StreamEvent::Downlink(device, downlink) => wit::Event::Downlink(wit::Directive {
             device: *device,
-            downlink: told(downlink),
+            downlink: told(downlink)?,
         }),
         StreamEvent::Detached(device, ending) => wit::Event::Detached(wit::Departure {
             device: *device,
@@ -128,7 +127,7 @@ fn event_told(event: &StreamEvent) -> wit::Event {
         }),
         StreamEvent::Timer(timer) => wit::Event::Timer(*timer),
         StreamEvent::Closed => wit::Event::Closed,
-    }
+    })
 }
 
 /// Puts an answer into the platform's words.

@@ -136,6 +136,9 @@ impl Shard {
         let Some(Slot::Attached(attached)) = place else {
             return Err(format!("the adapter speaks for device {device}, which was not accepted"));
         };
+        if uplinks.iter().any(|uplink| matches!(uplink, model::Uplink::Child { .. })) {
+            return Err("the adapter speaks for devices behind another, which it is to authenticate itself".to_owned());
+        }
         let sequence = self.sequence;
         self.sequence += 1;
         attached.counts.published();

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use xtra::Mailbox;
 
 use crate::OpenError;
+use crate::limits::{Speaker, values_of};
 use crate::manager::{Sessions, Unregister};
 use crate::session::{CloseReason, SessionActor};
 
@@ -97,6 +98,7 @@ impl Attached {
             link: SessionLink {
                 id: session,
                 downlinks: down,
+                child: None,
             },
             counts: Arc::clone(&counts),
             open: true,
@@ -124,8 +126,13 @@ impl Attached {
         self.link.id
     }
 
-    /// Hands over what the device says. Waits while the device's actor is busy. What is not handed over is not settled well.
+    /// Hands over what the device says. Waits while the device's actor is busy. What is not handed over, as it is more than the device
+    /// may say, is not settled well.
     pub async fn say(&mut self, uplinks: Vec<Uplink>, receipt: Receipt) {
+        let values = uplinks.iter().map(values_of).fold(0, u32::saturating_add);
+        if self.sessions.count(Speaker::Device(self.device), values).is_err() {
+            return;
+        }
         let received_ms = self.sessions.now_ms();
         for uplink in uplinks {
             let delivery = Delivery::Uplink {

@@ -181,6 +181,9 @@ async fn the_session_answers_for_its_own_limits() {
                 (&limits["maxPayloadSize"], &limits["maxInflightMessages"]),
                 (&json!(PAYLOAD_BYTES_MAX), &json!(512))
             );
+            // Empty texts: clients lift limits of their own. Only gateways hear of those behind them.
+            let none = json!({"messages": "", "telemetryMessages": "", "telemetryDataPoints": ""});
+            assert_eq!((&limits["rateLimits"], limits.get("gatewayRateLimits")), (&none, None));
         }
         other => panic!("{other:?}"),
     }

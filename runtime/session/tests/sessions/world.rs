@@ -12,7 +12,7 @@ use model::{Clock, DeviceId, SystemClock, TenantId};
 use parking_lot::Mutex;
 use plugins::{AdapterComponent, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink};
 use serde_json::Value as Json;
-use session::{Adapters, Event, Inbound, Session, Sessions, SessionsConfig, Transport};
+use session::{Adapters, Event, Inbound, RateLimits, RegisterError, Registrar, Session, Sessions, SessionsConfig, Transport};
 use storage::{EmbeddedConfig, EmbeddedStore};
 
 /// The time of day, always.
@@ -74,6 +74,8 @@ impl LogSink for Silent {
 struct Played {
     awake: Mutex<HashMap<DeviceId, DeviceLane>>,
     unavailable: Mutex<Option<String>>,
+    gateways: Mutex<Vec<DeviceId>>,
+    named: Mutex<HashMap<String, DeviceId>>,
 }
 
 #[async_trait]
@@ -83,6 +85,21 @@ impl Devices for Played {
             return Err(RouteError::Unavailable(reason));
         }
         self.awake.lock().get(&device).cloned().ok_or(RouteError::NoDevice)
+    }
+}
+
+#[async_trait]
+impl Registrar for Played {
+    async fn is_gateway(&self, device: DeviceId) -> Result<bool, RegisterError> {
+        Ok(self.gateways.lock().contains(&device))
+    }
+
+    async fn device_behind(&self, _: DeviceId, name: &str, profile: Option<&str>) -> Result<DeviceId, RegisterError> {
+        if profile == Some("impossible") {
+            return Err(RegisterError::Invalid("no such profile can be".to_owned()));
+        }
+        let found = self.named.lock().get(name).copied();
+        found.ok_or_else(|| RegisterError::Unavailable("the store is gone".to_owned()))
     }
 }
 
@@ -96,12 +113,18 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
+        Self::with(RateLimits::default())
+    }
+
+    pub fn with(limits: RateLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
         let devices = Arc::new(Played::default());
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::new(store.clone()),
             router: Router::new(Arc::new(SinglePeer), Arc::clone(&devices) as _),
+            limits,
+            registrar: Arc::clone(&devices) as _,
             adapters: Adapters::new(adapter(), Arc::new(Silent), Arc::new(SystemClock)),
             clock: Arc::new(Standing),
             payload_bytes_max: PAYLOAD_BYTES_MAX,
@@ -126,6 +149,18 @@ impl World {
         let (sender, receiver) = lane(10_000);
         self.devices.awake.lock().insert(device, sender);
         receiver
+    }
+
+    /// A device is a gateway.
+    pub fn make_gateway(&self, device: DeviceId) {
+        self.devices.gateways.lock().push(device);
+    }
+
+    /// A device of a name, whose actor the test plays.
+    pub fn named(&self, name: &str) -> LaneReceiver<Delivery> {
+        let (device, lane) = self.device();
+        self.devices.named.lock().insert(name.to_owned(), device);
+        lane
     }
 
     /// From now on no device can be served.

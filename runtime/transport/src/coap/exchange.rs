@@ -53,6 +53,8 @@ pub(super) fn not_taken(error: PublishError) -> Response {
     match error {
         PublishError::UnknownAddress => Response::new(Code::NOT_FOUND),
         PublishError::Malformed(reason) => Response::refusal(Code::BAD_REQUEST, reason),
+        PublishError::RateExceeded(_) => Response::too_many(),
+        PublishError::TooManyDevices | PublishError::Unavailable(_) => Response::busy(),
         PublishError::Adapter(_) => Response::new(Code::INTERNAL_SERVER_ERROR),
     }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use session::{CloseReason, Event, Inbound, PublishError, Session, Transport};
+use session::{CloseReason, Event, Exceeded, Inbound, PublishError, Session, Transport};
 use tokio::time::Instant;
 
 use super::codec::{FrameCodec, FrameError};
@@ -153,8 +153,18 @@ impl<S: Stream> Connection<S> {
         let refused = match error {
             PublishError::UnknownAddress => Refused::UnknownTopic,
             PublishError::Malformed(reason) => Refused::BadPayload(reason),
+            PublishError::TooManyDevices => Refused::TooMany,
+            PublishError::RateExceeded(Exceeded::Device | Exceeded::Tenant) => {
+                return Err(Ended::ByServer(Goodbye::ImplementationSpecific));
+            }
+            // A gateway is told what it was before it is cut off.
+            PublishError::RateExceeded(_) => {
+                self.state.refused(pkid, Refused::TooMany).map_err(Ended::ByServer)?;
+                self.acknowledge();
+                return Err(Ended::ByServer(Goodbye::QuotaExceeded));
+            }
             // Not the device's fault: it sends again after it has connected again.
-            PublishError::Adapter(_) => return Err(Ended::ByServer(Goodbye::ImplementationSpecific)),
+            PublishError::Adapter(_) | PublishError::Unavailable(_) => return Err(Ended::ByServer(Goodbye::ImplementationSpecific)),
         };
         metrics::counter!("mqtt_publishes_refused_total", "reason" => refused.as_str()).increment(1);
         self.state.refused(pkid, refused).map_err(Ended::ByServer)?;

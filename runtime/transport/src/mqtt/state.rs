@@ -61,6 +61,8 @@ pub enum Refused {
     UnknownTopic,
     /// Not what belongs there; with the reason.
     BadPayload(String),
+    /// It is more than the device may do.
+    TooMany,
 }
 
 impl Refused {
@@ -69,6 +71,7 @@ impl Refused {
         match self {
             Refused::UnknownTopic => "topic",
             Refused::BadPayload(_) => "payload",
+            Refused::TooMany => "quota",
         }
     }
 }
@@ -117,6 +120,8 @@ impl ConnectionState {
             Refused::UnknownTopic => Wait::Turn(AckCode::TopicNameInvalid, None),
             // The old versions have no way to say it but to end the connection; nor has quality 0.
             Refused::BadPayload(_) if pkid.is_none() || self.version != Version::V5 => return Err(Goodbye::PayloadFormatInvalid),
+            Refused::TooMany if pkid.is_none() || self.version != Version::V5 => return Err(Goodbye::QuotaExceeded),
+            Refused::TooMany => Wait::Turn(AckCode::QuotaExceeded, None),
             Refused::BadPayload(mut reason) => {
                 reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
                 Wait::Turn(AckCode::PayloadFormatInvalid, self.explains.then(|| reason.into()))
