@@ -454,3 +454,29 @@ fn active_components_are_there_after_a_restart() {
     let (status, _) = exchange(&["-d", "{\"n\": 7}", &format!("{}/api/v1/RESTART_TOKEN/telemetry", server.http)]);
     assert_eq!((status, serving(&server.tenant(), &device)), (200, "A".to_owned()));
 }
+
+#[test]
+fn a_profile_says_what_a_tenant_may_have() {
+    let server = Server::start(Options::demo());
+    let rest = tenant(&server, "small");
+    upload(&rest, "first", &version('A', '-'));
+    let sysadmin = server.login("sysadmin@pacificsoft.org", "sysadmin");
+    let limits = json!({"type": "DEFAULT", "maxComponents": 1, "maxComponentInstances": 1, "maxComponentCpuMsPerSecond": 50});
+    let profile = sysadmin.post(
+        "/api/tenantProfile",
+        &json!({"name": "Small", "profileData": {"configuration": limits}}),
+    );
+    let tenants = sysadmin.get("/api/tenants?pageSize=10&page=0&textSearch=small");
+    let mut record = tenants["data"][0].clone();
+    record["tenantProfileId"] = profile["id"].clone();
+    sysadmin.post("/api/tenant", &record);
+    let (status, body) = rest.upload("second", &version('B', '-'));
+    assert_eq!(status, 400, "{body}");
+    assert!(message(&body).contains("there may be 1 at most"), "{body}");
+    assert_eq!(rest.get("/api/plugins/usage")["allowanceMsPerSecond"], 50);
+    // Others have what they had.
+    let demo = server.tenant();
+    upload(&demo, "first", &version('A', '-'));
+    upload(&demo, "second", &version('B', '-'));
+    assert_eq!(demo.get("/api/plugins/usage")["allowanceMsPerSecond"], Json::Null);
+}

@@ -2,7 +2,7 @@
 //!
 //! Knows neither callers nor routes.
 
-use model::entity::{Customer, Device, DeviceProfile, EntityRecord, IdRef, StoredChain, StreamListener, Tenant, User};
+use model::entity::{Customer, Device, DeviceProfile, EntityRecord, IdRef, StoredChain, StreamListener, Tenant, TenantProfile, User};
 use model::{EntityId, EntityKind, TenantId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +46,7 @@ macro_rules! entities {
 
 entities! {
     Tenant, Tenant, "Tenant", title;
+    TenantProfile, TenantProfile, "Tenant profile", name;
     Customer, Customer, "Customer", title;
     DeviceProfile, DeviceProfile, "Device profile", name;
     StreamListener, StreamListener, "Listener", name;

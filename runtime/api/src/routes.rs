@@ -17,6 +17,7 @@ mod rule_chain_check;
 mod telemetry;
 mod telemetry_read;
 mod tenant;
+mod tenant_profile;
 mod usage;
 mod user;
 
@@ -41,6 +42,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(plugin::routes())
         .merge(usage::routes())
         .merge(tenant::routes())
+        .merge(tenant_profile::routes())
         .merge(customer::routes())
         .merge(user::routes())
         .merge(relation::routes())

@@ -145,6 +145,7 @@ fn new_tenant(title: &str) -> Tenant {
         title: title.to_owned(),
         name: None,
         region: None,
+        tenant_profile_id: None,
         additional_info: None,
         version: None,
     }

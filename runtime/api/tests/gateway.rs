@@ -22,3 +22,5 @@ mod rule_chains;
 mod support;
 #[path = "gateway/telemetry.rs"]
 mod telemetry;
+#[path = "gateway/tenant_profiles.rs"]
+mod tenant_profiles;

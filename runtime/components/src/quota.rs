@@ -1,5 +1,9 @@
 //! How much of everything an owner of components may have. Pure.
 
+use std::time::Duration;
+
+use model::entity::ComponentLimits;
+
 use crate::ComponentError;
 
 /// Limits of one owner.
@@ -15,6 +19,10 @@ pub struct Quotas {
     pub total_bytes_max: u64,
     /// Instances of uploaded components at one time.
     pub instances_max: usize,
+    /// Linear memory of all of them, bytes.
+    pub memory_bytes_max: usize,
+    /// Processor time of all guests in a second; none: as much as there is.
+    pub cpu_per_second: Option<Duration>,
 }
 
 impl Default for Quotas {
@@ -25,11 +33,45 @@ impl Default for Quotas {
             component_bytes_max: 40 << 20,
             total_bytes_max: 200 << 20,
             instances_max: 500,
+            memory_bytes_max: 2 << 30,
+            cpu_per_second: None,
         }
     }
 }
 
 impl Quotas {
+    /// These, changed by what a tenant's profile says.
+    #[must_use]
+    pub fn changed_by(self, limits: &ComponentLimits) -> Quotas {
+        let count = |given: u32, own: usize| {
+            if given == 0 {
+                own
+            } else {
+                usize::try_from(given).unwrap_or(usize::MAX)
+            }
+        };
+        let bytes = |given: u64, own: usize| {
+            if given == 0 {
+                own
+            } else {
+                usize::try_from(given).unwrap_or(usize::MAX)
+            }
+        };
+        let cpu_ms = Some(limits.max_component_cpu_ms_per_second).filter(|ms| *ms > 0);
+        Quotas {
+            components_max: count(limits.max_components, self.components_max),
+            versions_max: count(limits.max_component_versions, self.versions_max),
+            component_bytes_max: bytes(limits.max_component_size_bytes, self.component_bytes_max),
+            total_bytes_max: match limits.max_component_storage_bytes {
+                0 => self.total_bytes_max,
+                given => given,
+            },
+            instances_max: count(limits.max_component_instances, self.instances_max),
+            memory_bytes_max: bytes(limits.max_component_memory_bytes, self.memory_bytes_max),
+            cpu_per_second: cpu_ms.map(Duration::from_millis).or(self.cpu_per_second),
+        }
+    }
+
     /// Whether another version fits in.
     ///
     /// # Errors
@@ -56,6 +98,23 @@ impl Quotas {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_profile_changes_what_it_names() {
+        let limits = ComponentLimits {
+            max_components: 3,
+            max_component_cpu_ms_per_second: 250,
+            ..ComponentLimits::default()
+        };
+        let own = Quotas::default();
+        let wanted = Quotas {
+            components_max: 3,
+            cpu_per_second: Some(Duration::from_millis(250)),
+            ..own
+        };
+        assert_eq!(own.changed_by(&limits), wanted);
+        assert_eq!(own.changed_by(&ComponentLimits::default()), own);
+    }
 
     #[test]
     fn limits_are_named_when_they_are_reached() {

@@ -1,11 +1,12 @@
 //! The service: what is kept, what is at work, and how the one becomes the other.
 //!
-//! [`upload`] admits and keeps versions; [`activate`] switches what is at work; [`inspect`] answers questions; `journal` records every
-//! change as an event of the owner.
+//! [`upload`] admits and keeps versions; [`activate`] switches what is at work; [`inspect`] answers questions; [`limits`] reads what a tenant may
+//! have; `journal` records every change as an event of the owner.
 
 pub mod activate;
 pub mod inspect;
 mod journal;
+pub mod limits;
 mod stopped;
 pub mod upload;
 
@@ -42,7 +43,7 @@ pub struct ComponentsConfig {
     pub compiler: Arc<dyn Compiler>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// How much an owner may have.
+    /// How much an owner may have, if its profile does not say.
     pub quotas: Quotas,
     /// When a version is stopped.
     pub policy: Policy,
@@ -126,11 +127,6 @@ impl Components {
         &self.0.shipped
     }
 
-    /// How much an owner may have.
-    pub fn quotas(&self) -> &Quotas {
-        &self.0.quotas
-    }
-
     /// The node types of a tenant. Loads its components at the first use; then it is a look-up.
     ///
     /// # Errors
@@ -173,7 +169,9 @@ impl Components {
             TenantId::SYSTEM => Vec::new(),
             _ => Box::pin(self.set_in_turn(TenantId::SYSTEM)).await?.own.clone(),
         };
-        let places = Places::new(self.0.quotas.instances_max);
+        let quotas = self.quotas(tenant).await?;
+        let places = Places::new(quotas.instances_max);
+        places.limit(quotas.instances_max, quotas.memory_bytes_max);
         let watch: Arc<dyn Watch> = self.0.watcher.clone();
         let mut own = Vec::new();
         for record in self.0.store.components(tenant).await? {

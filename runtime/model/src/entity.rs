@@ -10,6 +10,7 @@ pub mod listener;
 pub mod reference;
 pub mod relation;
 pub mod rule_chain;
+pub mod tenant_profile;
 pub mod user;
 
 pub use alarm::{Alarm, Severity};
@@ -20,6 +21,7 @@ pub use listener::{Carrier, StreamListener};
 pub use reference::IdRef;
 pub use relation::{Direction, Relation, RelationGroup};
 pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, RuleNode, StoredChain};
+pub use tenant_profile::{ComponentLimits, TenantProfile};
 pub use user::{Authority, Customer, Tenant, User};
 
 use crate::EntityId;

@@ -26,11 +26,13 @@ pub trait Watch: Send + Sync + 'static {
     fn faulted(&self, release: &Release, fault: &str);
 }
 
-/// Instances that a tenant may have of uploaded components, over all of them.
+/// Instances that a tenant may have of uploaded components, over all of them, and their memory.
 #[derive(Debug)]
 pub struct Places {
     taken: AtomicUsize,
-    max: usize,
+    max: AtomicUsize,
+    memory_bytes: AtomicUsize,
+    memory_bytes_max: AtomicUsize,
 }
 
 impl Places {
@@ -38,8 +40,35 @@ impl Places {
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Places {
             taken: AtomicUsize::new(0),
-            max,
+            max: AtomicUsize::new(max),
+            memory_bytes: AtomicUsize::new(0),
+            memory_bytes_max: AtomicUsize::new(usize::MAX),
         })
+    }
+
+    /// Changes how many there may be, and how much linear memory they may have together. Instances that are there stay; a new one is
+    /// refused while there is as much of either as there may be.
+    pub fn limit(&self, max: usize, memory_bytes_max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+        self.memory_bytes_max.store(memory_bytes_max, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> Result<(), String> {
+        let (bytes, bytes_max) = (
+            self.memory_bytes.load(Ordering::Relaxed),
+            self.memory_bytes_max.load(Ordering::Relaxed),
+        );
+        if bytes >= bytes_max {
+            return Err(format!(
+                "instances of the tenant's uploaded components have {bytes} bytes of memory, and may have {bytes_max}"
+            ));
+        }
+        let max = self.max.load(Ordering::Relaxed);
+        let more = |taken: usize| (taken < max).then_some(taken + 1);
+        let taken = self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken
+            .map(drop)
+            .map_err(|_| format!("the tenant has the {max} instances of uploaded components that it may have"))
     }
 }
 
@@ -149,15 +178,9 @@ impl Release {
     /// A place for an instance.
     ///
     /// # Errors
-    /// Text, when the tenant has as many instances as it may.
+    /// Text, when the tenant has as many instances as it may, or as much memory.
     pub fn place(self: &Arc<Self>) -> Result<Place, String> {
-        let max = self.places.max;
-        let more = |taken: usize| (taken < max).then_some(taken + 1);
-        if self.places.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_err() {
-            return Err(format!(
-                "the tenant has the {max} instances of uploaded components that it may have"
-            ));
-        }
+        self.places.take()?;
         self.instances.fetch_add(1, Ordering::Relaxed);
         Ok(Place {
             release: Arc::clone(self),
@@ -202,8 +225,10 @@ impl Place {
 
     fn remember(&mut self, memory_bytes: usize) {
         let before = std::mem::replace(&mut self.memory_bytes, memory_bytes);
-        self.release.memory_bytes.fetch_add(memory_bytes, Ordering::Relaxed);
-        self.release.memory_bytes.fetch_sub(before, Ordering::Relaxed);
+        for total in [&self.release.memory_bytes, &self.release.places.memory_bytes] {
+            total.fetch_add(memory_bytes, Ordering::Relaxed);
+            total.fetch_sub(before, Ordering::Relaxed);
+        }
     }
 }
 
@@ -236,6 +261,10 @@ mod tests {
         first.remember(100);
         let second = two.place().expect("free");
         assert!(one.place().is_err_and(|reason| reason.contains("the 2 instances")));
+        places.limit(3, 100);
+        assert!(one.place().is_err_and(|reason| reason.contains("100 bytes of memory")));
+        places.limit(3, 101);
+        drop(one.place().expect("room for one more"));
         assert_eq!((one.state().instances, one.state().memory_bytes), (1, 100));
         drop(first);
         assert_eq!((one.state().instances, one.state().memory_bytes), (0, 0));

@@ -54,8 +54,11 @@ impl Meter {
         meter
     }
 
-    /// Changes the allowance.
+    /// Changes the allowance. The one it has already stays as far as it is spent.
     pub fn allow(&mut self, allowance: Option<Duration>, now: Duration) {
+        if allowance == self.allowance.as_ref().map(|present| present.per_second) {
+            return;
+        }
         self.allowance = allowance.map(|per_second| Allowance {
             per_second,
             left_ns: nanos(per_second),

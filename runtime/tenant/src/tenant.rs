@@ -167,6 +167,8 @@ impl TenantActor {
     /// Starts, replaces and drops chains so that what runs is what is stored, then publishes the entrances.
     async fn reload(&mut self) -> Result<(), StorageError> {
         let catalog = self.around.components.catalog(self.tenant).await?;
+        let quotas = self.around.components.quotas(self.tenant).await?;
+        self.around.nodes.shares.of(self.tenant).allow(quotas.cpu_per_second);
         let stored = self.stored_chains().await?;
         let mut root = None;
         let mut seen = Vec::with_capacity(stored.len());

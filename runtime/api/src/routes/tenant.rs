@@ -8,6 +8,7 @@ use model::{EntityKind, Page, TenantId};
 use storage::{EntityFilter, StorageError};
 use uuid::Uuid;
 
+use super::tenant_profile::{check_named, tenant_limits_changed};
 use crate::ApiError;
 use crate::extract::{Body, Paging, PathOf, Principal, SysAdmin};
 use crate::record::{self, check_name};
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Router<ApiState> {
 
 async fn save(State(api): State<ApiState>, _: SysAdmin, Body(mut tenant): Body<Tenant>) -> Result<Json<Tenant>, ApiError> {
     check_name("Tenant", "title", &tenant.title)?;
+    check_named(&api, &tenant).await?;
     api.clone()
         .finish("save tenant", async move {
             match record::given_id::<Tenant>(tenant.id)? {
@@ -48,6 +50,7 @@ async fn save(State(api): State<ApiState>, _: SysAdmin, Body(mut tenant): Body<T
                     tenant.name = Some(tenant.title.clone());
                     let saved = record::save(&*api.store, TenantId::SYSTEM, id, base, &mut tenant).await;
                     saved.map_err(|error| ApiError::saving("Tenant", error))?;
+                    tenant_limits_changed(&api, TenantId(id)).await?;
                 }
             }
             Ok(Json(tenant))

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::journal::Change;
 use super::{Components, Owner};
 use crate::admit::{admit, blocking};
-use crate::{ComponentError, Facts};
+use crate::{ComponentError, Facts, Quotas};
 
 /// Characters of a name at most.
 const NAME_LEN_MAX: usize = 64;
@@ -41,14 +41,15 @@ impl Components {
         let hashed = Arc::clone(&bytes);
         let digest = blocking(move || Digest(Sha256::digest(&hashed).into())).await?;
         let stored = self.0.store.component_versions(owner.tenant, &name).await?;
+        let quotas = self.quotas(owner.tenant).await?;
         let known = stored.iter().find(|version| version.digest == digest).cloned();
         if known.is_none() {
-            self.check_quotas(owner, record.is_none(), bytes.len() as u64).await?;
+            self.check_quotas(owner, &quotas, record.is_none(), bytes.len() as u64).await?;
         }
         let version = match &known {
             Some(version) => version.clone(),
             None => {
-                let bytes_max = self.0.quotas.component_bytes_max;
+                let bytes_max = quotas.component_bytes_max;
                 let facts = admit(&self.0.host, &*self.0.compiler, Arc::clone(&bytes), bytes_max).await?;
                 self.new_version(digest, bytes.len() as u64, &facts)?
             }
@@ -59,7 +60,7 @@ impl Components {
                 .store
                 .add_component_version(owner.tenant, &name, version.clone(), bytes)
                 .await?;
-            self.make_room(&record, stored).await?;
+            self.make_room(&record, stored, quotas.versions_max).await?;
             let text = format!("{} bytes", version.bytes);
             self.note(Change::Uploaded, owner.tenant, &name, Some(digest), &owner.by, &text)
                 .await;
@@ -76,14 +77,14 @@ impl Components {
         })
     }
 
-    async fn check_quotas(&self, owner: &Owner, is_new: bool, more_bytes: u64) -> Result<(), ComponentError> {
+    async fn check_quotas(&self, owner: &Owner, quotas: &Quotas, is_new: bool, more_bytes: u64) -> Result<(), ComponentError> {
         let components = self.0.store.components(owner.tenant).await?;
         let mut stored_bytes = 0u64;
         for component in &components {
             let versions = self.0.store.component_versions(owner.tenant, &component.name).await?;
             stored_bytes += versions.iter().map(|version| version.bytes).sum::<u64>();
         }
-        self.0.quotas.check(components.len(), is_new, stored_bytes, more_bytes)
+        quotas.check(components.len(), is_new, stored_bytes, more_bytes)
     }
 
     async fn keep_record(
@@ -115,8 +116,8 @@ impl Components {
     }
 
     /// Removes the oldest versions beyond the limit, but none that serves or that a roll-back returns to. `before` is without the newest.
-    async fn make_room(&self, record: &ComponentRecord, before: Vec<ComponentVersion>) -> Result<(), ComponentError> {
-        let keep = self.0.quotas.versions_max.saturating_sub(1);
+    async fn make_room(&self, record: &ComponentRecord, before: Vec<ComponentVersion>, versions_max: usize) -> Result<(), ComponentError> {
+        let keep = versions_max.saturating_sub(1);
         for old in before.into_iter().skip(keep) {
             if record.active != Some(old.digest) && record.previous != Some(old.digest) {
                 self.0

@@ -35,6 +35,9 @@ pub struct Tenant {
     /// Always `Global`.
     #[serde(default)]
     pub region: Option<String>,
+    /// What it may have; none: as the default profile says.
+    #[serde(default)]
+    pub tenant_profile_id: Option<IdRef>,
     /// Free data.
     #[serde(default)]
     pub additional_info: Option<Json>,
