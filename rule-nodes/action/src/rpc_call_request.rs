@@ -32,7 +32,7 @@ impl RuleNode for RpcCallRequest {
             title: "rpc call request",
             family: "ACTION",
             description: "Sends the request in the message's data to the originator, a device; its reply becomes the data.",
-            details: "Data: method, params. Metadata oneway=true does not wait for a reply.",
+            details: "Data: method, params, additionalInfo. Metadata: oneway=true does not wait for a reply; persistent=true keeps the request until the device has it, and sends it again as often as retries says; expirationTime (milliseconds since 1970-01-01 UTC) goes before the configured timeout; requestUUID names the request.",
             icon: "call_made",
             configuration_schema: r#"{"type":"object","properties":{"timeoutInSeconds":{"type":"integer","minimum":1,"maximum":86400}}}"#,
             default_configuration: r#"{"timeoutInSeconds":60}"#,
@@ -60,15 +60,28 @@ impl RuleNode for RpcCallRequest {
             Some(_) => Content::Payload("params".to_owned()),
             None => Content::Json("{}".to_owned()),
         };
-        let oneway = message.metadata("oneway").is_some_and(|text| text == "true");
+        let is_true = |key: &str| message.metadata(key).is_some_and(|text| text == "true");
+        let filled = |key: &str| message.metadata(key).filter(|text| !text.is_empty());
         Ok(Outcome::Effect(Effect::SendRpc(SendRpc {
             device: None,
             method,
             params,
             timeout_ms: self.timeout_ms,
-            oneway,
+            oneway: is_true("oneway"),
+            request_id: filled("requestUUID"),
+            expires_at: whole(filled("expirationTime"), "expirationTime")?,
+            persistent: is_true("persistent"),
+            retries: whole(filled("retries"), "retries")?,
+            additional_info: message
+                .json("additionalInfo")
+                .map(|_| Content::Payload("additionalInfo".to_owned())),
         })))
     }
+}
+
+fn whole<T: std::str::FromStr>(text: Option<String>, key: &str) -> Result<Option<T>, String> {
+    let parse = |text: String| text.parse().map_err(|_| format!("metadata {key} is no number: {text:?}"));
+    text.map(parse).transpose()
 }
 
 #[cfg(test)]
@@ -87,6 +100,23 @@ mod tests {
         };
         assert_eq!((rpc.method.as_str(), rpc.timeout_ms, rpc.oneway), ("on", 5000, true));
         assert_eq!(rpc.params, Content::Payload("params".to_owned()));
+        assert_eq!(
+            (rpc.request_id, rpc.expires_at, rpc.persistent, rpc.retries),
+            (None, None, false, None)
+        );
+        let kept = message
+            .with("requestUUID", "u")
+            .with("expirationTime", "99")
+            .with("persistent", "true")
+            .with("retries", "3");
+        let Effect::SendRpc(rpc) = effect(node.process(&kept.message())) else {
+            panic!("a request")
+        };
+        assert_eq!(
+            (rpc.request_id.as_deref(), rpc.expires_at, rpc.persistent, rpc.retries),
+            (Some("u"), Some(99), true, Some(3))
+        );
+        assert!(node.process(&kept.with("retries", "many").message()).is_err());
         assert!(node.process(&TestMessage::telemetry("{}").message()).is_err());
         assert!(RpcCallRequest::open(r#"{"timeoutInSeconds": 0}"#).is_err());
     }

@@ -12,6 +12,8 @@ mod listener;
 mod plugin;
 mod plugin_upload;
 mod relation;
+mod rpc;
+mod rpc_kept;
 mod rule_chain;
 mod rule_chain_check;
 mod telemetry;
@@ -37,6 +39,8 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(telemetry::routes())
         .merge(telemetry_read::routes())
         .merge(alarm::routes())
+        .merge(rpc::routes())
+        .merge(rpc_kept::routes())
         .merge(rule_chain::routes())
         .merge(component::routes())
         .merge(plugin::routes())

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use actor::Lane;
-use model::{DeviceId, Downlink, Uplink};
+use model::entity::Rpc;
+use model::{DeviceId, Downlink, DownlinkKinds, MessageKind, Metadata, Payload, Uplink};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::Receipt;
@@ -36,6 +38,10 @@ pub struct SessionLink {
     pub downlinks: Lane<Downlink>,
     /// The name under which the session, a gateway's, knows the device. None: the session is the device's own.
     pub child: Option<Arc<str>>,
+    /// What the device wants to be told through this session. Answers to what it asks are told anyway.
+    pub kinds: DownlinkKinds,
+    /// It takes one downlink and no more: it is an exchange that ends with it.
+    pub once: bool,
 }
 
 impl SessionLink {
@@ -64,7 +70,7 @@ pub struct Untold;
 /// What a session tells a device's actor.
 #[derive(Debug)]
 pub enum Delivery {
-    /// The session is there, and can take downlinks.
+    /// The session is there, and can take downlinks; or it is still there, and takes others than before.
     Connected(SessionLink),
     /// The session is gone.
     Disconnected(SessionId),
@@ -79,8 +85,20 @@ pub enum Delivery {
         /// Settled when every effect of the uplink is durable.
         receipt: Receipt,
     },
-    /// Something for the device, from the server's side. Answered when a session took it, or none could.
+    /// The device is there, and says nothing else; milliseconds since 1970-01-01 UTC.
+    Heard(i64),
+    /// The device has got the request with this number, through this session.
+    Delivered(SessionId, u32),
+    /// A request to the device, by a node of a rule chain.
     Rpc(RpcRequest),
+    /// A request to the device, by somebody outside: its rule chain decides what becomes of it.
+    Call(Call),
+    /// News about the device for its rule chain. Nobody waits for what it makes of them.
+    Notice(Notice),
+    /// Answers a request of the device.
+    Answer(Answer),
+    /// Removes a request that is kept. Answers when that is durable.
+    Remove(Box<Rpc>, oneshot::Sender<Result<(), RpcError>>),
     /// News for the device, such as changed shared attributes: told to its sessions, if there are any.
     Push(Downlink),
 }
@@ -88,16 +106,69 @@ pub enum Delivery {
 /// A request to a device.
 #[derive(Debug)]
 pub struct RpcRequest {
+    /// By which it is known outside.
+    pub id: Uuid,
     /// What is wanted.
-    pub method: std::sync::Arc<str>,
+    pub method: Arc<str>,
     /// Any JSON.
-    pub params: model::Payload,
-    /// How long to wait for the reply.
-    pub timeout_ms: u32,
+    pub params: Payload,
+    /// When it is given up, milliseconds since 1970-01-01 UTC. Until then it waits for a session that takes it, and for the reply.
+    pub expires_ms: i64,
     /// Done when a session took it.
     pub oneway: bool,
+    /// Keep it over restarts until the device has it. The answer says that it is kept, and comes when that is durable.
+    pub keep: Option<Keep>,
     /// The answer's way back.
-    pub reply: tokio::sync::oneshot::Sender<Result<Option<model::Payload>, RpcError>>,
+    pub reply: RpcReply,
+}
+
+/// How a request is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    /// How often it may be sent again.
+    pub retries: u32,
+    /// Whatever the caller adds, any JSON.
+    pub additional_info: Option<Payload>,
+}
+
+/// The way back of the answer to a request: the reply, or nothing for a request that wants none.
+pub type RpcReply = oneshot::Sender<Result<Option<Payload>, RpcError>>;
+
+/// A request to a device that enters its rule chain as a message.
+#[derive(Debug)]
+pub struct Call {
+    /// By which whoever performs it names it.
+    pub id: Uuid,
+    /// What the message says beside the device's own names.
+    pub metadata: Metadata,
+    /// `{"method": …, "params": …}`
+    pub payload: Payload,
+    /// The answer's way back.
+    pub reply: RpcReply,
+}
+
+/// A message about a device, but for what its actor knows.
+#[derive(Debug)]
+pub struct Notice {
+    /// The message's type.
+    pub kind: MessageKind,
+    /// What the message says beside the device's own names.
+    pub metadata: Metadata,
+    /// Any JSON.
+    pub payload: Payload,
+}
+
+/// The answer to a request of a device.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which session asked.
+    pub session: SessionId,
+    /// The number the device gave its request.
+    pub id: u32,
+    /// Any JSON.
+    pub payload: Payload,
+    /// Whether the device was told, or why not.
+    pub told: oneshot::Sender<Result<(), RpcError>>,
 }
 
 /// Why a request to a device was not answered.
@@ -112,6 +183,15 @@ pub enum RpcError {
     /// Too many requests wait for this device.
     #[error("too many requests wait for the device")]
     TooMany,
+    /// The tenant has no rule chain that could take it.
+    #[error("the tenant has no rule chain for it")]
+    NoRoute,
+    /// It could not be kept.
+    #[error("the request could not be stored")]
+    NotKept,
+    /// A device's request that is answered already, or given up.
+    #[error("the device does not wait for this answer")]
+    NotAsked,
     /// The device's actor stopped.
     #[error("the device is being moved")]
     Moved,
@@ -130,7 +210,13 @@ impl Delivery {
             Delivery::Connected(_) => "connected",
             Delivery::Disconnected(_) => "disconnected",
             Delivery::Uplink { .. } => "uplink",
+            Delivery::Heard(_) => "heard",
+            Delivery::Delivered(..) => "delivered",
             Delivery::Rpc(_) => "rpc",
+            Delivery::Call(_) => "call",
+            Delivery::Notice(_) => "notice",
+            Delivery::Answer(_) => "answer",
+            Delivery::Remove(..) => "remove",
             Delivery::Push(_) => "push",
         };
         format!("{what} of {device:?}")

@@ -15,7 +15,9 @@ pub mod receipt;
 pub mod ring;
 pub mod router;
 
-pub use delivery::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane, RpcError, RpcRequest, SessionId, SessionLink, Untold};
+pub use delivery::{
+    Answer, Call, DEVICE_LANE_CAPACITY, Delivery, DeviceLane, Keep, Notice, RpcError, RpcReply, RpcRequest, SessionId, SessionLink, Untold,
+};
 pub use receipt::{Receipt, SettleError, Settled};
 pub use ring::{Epoch, Owner, PeerId, Ring, SinglePeer};
 pub use router::{Devices, RouteError, Router};

@@ -1,25 +1,31 @@
 //! The actor of a device.
 
+mod presence;
+mod rpc;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::actor::{LaneReceiver, Observe};
-use cluster::{Delivery, Receipt, RpcError, RpcRequest, SettleError};
+use cluster::{Delivery, Notice, Receipt, RpcReply, SessionLink, SettleError};
+use effects::Calls;
 use model::{AttributeScope, Clock, DeviceId, Downlink, Message, MessageKind, Metadata, Payload, Reading, Uplink};
 use rules::{ChainInput, ChainLane};
 use serde::Serialize;
 use storage::Store;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 use xtra::{Actor, Context, Handler, Mailbox};
 
+use crate::DeviceError;
+use crate::presence::Presence;
 use crate::profile::{Chains, DeviceFacts, load_facts};
-use crate::state::{Pending, State, Unsent};
+use crate::questions::Questions;
+use crate::requests::Requests;
+use crate::sessions::Sessions;
+use crate::wakeups::Wakeups;
 
 /// Deliveries taken at one turn.
 const BATCH_MAX: usize = 64;
-
-type Reply = oneshot::Sender<Result<Option<Payload>, RpcError>>;
 
 /// What device actors work with.
 #[derive(Clone)]
@@ -28,10 +34,16 @@ pub struct Surroundings {
     pub store: Arc<dyn Store>,
     /// Where messages go.
     pub chains: Arc<dyn Chains>,
+    /// Who waits outside for answers of devices.
+    pub calls: Calls,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// An actor without sessions and messages for this long goes to sleep.
     pub idle_timeout: Duration,
+    /// Wakes actors that sleep.
+    pub wakeups: Wakeups,
+    /// When the server started, milliseconds since 1970-01-01 UTC; none: presence is not kept.
+    pub presence_since_ms: Option<i64>,
 }
 
 /// The device's record has changed: read it again.
@@ -46,7 +58,7 @@ pub struct DeviceState {
     pub name: String,
     /// Sessions there are.
     pub sessions: usize,
-    /// Requests waiting for the device's answer.
+    /// Requests to the device that are not over.
     pub pending_requests: usize,
     /// Uplinks since the actor woke up.
     pub uplinks: u64,
@@ -59,8 +71,14 @@ pub struct DeviceActor {
     device: DeviceId,
     facts: DeviceFacts,
     around: Surroundings,
-    state: State<Reply>,
+    sessions: Sessions,
+    requests: Requests<RpcReply>,
+    questions: Questions,
+    presence: Option<Presence>,
+    /// Whether the device is thought of after a restart.
+    has_reminder: bool,
     uplinks: u64,
+    last_activity_ms: i64,
     /// Entrance of the chain, kept until it closes or the facts change.
     entrance: Option<ChainLane>,
 }
@@ -74,7 +92,15 @@ impl Handler<Refresh> for DeviceActor {
     type Return = ();
     async fn handle(&mut self, _: Refresh, _: &mut Context<Self>) {
         match load_facts(&*self.around.store, self.device).await {
-            Ok(facts) => self.facts = facts,
+            Ok(facts) => {
+                self.facts = facts;
+                self.read_timeout().await;
+            }
+            // What is written of it from now on would stay for ever.
+            Err(DeviceError::NotFound) => {
+                (self.presence, self.has_reminder) = (None, false);
+                self.requests.forget_kept();
+            }
             Err(error) => tracing::warn!(device = %self.device, %error, "the device's record was not read again"),
         }
         self.entrance = None;
@@ -86,10 +112,10 @@ impl Handler<Observe> for DeviceActor {
     async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> DeviceState {
         DeviceState {
             name: self.facts.name.to_string(),
-            sessions: self.state.sessions(),
-            pending_requests: self.state.pending(),
+            sessions: self.sessions.len(),
+            pending_requests: self.requests.len(),
             uplinks: self.uplinks,
-            last_activity_ms: self.state.last_activity_ms,
+            last_activity_ms: self.last_activity_ms,
         }
     }
 }
@@ -101,14 +127,20 @@ impl DeviceActor {
             device,
             facts,
             around,
-            state: State::default(),
+            sessions: Sessions::default(),
+            requests: Requests::default(),
+            questions: Questions::default(),
+            presence: None,
+            has_reminder: false,
             uplinks: 0,
+            last_activity_ms: 0,
             entrance: None,
         }
     }
 
     /// Lives until it has been idle for the idle timeout. What was in the lane by then is done.
     pub async fn run(&mut self, lane: &mut LaneReceiver<Delivery>, mailbox: &Mailbox<DeviceActor>) {
+        self.remember().await;
         let mut batch = Vec::new();
         let mut control = std::pin::pin!(mailbox.next());
         // A mailbox that nobody can reach any more is always ready: listened to further, it would starve the lane.
@@ -126,6 +158,7 @@ impl DeviceActor {
                 }
                 taken = lane.recv_batch(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
+                        self.fall_asleep().await;
                         return;
                     }
                     for delivery in batch.drain(..) {
@@ -133,7 +166,7 @@ impl DeviceActor {
                     }
                 }
                 () = tokio::time::sleep(pause) => {
-                    if self.time_passed() {
+                    if self.time_passed().await {
                         lane.close();
                     }
                 }
@@ -143,29 +176,77 @@ impl DeviceActor {
 
     /// How long the actor may wait without looking at the clock.
     fn pause(&self) -> Duration {
-        match self.state.next_deadline_ms() {
-            None => self.around.idle_timeout,
-            Some(deadline) => Duration::from_millis(u64::try_from(deadline - self.around.clock.now_ms()).unwrap_or(0)),
-        }
+        let deadlines = [
+            self.requests.next_deadline_ms(),
+            self.questions.next_deadline_ms(),
+            self.send_again_ms(),
+            self.presence.as_ref().and_then(Presence::deadline_ms),
+        ];
+        let idle_timeout = self.around.idle_timeout;
+        deadlines.into_iter().flatten().min().map_or(idle_timeout, |deadline| {
+            let left_ms = deadline.saturating_sub(self.now_ms());
+            Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)).min(idle_timeout)
+        })
     }
 
-    /// Gives up requests; whether the actor is idle.
-    fn time_passed(&mut self) -> bool {
-        for reply in self.state.expired(self.around.clock.now_ms()) {
-            let _ = reply.send(Err(RpcError::Timeout));
-        }
-        self.state.is_idle()
+    /// Reads what was known of the device when it was last awake.
+    async fn remember(&mut self) {
+        self.around.wakeups.forget(self.device);
+        self.remember_requests().await;
+        self.remember_presence().await;
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.around.clock.now_ms()
+    }
+
+    /// Gives up requests, in both directions, and looks whether the device is still there; whether the actor is idle. What is only kept
+    /// is in the store.
+    async fn time_passed(&mut self) -> bool {
+        let now_ms = self.now_ms();
+        self.give_up_questions(now_ms);
+        self.look_at_presence(now_ms).await;
+        self.send_requests().await;
+        self.sessions.is_empty() && !self.requests.is_waited_for() && self.questions.is_empty()
     }
 
     async fn deliver(&mut self, delivery: Delivery) {
         match delivery {
-            Delivery::Connected(session) => self.state.connected(session),
-            Delivery::Disconnected(session) => self.state.disconnected(session),
-            Delivery::Rpc(request) => self.rpc(request),
-            Delivery::Push(news) => {
-                // A device that is away asks for its attributes when it returns.
-                let _ = self.state.tell(news);
+            Delivery::Connected(session) => {
+                if self.sessions.connected(session) {
+                    self.connected().await;
+                }
+                self.send_requests().await;
             }
+            Delivery::Disconnected(session) => {
+                if self.sessions.disconnected(session) {
+                    self.disconnected().await;
+                }
+                let commands = self.requests.session_gone(session);
+                self.carry_out(commands).await;
+                self.send_requests().await;
+            }
+            Delivery::Delivered(session, number) => {
+                let commands = self.requests.delivered(session, number);
+                self.carry_out(commands).await;
+                self.send_requests().await;
+            }
+            Delivery::Heard(now_ms) => self.said_something(now_ms).await,
+            Delivery::Rpc(request) => self.request(request).await,
+            Delivery::Call(call) => self.call(call).await,
+            Delivery::Notice(Notice {
+                kind,
+                mut metadata,
+                payload,
+            }) => {
+                self.name_in(&mut metadata);
+                let now_ms = self.now_ms();
+                self.enter_chain(kind, metadata, payload, now_ms, Receipt::unclaimed()).await;
+            }
+            Delivery::Answer(answer) => self.answer(answer),
+            Delivery::Remove(rpc, done) => self.remove(*rpc, done).await,
+            // A device that is away asks for its attributes when it returns.
+            Delivery::Push(news) => self.sessions.tell(&news),
             Delivery::Uplink {
                 session,
                 uplink,
@@ -173,13 +254,14 @@ impl DeviceActor {
                 receipt,
             } => {
                 self.uplinks += 1;
-                self.state.last_activity_ms = received_ms;
+                self.last_activity_ms = received_ms;
+                self.said_something(received_ms).await;
                 self.uplink(session, uplink, received_ms, receipt).await;
             }
         }
     }
 
-    async fn uplink(&mut self, session: cluster::SessionLink, uplink: Uplink, received_ms: i64, receipt: Receipt) {
+    async fn uplink(&mut self, session: SessionLink, uplink: Uplink, received_ms: i64, receipt: Receipt) {
         match uplink {
             // A session has taken these apart.
             Uplink::Child { .. } => receipt.fail(SettleError::NotDurable),
@@ -195,18 +277,10 @@ impl DeviceActor {
                 self.enter_chain(MessageKind::PostAttributes, metadata, values, received_ms, receipt)
                     .await;
             }
-            Uplink::RpcCall { id, method, params } => {
-                let mut metadata = self.metadata(2);
-                metadata.insert("requestId", id.to_string());
-                metadata.insert("sessionId", session.id.0.to_string());
-                let payload = Payload::new(serde_json::json!({ "method": &*method, "params": params.json() }));
-                self.enter_chain(MessageKind::ToServerRpc, metadata, payload, received_ms, receipt)
-                    .await;
-            }
+            Uplink::RpcCall { id, method, params } => self.question(session, id, &method, &params, received_ms, receipt).await,
             Uplink::RpcReply { id, payload } => {
-                if let Some(reply) = self.state.replied(id) {
-                    let _ = reply.send(Ok(Some(payload)));
-                }
+                let commands = self.requests.replied(id, payload);
+                self.carry_out(commands).await;
                 receipt.done();
             }
             Uplink::AttributeRequest {
@@ -251,12 +325,18 @@ impl DeviceActor {
 
     fn metadata(&self, room: usize) -> Metadata {
         let mut metadata = Metadata::with_capacity(2 + room);
-        metadata.insert("deviceName", Arc::clone(&self.facts.name));
-        metadata.insert("deviceType", Arc::clone(&self.facts.device_type));
+        self.name_in(&mut metadata);
         metadata
     }
 
-    async fn enter_chain(&mut self, kind: MessageKind, metadata: Metadata, payload: Payload, ts_ms: i64, receipt: Receipt) {
+    /// What the metadata of all messages about the device say.
+    fn name_in(&self, metadata: &mut Metadata) {
+        metadata.insert("deviceName", Arc::clone(&self.facts.name));
+        metadata.insert("deviceType", Arc::clone(&self.facts.device_type));
+    }
+
+    /// Sends a message to the device's chain. Whether there is one.
+    async fn enter_chain(&mut self, kind: MessageKind, metadata: Metadata, payload: Payload, ts_ms: i64, receipt: Receipt) -> bool {
         let message = Message {
             id: Uuid::now_v7(),
             kind,
@@ -277,36 +357,11 @@ impl DeviceActor {
             }
             let Some(entrance) = &self.entrance else { break };
             match entrance.send(input).await {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(closed) => input = closed.0,
             }
         }
         input.receipt.fail(SettleError::NoRoute);
-    }
-
-    fn rpc(&mut self, request: RpcRequest) {
-        let RpcRequest {
-            method,
-            params,
-            timeout_ms,
-            oneway,
-            reply,
-        } = request;
-        if oneway {
-            let sent = self.state.request(method, params, None);
-            let _ = reply.send(sent.map(|_| None).map_err(|(unsent, _)| rpc_error(unsent)));
-            return;
-        }
-        let deadline_ms = self.around.clock.now_ms().saturating_add(i64::from(timeout_ms));
-        if let Err((unsent, Some(Pending { reply, .. }))) = self.state.request(method, params, Some(Pending { deadline_ms, reply })) {
-            let _ = reply.send(Err(rpc_error(unsent)));
-        }
-    }
-}
-
-fn rpc_error(unsent: Unsent) -> RpcError {
-    match unsent {
-        Unsent::NotConnected => RpcError::NotConnected,
-        Unsent::TooMany => RpcError::TooMany,
+        false
     }
 }

@@ -1,16 +1,22 @@
 //! Device actors: everything a device says or is told passes one actor on its owner, in order.
 //!
-//! 1. [`state`] – pure: sessions, presence, requests that wait for an answer,
+//! 1. [`sessions`], [`requests`], [`questions`] – pure: who is connected, what is asked of the device, what the device asks;
+//!    [`presence`] – pure: whether it is there,
 //! 2. [`actor`] – the actor: builds rule messages, answers attribute requests, keeps time,
-//! 3. [`registry`] – one actor for a device, started at the first message, asleep again when idle.
+//! 3. [`wakeups`] – when devices that sleep have something to do,
+//! 4. [`registry`] – one actor for a device, started at the first message, asleep again when idle.
 //!
 //! This crate knows no protocol; chains reach it through the port [`Chains`].
 
 pub mod actor;
 pub mod error;
+pub mod presence;
 pub mod profile;
+pub mod questions;
 pub mod registry;
-pub mod state;
+pub mod requests;
+pub mod sessions;
+pub mod wakeups;
 
 pub use actor::{DeviceActor, DeviceState, Refresh};
 pub use error::DeviceError;

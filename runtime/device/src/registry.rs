@@ -11,6 +11,7 @@ use ::actor::{Control, LaneReceiver, Life, lane};
 use cluster::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use effects::Calls;
 use model::{Clock, DeviceId};
 use storage::Store;
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ use xtra::Mailbox;
 use crate::DeviceError;
 use crate::actor::{DeviceActor, Refresh, Surroundings};
 use crate::profile::{Chains, load_facts};
+use crate::wakeups::Wakeups;
 
 /// Limits of a registry.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct RegistryConfig {
     pub idle_timeout: Duration,
     /// Actors awake at most.
     pub actors_max: usize,
+    /// Whether is kept which devices are active, and told to their chains.
+    pub keeps_presence: bool,
 }
 
 impl Default for RegistryConfig {
@@ -34,6 +38,7 @@ impl Default for RegistryConfig {
         RegistryConfig {
             idle_timeout: Duration::from_secs(60),
             actors_max: 1_000_000,
+            keeps_presence: true,
         }
     }
 }
@@ -71,10 +76,13 @@ impl Life for DeviceLife {
 
 impl Registry {
     /// No device is awake.
-    pub fn new(store: Arc<dyn Store>, chains: Arc<dyn Chains>, clock: Arc<dyn Clock>, config: RegistryConfig) -> Self {
+    pub fn new(store: Arc<dyn Store>, chains: Arc<dyn Chains>, calls: Calls, clock: Arc<dyn Clock>, config: RegistryConfig) -> Self {
         let around = Surroundings {
             store,
             chains,
+            calls,
+            wakeups: Wakeups::new(),
+            presence_since_ms: config.keeps_presence.then(|| clock.now_ms()),
             clock,
             idle_timeout: config.idle_timeout,
         };
@@ -118,6 +126,16 @@ impl Registry {
     /// The control of a device's actor, if it is awake.
     pub fn control(&self, device: DeviceId) -> Option<Control<DeviceActor>> {
         self.0.slots.get(&device).map(|slot| slot.control.clone())
+    }
+
+    /// When devices that sleep are to be woken.
+    pub fn wakeups(&self) -> &Wakeups {
+        &self.0.around.wakeups
+    }
+
+    /// Waits until a device that sleeps has something to do: whoever asks for its lane wakes it. For one caller at a time.
+    pub async fn next_wakeup(&self) -> DeviceId {
+        self.0.around.wakeups.next(&*self.0.around.clock).await
     }
 
     /// Actors awake.

@@ -4,6 +4,12 @@
 
 #[path = "device/attributes.rs"]
 mod attributes;
+#[path = "device/kept.rs"]
+mod kept;
+#[path = "device/presence.rs"]
+mod presence;
+#[path = "device/questions.rs"]
+mod questions;
 #[path = "device/requests.rs"]
 mod requests;
 #[path = "device/sleeping.rs"]

@@ -2,15 +2,18 @@
 //!
 //! 1. [`plan`] – pure: which effects are plain writes that can join a batch, and what they write,
 //! 2. [`alarm`] – pure: the life of an alarm,
-//! 3. [`perform`] – the rest: effects that read first, or wait for a device.
+//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
 
 pub mod alarm;
+pub mod calls;
 pub mod error;
 pub mod perform;
 pub mod plan;
+mod rpc;
 
+pub use calls::Calls;
 pub use error::EffectError;
 pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use cluster::{Delivery, Router, RpcError, RpcRequest};
+use cluster::{Delivery, Keep, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
 use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, Payload, Reading, Value};
 use plugins::{Content, Effect};
@@ -11,9 +11,10 @@ use storage::{Mutation, Store};
 use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
-use crate::EffectError;
 use crate::alarm::{self, Raise, Raised};
 use crate::plan::{Planned, key_values, plan};
+use crate::rpc::{Rpc, device_of};
+use crate::{Calls, EffectError};
 
 /// Where a message goes after its effects.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +36,15 @@ impl Performed {
 /// Alarms of different originators are changed side by side; those of one originator one after the other.
 const ALARM_STRIPES: usize = 64;
 
+/// How often a request that is kept is sent again, if nobody says; and at most.
+const RETRIES: u32 = 5;
+const RETRIES_MAX: u32 = 100;
+
 /// Performs effects.
 #[derive(Clone)]
 pub struct Effects {
     store: Arc<dyn Store>,
-    router: Router,
+    rpc: Rpc,
     clock: Arc<dyn Clock>,
     /// Reading and writing an alarm must not interleave with another change of it. Not on the hot path: alarms are rare beside data.
     alarms: Arc<Vec<Mutex<()>>>,
@@ -52,7 +57,10 @@ impl Effects {
         let alarms = Arc::new((0..ALARM_STRIPES).map(|_| Mutex::new(())).collect());
         Effects {
             store,
-            router,
+            rpc: Rpc {
+                router,
+                calls: Calls::new(),
+            },
             clock,
             alarms,
             hasher: RandomState::new(),
@@ -62,6 +70,11 @@ impl Effects {
     /// The store that plain writes go to.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Who waits outside for answers of devices.
+    pub fn calls(&self) -> &Calls {
+        &self.rpc.calls
     }
 
     /// The time of day.
@@ -132,16 +145,35 @@ impl Effects {
                 params,
                 timeout_ms,
                 oneway,
+                request_id,
+                expires_ms,
+                persistent,
+                retries,
+                additional_info,
             } => {
-                let device = DeviceId::try_from(device)
-                    .map_err(|other| EffectError::Invalid(format!("{other:?} is not a device, only devices take requests")))?;
-                let call = RpcCall {
+                let (reply, answer) = oneshot::channel();
+                let request = RpcRequest {
+                    id: request_id.unwrap_or_else(Uuid::now_v7),
                     method: method.into(),
-                    params: Payload::new(params.json().cloned().unwrap_or(serde_json::Value::Null)),
-                    timeout_ms,
+                    params: payload_of(&params),
+                    expires_ms: expires_ms.unwrap_or_else(|| self.now_ms().saturating_add(i64::from(timeout_ms))),
                     oneway,
+                    keep: persistent.then(|| Keep {
+                        retries: retries.unwrap_or(RETRIES).min(RETRIES_MAX),
+                        additional_info: additional_info.as_ref().map(payload_of),
+                    }),
+                    reply,
                 };
-                self.rpc(device, call, &message).await
+                self.rpc.request(device_of(device)?, request, answer, &message).await
+            }
+            Effect::ReplyRpc {
+                device,
+                session,
+                request_id,
+                payload,
+            } => {
+                let payload = payload_of(&payload);
+                self.rpc.reply(device_of(device)?, SessionId(session), request_id, payload).await
             }
         }
     }
@@ -229,42 +261,31 @@ impl Effects {
         })
     }
 
-    async fn rpc(&self, device: DeviceId, call: RpcCall, message: &Arc<Message>) -> Result<Performed, EffectError> {
-        let lane = self.router.lane(device).await.map_err(|_| RpcError::NotConnected)?;
-        let (reply, answer) = oneshot::channel();
-        let RpcCall {
-            method,
-            params,
-            timeout_ms,
-            oneway,
-        } = call;
-        lane.send(Delivery::Rpc(RpcRequest {
-            method,
-            params,
-            timeout_ms,
-            oneway,
-            reply,
-        }))
-        .await
-        .map_err(|_| RpcError::Moved)?;
-        let answered = answer.await.unwrap_or(Err(RpcError::Moved))?;
-        let next = answered.map(|payload| {
-            Arc::new(Message {
-                payload,
-                ..Message::clone(message)
-            })
-        });
-        Ok(Performed {
-            relation: "Success",
-            message: next,
-        })
-    }
-
     /// Tells a device's sessions something. What is durable already needs no answer: a device that is away asks when it returns.
     pub async fn push(&self, device: DeviceId, news: Downlink) {
-        if let Ok(lane) = self.router.lane(device).await {
+        if let Ok(lane) = self.rpc.router.lane(device).await {
             let _ = lane.send(Delivery::Push(news)).await;
         }
+    }
+
+    /// Tells a device's chain something about it. What is durable already needs no answer.
+    pub async fn notice(&self, device: DeviceId, notice: cluster::Notice) {
+        if let Ok(lane) = self.rpc.router.lane(device).await {
+            let _ = lane.send(Delivery::Notice(notice)).await;
+        }
+    }
+
+    /// A request to a device from outside. Its answer says what became of it, also when the device cannot be reached.
+    pub async fn call(&self, device: DeviceId, call: cluster::Call) {
+        self.rpc.call(device, call).await;
+    }
+
+    /// Removes a request that is kept for a device.
+    ///
+    /// # Errors
+    /// [`cluster::RpcError`] when the device's actor cannot be reached, or the store refuses.
+    pub async fn remove_request(&self, device: DeviceId, rpc: model::entity::Rpc) -> Result<(), cluster::RpcError> {
+        self.rpc.remove(device, rpc).await
     }
 
     /// Waits for the turn to change alarms of an originator; nobody else changes them while the guard lives.
@@ -274,11 +295,9 @@ impl Effects {
     }
 }
 
-struct RpcCall {
-    method: Arc<str>,
-    params: Payload,
-    timeout_ms: u32,
-    oneway: bool,
+/// The JSON an effect is about; null where there is none.
+fn payload_of(content: &Content) -> Payload {
+    Payload::new(content.json().cloned().unwrap_or(serde_json::Value::Null))
 }
 
 fn is_stored(stored: &[(Arc<str>, Reading)], key: &str, value: &Value) -> bool {

@@ -64,13 +64,15 @@ pub enum EntityKind {
     AssetProfile = 12,
     /// A view of an entity.
     EntityView = 13,
+    /// A request to a device that is kept.
+    Rpc = 20,
     /// A listener whose bytes a stream adapter understands.
     StreamListener = 32,
 }
 
 impl EntityKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [EntityKind; 14] = [
+    pub const ALL: [EntityKind; 15] = [
         EntityKind::Tenant,
         EntityKind::Customer,
         EntityKind::User,
@@ -84,6 +86,7 @@ impl EntityKind {
         EntityKind::TenantProfile,
         EntityKind::AssetProfile,
         EntityKind::EntityView,
+        EntityKind::Rpc,
         EntityKind::StreamListener,
     ];
 
@@ -113,6 +116,7 @@ impl EntityKind {
             EntityKind::TenantProfile => "TENANT_PROFILE",
             EntityKind::AssetProfile => "ASSET_PROFILE",
             EntityKind::EntityView => "ENTITY_VIEW",
+            EntityKind::Rpc => "RPC",
             EntityKind::StreamListener => "STREAM_LISTENER",
         }
     }

@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod component;
+pub mod downlink_kinds;
 pub mod entity;
 pub mod ids;
 pub mod message;
@@ -24,6 +25,7 @@ pub mod value;
 
 pub use clock::{Clock, SystemClock};
 pub use component::{ComponentRecord, ComponentVersion, Digest, Suspension};
+pub use downlink_kinds::DownlinkKinds;
 pub use ids::{CustomerId, DeviceId, EntityId, EntityKind, RuleChainId, RuleNodeId, TenantId, UserId};
 pub use message::{Message, MessageKind};
 pub use metadata::Metadata;

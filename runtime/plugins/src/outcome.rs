@@ -117,6 +117,18 @@ pub enum Effect {
         params: Content,
         timeout_ms: u32,
         oneway: bool,
+        request_id: Option<Uuid>,
+        expires_ms: Option<i64>,
+        persistent: bool,
+        retries: Option<u32>,
+        additional_info: Option<Content>,
+    },
+    /// Answer a request of a device.
+    ReplyRpc {
+        device: EntityId,
+        session: Uuid,
+        request_id: u32,
+        payload: Content,
     },
 }
 
@@ -125,7 +137,14 @@ pub enum Effect {
 pub struct EffectKinds(u8);
 
 /// Names of effects, in the order of their bits.
-const EFFECT_NAMES: [&str; 5] = ["save-time-series", "save-attributes", "raise-alarm", "clear-alarm", "send-rpc"];
+const EFFECT_NAMES: [&str; 6] = [
+    "save-time-series",
+    "save-attributes",
+    "raise-alarm",
+    "clear-alarm",
+    "send-rpc",
+    "reply-rpc",
+];
 
 impl EffectKinds {
     /// The kinds with these names.
@@ -157,6 +176,7 @@ impl EffectKinds {
             wit::Effect::RaiseAlarm(_) => 2,
             wit::Effect::ClearAlarm(_) => 3,
             wit::Effect::SendRpc(_) => 4,
+            wit::Effect::ReplyRpc(_) => 5,
         };
         if self.0 & (1 << bit) == 0 {
             return Err(format!(
@@ -335,9 +355,24 @@ impl Checker<'_> {
                 params: self.content(rpc.params)?,
                 timeout_ms: rpc.timeout_ms,
                 oneway: rpc.oneway,
+                request_id: rpc.request_id.as_deref().map(|id| uuid("a request", id)).transpose()?,
+                expires_ms: rpc.expires_at,
+                persistent: rpc.persistent,
+                retries: rpc.retries,
+                additional_info: self.details(rpc.additional_info)?,
+            },
+            wit::Effect::ReplyRpc(rpc) => Effect::ReplyRpc {
+                device: self.entity(rpc.device)?,
+                session: uuid("a session", &rpc.session)?,
+                request_id: rpc.request_id,
+                payload: self.content(rpc.payload)?,
             },
         })
     }
+}
+
+fn uuid(what: &str, text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| format!("{:?} is no id of {what}", short(text)))
 }
 
 fn name(what: &str, name: &str) -> Result<(), String> {

@@ -98,10 +98,12 @@ impl Server {
         let router = Router::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let log = Arc::new(GuestLog);
         let table = ChainTable::new();
+        let effects = Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock));
+        let calls = effects.calls().clone();
         let app = App::start(AppConfig {
             store: Arc::clone(&shared),
             components: components.clone(),
-            effects: Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)),
+            effects,
             nodes: NodeSurroundings {
                 readings: Arc::new(StoredReadings(store.clone())),
                 states: Arc::new(store),
@@ -112,10 +114,19 @@ impl Server {
             },
             table: table.clone(),
         });
-        let registry = Registry::new(Arc::clone(&shared), Arc::new(table), Arc::clone(&clock), RegistryConfig::default());
+        let registry = Registry::new(
+            Arc::clone(&shared),
+            Arc::new(table),
+            calls,
+            Arc::clone(&clock),
+            RegistryConfig::default(),
+        );
         app.attach(registry.clone());
         components.attach(Arc::new(AppServing(app.clone())));
-        devices.set(LocalDevices::new(app.clone(), registry));
+        devices.set(LocalDevices::new(app.clone(), registry.clone()));
+        // Ends with the process.
+        let waking = tenant::wake_devices(registry, router.clone(), Arc::clone(&shared), Arc::clone(&clock));
+        actor::spawn("wake-ups", waking);
         let source: Arc<dyn AdapterSource> = Arc::new(TenantAdapters::new(components.clone(), adapters));
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::clone(&shared),

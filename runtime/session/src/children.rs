@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actor::Lane;
 use async_trait::async_trait;
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, Router, SessionId, SessionLink};
-use model::{ChildUplink, DeviceId, Downlink, Uplink};
+use model::{ChildUplink, DeviceId, Downlink, DownlinkKinds, Uplink};
 
 use crate::PublishError;
 
@@ -95,6 +95,8 @@ impl Children {
                 id: SessionId::generate(),
                 downlinks: self.downlinks.clone(),
                 child: Some(Arc::clone(name)),
+                kinds: DownlinkKinds::ALL,
+                once: false,
             },
         };
         let hello = Delivery::Connected(child.link.clone());
@@ -153,6 +155,17 @@ impl Children {
                 }
             }
             own => own,
+        }
+    }
+
+    /// The gateway's transport took something. A request counts as delivered then: gateways acknowledge for all their devices alike.
+    pub(crate) fn told(&self, downlink: &Downlink) {
+        let Downlink::Child { device, downlink, .. } = downlink else {
+            return;
+        };
+        if let (Downlink::RpcRequest { id, .. }, Some(child)) = (&**downlink, self.by_name.get(device)) {
+            // An actor that has no room hears nothing, and sends a request that it keeps again.
+            let _ = child.lane.try_send(Delivery::Delivered(child.link.id, *id));
         }
     }
 

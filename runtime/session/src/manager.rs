@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actor::{Control, Observe};
 use cluster::{Router, SessionId};
-use model::{Clock, DeviceId};
+use model::{Clock, DeviceId, DownlinkKinds};
 use plugins::Transport;
 use serde::Serialize;
 use storage::Store;
@@ -200,21 +200,22 @@ impl Sessions {
         found
     }
 
-    /// Opens the session of a connection. An older connection of the device is closed.
+    /// Opens the session of a connection. An older connection of the device is closed. It takes no downlinks but answers until it
+    /// [says what else](Session::listen).
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn connect(&self, device: DeviceId, transport: Transport) -> Result<Session, OpenError> {
-        let session = Session::open(self.clone(), device, transport, true, WINDOW).await?;
+        let session = Session::open(self.clone(), device, transport, Some(DownlinkKinds::NONE), WINDOW).await?;
         self.register(device, session.id(), session.control().clone()).await?;
         Ok(session)
     }
 
-    /// Opens a session for one exchange of a connectionless protocol. `listening`: the device waits for downlinks.
+    /// Opens a session for one exchange of a connectionless protocol. `listening`: the downlinks the device waits for.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub async fn exchange(&self, device: DeviceId, transport: Transport, listening: bool) -> Result<Session, OpenError> {
+    pub async fn exchange(&self, device: DeviceId, transport: Transport, listening: Option<DownlinkKinds>) -> Result<Session, OpenError> {
         Session::open(self.clone(), device, transport, listening, 1).await
     }
 

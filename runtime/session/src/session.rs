@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actor::{Control, LaneReceiver, Observe};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink, SettleError, Settled};
-use model::{DeviceId, Downlink, DownlinkKind, Payload, Uplink};
+use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
 use serde::Serialize;
 use xtra::{Actor, Context, Handler, Mailbox};
@@ -16,6 +16,9 @@ use crate::{OpenError, PublishError};
 
 /// Downlinks that may wait for one session.
 const DOWNLINKS_MAX: usize = 64;
+
+/// How often a device's actor hears that a silent device is there.
+const HEARD_EVERY_MS: i64 = 10_000;
 
 /// Why the server ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +40,9 @@ pub(crate) struct Close(pub(crate) CloseReason);
 pub enum Event {
     /// What was published under this number is durable, or is not and will not be.
     Settled(u64, Result<(), SettleError>),
-    /// For the device, as its adapter writes it.
-    Downlink(Outbound, DownlinkKind),
+    /// For the device, as its adapter writes it. A request to the device has a number: when the device has got it, the transport
+    /// [says so](Session::delivered).
+    Downlink(Outbound, DownlinkKind, Option<u32>),
     /// The session is to end.
     Close(CloseReason),
 }
@@ -130,6 +134,8 @@ pub struct Session {
     children: Option<Box<Children>>,
     /// By what the device showed in which form it wants a kind of downlink.
     forms: Vec<(DownlinkKind, Box<str>)>,
+    /// When the actor last heard that the device is there.
+    heard_ms: i64,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
 }
@@ -139,7 +145,7 @@ impl Session {
         sessions: Sessions,
         device: DeviceId,
         transport: Transport,
-        connected: bool,
+        connected: Option<DownlinkKinds>,
         window: usize,
     ) -> Result<Self, OpenError> {
         let pool = sessions.adapters().of(sessions.store(), device).await?;
@@ -160,6 +166,8 @@ impl Session {
                 id: SessionId::generate(),
                 downlinks: down,
                 child: None,
+                kinds: connected.unwrap_or_default(),
+                once: connected.is_some() && window == 1,
             },
             downlinks,
             settle,
@@ -174,9 +182,10 @@ impl Session {
             gateway: None,
             children: None,
             forms: Vec::new(),
-            connected,
+            heard_ms: 0,
+            connected: connected.is_some(),
         };
-        if connected {
+        if session.connected {
             session
                 .deliver(Delivery::Connected(session.link.clone()))
                 .await
@@ -280,9 +289,12 @@ impl Session {
                 let kind = downlink.kind();
                 let form = self.forms.iter().find(|(of, _)| *of == kind).map(|(_, form)| &**form);
                 match self.pool.encode_via(self.transport, &downlink, form) {
-                    Ok(Some(outbound)) => events.push(Event::Downlink(outbound, kind)),
+                    Ok(Some(outbound)) => events.push(Event::Downlink(outbound, kind, number(&downlink))),
                     Ok(None) => {}
                     Err(error) => tracing::warn!(device = %self.device, error, "a downlink could not be written"),
+                }
+                if let Some(children) = &self.children {
+                    children.told(&downlink);
                 }
             }
         }
@@ -295,6 +307,29 @@ impl Session {
             self.set_form(*kind, filter);
         }
         kinds
+    }
+
+    /// From now on the device takes these kinds of downlinks through this session.
+    pub async fn listen(&mut self, kinds: DownlinkKinds) {
+        if self.link.kinds != kinds && self.connected {
+            self.link.kinds = kinds;
+            // An actor that cannot be reached now hears it when the session says something the next time.
+            let _ = self.deliver(Delivery::Connected(self.link.clone())).await;
+        }
+    }
+
+    /// The device is there, and says nothing else. Its actor hears of it every ten seconds at most.
+    pub async fn heard(&mut self) {
+        let now_ms = self.sessions.now_ms();
+        if now_ms - self.heard_ms >= HEARD_EVERY_MS {
+            self.heard_ms = now_ms;
+            let _ = self.deliver(Delivery::Heard(now_ms)).await;
+        }
+    }
+
+    /// The device has got a request.
+    pub async fn delivered(&mut self, number: u32) {
+        let _ = self.deliver(Delivery::Delivered(self.link.id, number)).await;
     }
 
     /// Ends the session: the device's actor and the manager hear of it.
@@ -426,6 +461,14 @@ impl Session {
             self.lane.send(Delivery::Connected(self.link.clone())).await.map_err(drop)?;
         }
         self.lane.send(closed.0).await.map_err(drop)
+    }
+}
+
+/// The number of a request to the device.
+fn number(downlink: &Downlink) -> Option<u32> {
+    match downlink {
+        Downlink::RpcRequest { id, .. } => Some(*id),
+        _ => None,
     }
 }
 

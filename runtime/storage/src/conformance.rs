@@ -15,6 +15,7 @@ pub mod events;
 pub mod journal;
 pub mod node_state;
 pub mod relations;
+pub mod rpcs;
 mod sample;
 pub mod small;
 pub mod time_series;
@@ -35,8 +36,10 @@ pub async fn run(store: Arc<dyn Store>) {
     small::logins_belong_to_one_user(store).await;
     small::settings_are_kept(store).await;
     small::settings_are_initialised_once(store).await;
+    small::devices_are_thought_of_until_they_are_forgotten(store).await;
     run_values(store).await;
     run_alarms_and_events(store).await;
+    run_rpcs(store).await;
     run_components(store).await;
     node_state::comes_back_as_changed(store).await;
     node_state::another_schema_replaces_it(store).await;
@@ -89,6 +92,13 @@ async fn run_alarms_and_events(store: &dyn Store) {
     events::newest_come_first(store).await;
     events::are_bounded_by_time(store).await;
     events::kinds_and_entities_are_apart(store).await;
+}
+
+async fn run_rpcs(store: &dyn Store) {
+    rpcs::come_back_as_written(store).await;
+    rpcs::open_ones_come_in_order(store).await;
+    rpcs::lists_filter_and_page(store).await;
+    rpcs::are_deleted(store).await;
 }
 
 async fn run_components(store: &dyn Store) {

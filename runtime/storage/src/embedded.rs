@@ -22,6 +22,7 @@ mod folder;
 mod keys;
 mod node_state;
 mod relations;
+mod rpcs;
 mod series;
 mod series_ids;
 mod small;

@@ -1,5 +1,5 @@
 //! What the platform keeps, as domain traits: entities, credentials, logins, attributes, time series, alarms, events, components,
-//! settings, what rule nodes keep, relations.
+//! settings, what rule nodes keep, relations, requests to devices.
 //!
 //! The traits speak of devices and readings, not of keys and bytes, so that an embedded log-structured store and a wide-column
 //! cluster both fit behind them. Reading order:
@@ -24,5 +24,5 @@ pub use mutation::{Commit, Mutation};
 pub use query::{AlarmFilter, EntityFilter, EventFilter, RelationQuery, SeriesQuery};
 pub use traits::{
     AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, NodeStateStore,
-    RelationStore, SettingStore, Store, TimeSeriesStore,
+    RelationStore, ReminderStore, RpcStore, SettingStore, Store, TimeSeriesStore,
 };

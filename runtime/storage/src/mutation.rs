@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use model::entity::{Alarm, Event, Relation, RelationGroup};
-use model::{AttributeScope, EntityId, NodeStateChange, RuleNodeId, TenantId, Value};
+use model::entity::{Alarm, Event, Relation, RelationGroup, Rpc};
+use model::{AttributeScope, DeviceId, EntityId, NodeStateChange, RuleNodeId, TenantId, Value};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::StorageError;
 
@@ -59,6 +60,19 @@ pub enum Mutation {
     },
     /// Writes an alarm, whatever was there.
     PutAlarm(Arc<Alarm>),
+    /// Writes a request to a device, whatever was there.
+    PutRpc(Arc<Rpc>),
+    /// Removes a request to a device.
+    DeleteRpc {
+        /// To which device.
+        device: DeviceId,
+        /// Which one.
+        id: Uuid,
+    },
+    /// Has a device [thought of](crate::ReminderStore) when the server starts.
+    Remind(DeviceId),
+    /// Does not any more.
+    Forget(DeviceId),
     /// Adds an event.
     AppendEvent(Arc<Event>),
     /// Changes what a rule node keeps.

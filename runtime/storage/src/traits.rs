@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event, Relation};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event, Relation, Rpc, RpcStatus};
 use model::{
     AttributeScope, ComponentRecord, ComponentVersion, DeviceId, Digest, EntityId, EntityKind, NodeState, Page, PageRequest, Reading,
     RuleNodeId, TenantId, UserId,
@@ -21,11 +21,13 @@ pub trait Store:
     + AttributeStore
     + TimeSeriesStore
     + AlarmStore
+    + RpcStore
     + EventStore
     + ComponentStore
     + SettingStore
     + NodeStateStore
     + RelationStore
+    + ReminderStore
 {
 }
 
@@ -37,11 +39,13 @@ impl<T> Store for T where
         + AttributeStore
         + TimeSeriesStore
         + AlarmStore
+        + RpcStore
         + EventStore
         + ComponentStore
         + SettingStore
         + NodeStateStore
         + RelationStore
+        + ReminderStore
 {
 }
 
@@ -81,7 +85,7 @@ pub trait EntityStore: Send + Sync + 'static {
     /// (for replacing what does not).
     async fn save_entity(&self, record: EntityRecord) -> Result<u64, StorageError>;
 
-    /// Removes an entity with its attributes, time series, events, credentials and relations. False: there was none.
+    /// Removes an entity with its attributes, time series, events, credentials, relations and requests. False: there was none.
     async fn delete_entity(&self, id: EntityId) -> Result<bool, StorageError>;
 }
 
@@ -170,6 +174,20 @@ pub trait AlarmStore: Send + Sync + 'static {
     async fn alarms(&self, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError>;
 }
 
+/// Requests to devices that are kept. Written through [`Journal`].
+#[async_trait]
+pub trait RpcStore: Send + Sync + 'static {
+    /// One request.
+    async fn rpc(&self, tenant: TenantId, id: uuid::Uuid) -> Result<Option<Rpc>, StorageError>;
+
+    /// The requests to a device that are [open](Rpc::is_open), the oldest first: by time of creation, then by number.
+    async fn open_rpcs(&self, device: DeviceId) -> Result<Vec<Rpc>, StorageError>;
+
+    /// A page of the requests to a device, of one status or of all, newest first unless the request says otherwise. Text search looks
+    /// at methods.
+    async fn rpcs(&self, device: DeviceId, status: Option<RpcStatus>, page: &PageRequest) -> Result<Page<Rpc>, StorageError>;
+}
+
 /// Events. Written through [`Journal`].
 #[async_trait]
 pub trait EventStore: Send + Sync + 'static {
@@ -243,4 +261,11 @@ pub trait RelationStore: Send + Sync + 'static {
 
     /// Relations that start or end at an entity, sorted by type.
     async fn relations(&self, entity: EntityId, query: &RelationQuery) -> Result<Vec<Relation>, StorageError>;
+}
+
+/// Devices that are to be thought of when a server starts, because something is left to do for them. Written through [`Journal`].
+#[async_trait]
+pub trait ReminderStore: Send + Sync + 'static {
+    /// Of all tenants, in any order.
+    async fn reminders(&self) -> Result<Vec<DeviceId>, StorageError>;
 }

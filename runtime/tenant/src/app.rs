@@ -3,10 +3,12 @@
 use std::sync::{Arc, OnceLock};
 
 use actor::{Control, Observe, Stop};
+use cluster::{Call, RpcError};
 use components::Components;
 use dashmap::DashMap;
 use device::Registry;
 use effects::Effects;
+use model::entity::Rpc;
 use model::{DeviceId, Downlink, TenantId};
 use rules::NodeSurroundings;
 use serde::Serialize;
@@ -214,6 +216,19 @@ impl App {
         self.effects.push(device, news).await;
     }
 
+    /// A request of somebody outside to a device. It enters the device's chain; the answer comes back by the call.
+    pub async fn call(&self, device: DeviceId, call: Call) {
+        self.effects.call(device, call).await;
+    }
+
+    /// Removes a request that is kept for a device.
+    ///
+    /// # Errors
+    /// [`RpcError`] when the device's actor cannot be reached, or the store refuses.
+    pub async fn remove_request(&self, device: DeviceId, rpc: Rpc) -> Result<(), RpcError> {
+        self.effects.remove_request(device, rpc).await
+    }
+
     /// Waits for the turn to change alarms of an originator: chains and people must not change one at the same time.
     pub async fn alarm_turn(&self, originator: Uuid) -> tokio::sync::MutexGuard<'_, ()> {
         self.effects.alarm_turn(originator).await
@@ -222,6 +237,11 @@ impl App {
     /// The actor of a tenant in use.
     pub(crate) fn tenant(&self, tenant: TenantId) -> Option<Control<TenantActor>> {
         self.tenants.get(&tenant).map(|control| control.clone())
+    }
+
+    /// Performs effects, and reaches devices.
+    pub(crate) fn effects(&self) -> &Effects {
+        &self.effects
     }
 
     /// What nodes are given.

@@ -181,10 +181,19 @@ fn effect(effect: &Effect) -> Json {
             params,
             timeout_ms,
             oneway,
+            persistent,
             ..
         } => {
-            json!({"send-rpc": {"method": method, "params": content(params), "timeout-ms": timeout_ms, "oneway": oneway}})
+            json!({"send-rpc": {
+                "method": method, "params": content(params), "timeout-ms": timeout_ms, "oneway": oneway, "persistent": persistent,
+            }})
         }
+        Effect::ReplyRpc {
+            session,
+            request_id,
+            payload,
+            ..
+        } => json!({"reply-rpc": {"session": session, "request-id": request_id, "payload": content(payload)}}),
         other => json!({"other": format!("{other:?}")}),
     }
 }

@@ -17,7 +17,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use model::DownlinkKind;
+use model::{DownlinkKind, DownlinkKinds};
 use session::{AuthError, Credentials, Event, Inbound, OpenError, PublishError, Session, Sessions, Transport};
 
 use caller::{Body, Caller};
@@ -91,7 +91,7 @@ async fn attribute_updates(caller: Caller, Path(token): Path<String>, Query(para
 /// Hands a body to the device's actor; answers 200 when its effects are durable.
 async fn publish(caller: &Caller, token: &str, address: &str, body: Bytes) -> Response {
     let exchanged = async {
-        let mut session = open(caller, token, false).await?;
+        let mut session = open(caller, token, None).await?;
         session
             .publish(Inbound::new(Transport::Http, address, Vec::new(), body))
             .await
@@ -104,7 +104,7 @@ async fn publish(caller: &Caller, token: &str, address: &str, body: Bytes) -> Re
 /// Asks something and answers what comes back.
 async fn ask(caller: &Caller, token: &str, inbound: Inbound, kind: DownlinkKind) -> Response {
     let exchanged = async {
-        let mut session = open(caller, token, false).await?;
+        let mut session = open(caller, token, None).await?;
         session.publish(inbound).await.map_err(refused)?;
         downlink(&mut session, kind, ANSWER_TIMEOUT).await
     };
@@ -122,7 +122,7 @@ async fn wait(caller: &Caller, token: &str, parameters: &HashMap<String, String>
                 return Err((StatusCode::BAD_REQUEST, reason).into());
             }
         };
-        let mut session = open(caller, token, true).await?;
+        let mut session = open(caller, token, Some(kind.into())).await?;
         let answer = downlink(&mut session, kind, Duration::from_millis(timeout_ms)).await;
         session.close().await;
         answer
@@ -147,7 +147,7 @@ impl From<(StatusCode, String)> for Refusal {
     }
 }
 
-async fn open(caller: &Caller, token: &str, listening: bool) -> Result<Session, Refusal> {
+async fn open(caller: &Caller, token: &str, listening: Option<DownlinkKinds>) -> Result<Session, Refusal> {
     let found = caller
         .sessions
         .authenticate_from(caller.address, Credentials::AccessToken(token))
@@ -209,7 +209,10 @@ async fn downlink(session: &mut Session, kind: DownlinkKind, patience: Duration)
         }
         for event in events.drain(..) {
             match event {
-                Event::Downlink(outbound, found) if found == kind => {
+                Event::Downlink(outbound, found, request) if found == kind => {
+                    if let Some(request) = request {
+                        session.delivered(request).await;
+                    }
                     return Ok(([(header::CONTENT_TYPE, "application/json")], outbound.payload).into_response());
                 }
                 Event::Settled(_, Err(error)) => return Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into()),

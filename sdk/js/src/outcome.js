@@ -34,7 +34,10 @@ export function end() {
 }
 
 /** Fields of effects that hold JSON. */
-const CONTENTS = ['values', 'details', 'params', 'payload', 'body', 'value'];
+const CONTENTS = ['values', 'details', 'params', 'payload', 'body', 'value', 'additionalInfo'];
+
+/** Fields of effects that hold a whole number of 64 bits. */
+const INTEGERS = ['timestamp', 'expiresAt'];
 
 export function effect(name, fields) {
   const val = { ...fields };
@@ -43,7 +46,7 @@ export function effect(name, fields) {
   }
   for (const key of Object.keys(val)) {
     // Whole numbers of 64 bits are BigInts in the contract.
-    if (key === 'timestamp' && typeof val[key] === 'number') val[key] = BigInt(Math.trunc(val[key]));
+    if (INTEGERS.includes(key) && typeof val[key] === 'number') val[key] = BigInt(Math.trunc(val[key]));
   }
   return { tag: name, val };
 }

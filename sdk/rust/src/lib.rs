@@ -70,7 +70,8 @@ pub use adapter::{Adapter, Inbound};
 pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
-    ClearAlarm, Content, Effect, Emission, EntityId, NewMessage, Outcome, RaiseAlarm, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+    ClearAlarm, Content, Effect, Emission, EntityId, NewMessage, Outcome, RaiseAlarm, ReplyRpc, SaveAttributes, SaveTimeSeries, SendRpc,
+    Steps,
 };
 pub use stream::StreamAdapter;
 

@@ -3,7 +3,7 @@
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    ClearAlarm, Effect, Emission, NewMessage, RaiseAlarm, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+    ClearAlarm, Effect, Emission, NewMessage, RaiseAlarm, ReplyRpc, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
 };
 
 /// What a node decided.

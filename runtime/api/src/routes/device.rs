@@ -95,6 +95,8 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
             if !api.store.delete_entity(device.entity()).await? {
                 return Err(ApiError::no_entity("Device", id));
             }
+            // First, so that nothing is written of what its sessions do at their end.
+            api.app.device_changed(device).await;
             api.sessions.close_device(device, CloseReason::Administrative).await;
             Ok(())
         })

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{delete, post};
-use model::{AttributeScope, DeviceId, Downlink, EntityId, Payload, Value};
+use cluster::Notice;
+use model::{AttributeScope, DeviceId, Downlink, EntityId, MessageKind, Metadata, Payload, Value};
 use serde::Deserialize;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use storage::Mutation;
 use uuid::Uuid;
 
@@ -17,6 +18,8 @@ use crate::state::ApiState;
 
 /// Bytes of a key at most.
 const KEY_BYTES_MAX: usize = 255;
+/// The server-side attribute that says how long a device may say nothing.
+const TIMEOUT_KEY: &str = "inactivityTimeout";
 /// Keys in one request at most.
 pub(super) const KEYS_MAX: usize = 1_000;
 
@@ -64,13 +67,18 @@ async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) 
             )),
         )
     });
+    let is_timeout = scope == AttributeScope::ServerScope && values.iter().any(|(key, _)| &**key == TIMEOUT_KEY);
     let mutation = Mutation::Attributes {
         entity,
         scope,
         ts_ms: api.clock.now_ms(),
         values,
     };
-    write(api, mutation, news).await
+    write(api.clone(), mutation, news).await?;
+    if is_timeout {
+        timeout_changed(&api, entity).await;
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -102,7 +110,29 @@ async fn remove(api: ApiState, entity: EntityId, scope: &str, asked: Keys) -> Re
     let scope = parse_scope(scope)?;
     let keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
     let news = shared_device(entity, scope).map(|device| (device, Downlink::AttributesRemoved(keys.clone())));
-    write(api, Mutation::DeleteAttributes { entity, scope, keys }, news).await
+    let is_timeout = scope == AttributeScope::ServerScope && keys.iter().any(|key| &**key == TIMEOUT_KEY);
+    let notice = Notice {
+        kind: MessageKind::AttributesDeleted,
+        metadata: Metadata::from_iter([("scope", scope.as_str())]),
+        payload: Payload::new(json!({ "attributes": texts(&keys) })),
+    };
+    write(api.clone(), Mutation::DeleteAttributes { entity, scope, keys }, news).await?;
+    if is_timeout {
+        timeout_changed(&api, entity).await;
+    }
+    api.app.notice(entity, notice, api.clock.now_ms()).await;
+    Ok(())
+}
+
+fn texts(keys: &[Arc<str>]) -> Vec<&str> {
+    keys.iter().map(|key| &**key).collect()
+}
+
+/// The device's actor keeps how long it may say nothing.
+async fn timeout_changed(api: &ApiState, entity: EntityId) {
+    if let Ok(device) = DeviceId::try_from(entity) {
+        api.app.device_changed(device).await;
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,6 +162,15 @@ async fn delete_series(
             ));
         }
     };
+    let mut data = json!({ "timeseries": texts(&keys) });
+    if !asked.delete_all_data_for_keys {
+        (data["startTs"], data["endTs"]) = (json!(from_ms), json!(to_ms));
+    }
+    let notice = Notice {
+        kind: MessageKind::TimeseriesDeleted,
+        metadata: Metadata::new(),
+        payload: Payload::new(data),
+    };
     let batch = keys
         .into_iter()
         .map(|key| Mutation::DeletePoints {
@@ -141,7 +180,13 @@ async fn delete_series(
             to_ms,
         })
         .collect();
-    api.store.submit(batch).await?.await.map_err(ApiError::from)
+    api.clone()
+        .finish("delete time series", async move {
+            api.store.submit(batch).await?.await?;
+            api.app.notice(entity, notice, api.clock.now_ms()).await;
+            Ok(())
+        })
+        .await
 }
 
 /// Writes, and tells the device when it is durable.
@@ -231,7 +276,6 @@ fn check_key(key: &str) -> Result<(), ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn takes_values_and_leaves_out_nulls() {

@@ -16,7 +16,7 @@ use components::{Components, ComponentsConfig, InProcess, Quotas};
 use device::{Registry, RegistryConfig};
 use effects::Effects;
 use model::entity::Authority;
-use model::{AttributeScope, Clock, DeviceId, EntityId, Reading, TenantId};
+use model::{AttributeScope, Clock, DeviceId, DownlinkKinds, EntityId, Reading, TenantId};
 use plugins::{AdapterComponent, Catalog, Host, HostConfig, LoadedComponent, LogLevel, LogSink, Readings};
 use rules::NodeSurroundings;
 use serde_json::Value as Json;
@@ -160,10 +160,12 @@ impl Gateway {
         let devices = LateDevices::default();
         let router = DeviceRouter::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let table = ChainTable::new();
+        let effects = Effects::new(Arc::clone(&store), router.clone(), clock.clone());
+        let calls = effects.calls().clone();
         let app = App::start(AppConfig {
             store: Arc::clone(&store),
             components: components.clone(),
-            effects: Effects::new(Arc::clone(&store), router.clone(), clock.clone()),
+            effects,
             nodes: NodeSurroundings {
                 readings: silent.clone(),
                 states: Arc::new(silent.0.clone()),
@@ -174,7 +176,7 @@ impl Gateway {
             },
             table: table.clone(),
         });
-        let registry = Registry::new(Arc::clone(&store), Arc::new(table), clock.clone(), RegistryConfig::default());
+        let registry = Registry::new(Arc::clone(&store), Arc::new(table), calls, clock.clone(), RegistryConfig::default());
         app.attach(registry.clone());
         components.attach(Arc::new(AppServing(app.clone())));
         assert!(devices.0.set(LocalDevices::new(app.clone(), registry)).is_ok());
@@ -294,7 +296,7 @@ impl Gateway {
 
     /// A device sends telemetry; answers when its effects are durable.
     pub async fn report(&self, device: DeviceId, json: Json) {
-        let mut session = self.sessions.exchange(device, Transport::Http, false).await.expect("a session");
+        let mut session = self.sessions.exchange(device, Transport::Http, None).await.expect("a session");
         let body = Bytes::from(json.to_string());
         session
             .publish(Inbound::new(Transport::Http, "POST telemetry", Vec::new(), body))
@@ -304,9 +306,11 @@ impl Gateway {
         session.close().await;
     }
 
-    /// A device that is connected.
+    /// A device that is connected, and has subscribed to everything.
     pub async fn connect(&self, device: DeviceId) -> Session {
-        self.sessions.connect(device, Transport::Mqtt).await.expect("a session")
+        let mut session = self.sessions.connect(device, Transport::Mqtt).await.expect("a session");
+        session.listen(DownlinkKinds::ALL).await;
+        session
     }
 }
 

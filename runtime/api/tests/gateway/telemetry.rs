@@ -120,7 +120,7 @@ async fn a_connected_device_hears_of_shared_attributes_only() {
         .ok();
     gateway.delete(&format!("{base}/SHARED_SCOPE?keys=limit"), &people.admin).await.ok();
     for expected in [json!({"limit": 7}), json!({"deleted": ["limit"]})] {
-        let Event::Downlink(outbound, DownlinkKind::Attributes) = next(&mut session).await else {
+        let Event::Downlink(outbound, DownlinkKind::Attributes, None) = next(&mut session).await else {
             panic!("an attribute push")
         };
         assert_eq!(

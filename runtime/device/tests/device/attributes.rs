@@ -104,21 +104,22 @@ async fn the_session_that_asks_is_answered_even_when_it_is_not_connected() {
 }
 
 #[tokio::test]
-async fn news_go_to_the_newest_session() {
+async fn news_go_to_everybody_who_subscribed() {
     let world = World::new();
     let device = world.device().await;
-    let (lane, mut old, mut new) = (world.lane(device).await, Session::new(4), Session::new(4));
+    let (lane, mut one, mut other) = (world.lane(device).await, Session::new(4), Session::new(4));
     let news = |number: i32| Downlink::AttributesChanged(Payload::new(json!({"n": number})));
     // Nobody is there: the news are dropped, the device asks when it returns.
     lane.send(Delivery::Push(news(0))).await.unwrap();
-    old.connect(&lane).await;
+    one.connect(&lane).await;
     lane.send(Delivery::Push(news(1))).await.unwrap();
-    assert_eq!(soon("the news", old.downlinks.recv()).await, Some(news(1)));
-    new.connect(&lane).await;
+    assert_eq!(soon("the news", one.downlinks.recv()).await, Some(news(1)));
+    other.connect(&lane).await;
     lane.send(Delivery::Push(news(2))).await.unwrap();
-    assert_eq!(soon("the news", new.downlinks.recv()).await, Some(news(2)));
-    lane.send(Delivery::Disconnected(new.link.id)).await.unwrap();
+    assert_eq!(soon("the news", one.downlinks.recv()).await, Some(news(2)));
+    assert_eq!(soon("the news", other.downlinks.recv()).await, Some(news(2)));
+    lane.send(Delivery::Disconnected(other.link.id)).await.unwrap();
     lane.send(Delivery::Push(news(3))).await.unwrap();
-    assert_eq!(soon("the news", old.downlinks.recv()).await, Some(news(3)));
-    assert!(new.downlinks.try_recv().is_none() && old.downlinks.try_recv().is_none());
+    assert_eq!(soon("the news", one.downlinks.recv()).await, Some(news(3)));
+    assert!(other.downlinks.try_recv().is_none() && one.downlinks.try_recv().is_none());
 }

@@ -1,12 +1,12 @@
-//! Requests to a device: sent to its session, answered, or given up at their time.
+//! Requests to a device: sent to the session that takes them, answered, or given up at their time.
 
 use std::time::Duration;
 
-use crate::world::{Session, World, request};
+use crate::world::{START_MS, Session, Waiting, World, request};
 use actor::Observe;
-use cluster::{DeviceLane, RpcError};
-use device::state::PENDING_MAX;
-use model::{DeviceId, Downlink, Payload, Uplink};
+use cluster::{Delivery, DeviceLane, RpcError, SessionLink};
+use device::requests::REQUESTS_MAX;
+use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -16,6 +16,12 @@ async fn connected(world: &World, downlinks_max: usize) -> (DeviceId, DeviceLane
     let (lane, session) = (world.lane(device).await, Session::new(downlinks_max));
     session.connect(&lane).await;
     (device, lane, session)
+}
+
+async fn ask(lane: &DeviceLane, method: &str, expires_after_ms: i64, oneway: bool) -> Waiting {
+    let (request, answer) = request(method, expires_after_ms, oneway);
+    lane.send(Delivery::Rpc(request)).await.unwrap();
+    answer
 }
 
 /// The number and method of the next request that the session is told.
@@ -40,10 +46,8 @@ fn reply(id: u32, text: &str) -> Uplink {
 async fn each_reply_finds_its_request() {
     let world = World::new();
     let (device, lane, mut session) = connected(&world, 10).await;
-    let (first, first_answer) = request("first", 5_000, false);
-    let (second, second_answer) = request("second", 5_000, false);
-    lane.send(first).await.unwrap();
-    lane.send(second).await.unwrap();
+    let first = ask(&lane, "first", 5_000, false).await;
+    let second = ask(&lane, "second", 5_000, false).await;
     assert_eq!(
         (told(&mut session).await, told(&mut session).await),
         ((0, "first".to_owned()), (1, "second".to_owned()))
@@ -56,8 +60,8 @@ async fn each_reply_finds_its_request() {
     // Nobody waits for these: answered already, never asked.
     lane.send(session.uplink(2, 0, reply(0, "again"))).await.unwrap();
     lane.send(session.uplink(3, 0, reply(77, "what?"))).await.unwrap();
-    assert_eq!(first_answer.await.unwrap(), Ok(Some(Payload::new(json!("one")))));
-    assert_eq!(second_answer.await.unwrap(), Ok(Some(Payload::new(json!("two")))));
+    assert_eq!(first.await.unwrap(), Ok(Some(Payload::new(json!("one")))));
+    assert_eq!(second.await.unwrap(), Ok(Some(Payload::new(json!("two")))));
     for sequence in 0..4 {
         let settled = session.settlements.recv().await.unwrap();
         assert_eq!((settled.sequence, settled.result), (sequence, Ok(())));
@@ -72,21 +76,18 @@ async fn requests_are_given_up_each_at_its_time() {
     let (_, lane, mut session) = connected(&world, 10).await;
     let begin = Instant::now();
     let mut waiting = Vec::new();
-    for timeout_ms in [3_000, 1_000, 2_000] {
-        let (delivery, answer) = request("slow", timeout_ms, false);
-        lane.send(delivery).await.unwrap();
-        waiting.push(actor::spawn(
-            "test",
-            async move { (timeout_ms, answer.await.unwrap(), begin.elapsed()) },
-        ));
+    for expires in [3_000, 1_000, 2_000] {
+        let answer = ask(&lane, "slow", expires, false).await;
+        let wait = async move { (expires, answer.await.unwrap(), begin.elapsed()) };
+        waiting.push(actor::spawn("test", wait));
     }
     for task in waiting {
-        let (timeout_ms, result, after) = task.await.unwrap();
-        let timeout = Duration::from_millis(timeout_ms.into());
+        let (expires, result, after) = task.await.unwrap();
+        let expires = Duration::from_millis(expires as u64);
         assert_eq!(result, Err(RpcError::Timeout));
         assert!(
-            after >= timeout && after < timeout + Duration::from_millis(10),
-            "{timeout_ms} ms: after {after:?}"
+            after >= expires && after < expires + Duration::from_millis(10),
+            "{expires:?}: {after:?}"
         );
     }
     // A reply that comes too late is taken all the same.
@@ -99,57 +100,58 @@ async fn requests_are_given_up_each_at_its_time() {
 async fn a_oneway_request_is_done_when_a_session_takes_it() {
     let world = World::new();
     let (device, lane, mut session) = connected(&world, 1).await;
-    let (delivery, answer) = request("blink", 5_000, true);
-    lane.send(delivery).await.unwrap();
-    assert_eq!(answer.await.unwrap(), Ok(None));
-    let (delivery, answer) = request("blink", 5_000, true);
-    lane.send(delivery).await.unwrap();
-    assert_eq!(answer.await.unwrap(), Err(RpcError::NotConnected), "the session takes no more");
+    assert_eq!(ask(&lane, "blink", 5_000, true).await.await.unwrap(), Ok(None));
+    let mut waits = ask(&lane, "again", 5_000, true).await;
+    tokio::time::advance(Duration::from_millis(500)).await;
+    assert!(waits.try_recv().is_err(), "the session has no room");
     assert_eq!(told(&mut session).await, (0, "blink".to_owned()));
-    assert_eq!(
-        world.registry.control(device).unwrap().ask(Observe).await.unwrap().pending_requests,
-        0
-    );
+    assert_eq!(waits.await.unwrap(), Ok(None), "now it has");
+    assert_eq!(told(&mut session).await, (1, "again".to_owned()));
+    let control = world.registry.control(device).unwrap();
+    assert_eq!(control.ask(Observe).await.unwrap().pending_requests, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_device_without_session_is_not_connected() {
+async fn a_request_waits_for_a_session_that_takes_it() {
     let world = World::new();
     let device = world.device().await;
-    let lane = world.lane(device).await;
     let begin = Instant::now();
     for oneway in [true, false] {
-        let (delivery, answer) = request("blink", 60_000, oneway);
-        lane.send(delivery).await.unwrap();
+        let lane = world.lane(device).await;
+        let answer = ask(&lane, "nobody", begin.elapsed().as_millis() as i64 + 1_000, oneway).await;
         assert_eq!(answer.await.unwrap(), Err(RpcError::NotConnected));
     }
-    let session = Session::new(1);
-    session.connect(&lane).await;
-    lane.send(cluster::Delivery::Disconnected(session.link.id)).await.unwrap();
-    let (delivery, answer) = request("blink", 60_000, false);
-    lane.send(delivery).await.unwrap();
-    assert_eq!(answer.await.unwrap(), Err(RpcError::NotConnected));
-    assert_eq!(begin.elapsed(), Duration::ZERO, "at once");
+    assert!(begin.elapsed() >= Duration::from_secs(2), "it had time until then");
+
+    let lane = world.lane(device).await;
+    let answer = ask(&lane, "later", 60_000, false).await;
+    let mut session = Session::new(1);
+    let link = |kinds| SessionLink {
+        kinds,
+        ..session.link.clone()
+    };
+    lane.send(Delivery::Connected(link(DownlinkKinds::NONE))).await.unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(session.downlinks.try_recv().is_none(), "it has not subscribed");
+    lane.send(Delivery::Connected(link(DownlinkKind::RpcRequest.into()))).await.unwrap();
+    let (id, method) = told(&mut session).await;
+    assert_eq!(method, "later");
+    lane.send(session.uplink(0, 0, reply(id, "here"))).await.unwrap();
+    assert_eq!(answer.await.unwrap(), Ok(Some(Payload::new(json!("here")))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_device_has_only_so_many_requests() {
     let world = World::new();
-    let (_, lane, session) = connected(&world, 2 * PENDING_MAX).await;
+    let (_, lane, session) = connected(&world, 2 * REQUESTS_MAX).await;
     let mut answers = Vec::new();
-    for _ in 0..PENDING_MAX {
-        let (delivery, answer) = request("slow", 5_000, false);
-        lane.send(delivery).await.unwrap();
-        answers.push(answer);
+    for _ in 0..REQUESTS_MAX {
+        answers.push(ask(&lane, "slow", 5_000, false).await);
     }
-    let (delivery, answer) = request("one more", 5_000, false);
-    lane.send(delivery).await.unwrap();
-    assert_eq!(answer.await.unwrap(), Err(RpcError::TooMany));
-    let (delivery, answer) = request("oneway", 5_000, true);
-    lane.send(delivery).await.unwrap();
-    assert_eq!(answer.await.unwrap(), Ok(None), "what waits for no answer is still sent");
-    assert_eq!(session.downlinks.len(), PENDING_MAX + 1);
+    assert_eq!(ask(&lane, "one more", 5_000, false).await.await.unwrap(), Err(RpcError::TooMany));
+    assert_eq!(session.downlinks.len(), REQUESTS_MAX);
     for answer in answers {
         assert_eq!(answer.await.unwrap(), Err(RpcError::Timeout));
     }
+    assert_eq!(world.clock_ms() - START_MS, 5_000);
 }

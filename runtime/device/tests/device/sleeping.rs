@@ -89,8 +89,8 @@ async fn an_actor_with_an_open_request_stays_awake() {
     let (lane, session) = (world.lane(device).await, Session::new(1));
     session.connect(&lane).await;
     let long = 10 * IDLE;
-    let (delivery, answer) = request("slow", long.as_millis() as u32, false);
-    lane.send(delivery).await.unwrap();
+    let (delivery, answer) = request("slow", long.as_millis() as i64, false);
+    lane.send(Delivery::Rpc(delivery)).await.unwrap();
     lane.send(Delivery::Disconnected(session.link.id)).await.unwrap();
     let begin = Instant::now();
     assert_eq!(answer.await.unwrap(), Err(RpcError::Timeout));
@@ -103,6 +103,7 @@ async fn only_so_many_actors_are_awake() {
     let world = World::with(RegistryConfig {
         idle_timeout: IDLE,
         actors_max: 2,
+        keeps_presence: false,
     });
     let devices = [world.device().await, world.device().await, world.device().await];
     let lanes = [world.lane(devices[0]).await, world.lane(devices[1]).await];
@@ -259,6 +260,7 @@ async fn an_actor_that_is_always_tired_loses_nothing() {
     // Falls asleep as soon as its lane is empty.
     let world = World::with(RegistryConfig {
         idle_timeout: Duration::ZERO,
+        keeps_presence: false,
         ..RegistryConfig::default()
     });
     let (device, mut chain) = (world.device().await, world.open_chain());

@@ -6,6 +6,7 @@ use crate::world::{START_MS, Session, World, device_body, soon, telemetry};
 use actor::{Control, LaneReceiver, Observe, lane};
 use cluster::{Delivery, SettleError};
 use device::actor::{DeviceActor, Surroundings};
+use device::wakeups::Wakeups;
 use device::{DeviceError, load_facts};
 use model::{CustomerId, DeviceId, Message, MessageKind, Payload, SystemClock, Uplink};
 use rules::ChainInput;
@@ -72,7 +73,7 @@ async fn each_kind_of_uplink_becomes_its_message() {
             MessageKind::ToServerRpc,
             START_MS + 1,
             json!({"method": "getTime", "params": {"zone": "UTC"}}),
-            with(&[("requestId", "17"), ("sessionId", &session_id)]),
+            with(&[("requestId", "17"), ("serviceId", "pacificsoft"), ("sessionId", &session_id)]),
         ),
     ];
     for (uplink, kind, ts_ms, payload, expected) in table {
@@ -218,8 +219,11 @@ async fn an_actor_that_nobody_steers_finishes_and_ends() {
     let around = Surroundings {
         store: Arc::new(world.store.clone()),
         chains: Arc::clone(&world.chains) as _,
+        calls: world.calls.clone(),
         clock: Arc::new(SystemClock),
         idle_timeout: crate::world::IDLE,
+        wakeups: Wakeups::new(),
+        presence_since_ms: None,
     };
     let (sender, mut receiver) = lane::<Delivery>(100);
     let session = Session::new(1);

@@ -6,8 +6,9 @@ use std::time::Duration;
 use actor::{Lane, LaneReceiver, lane};
 use cluster::{Delivery, DeviceLane, Receipt, RpcError, RpcRequest, SessionId, SessionLink, Settled};
 use device::{Chains, DeviceError, Registry, RegistryConfig};
+use effects::Calls;
 use model::entity::{Device, DeviceProfile, EntityRecord, IdRef};
-use model::{Clock, CustomerId, DeviceId, Downlink, EntityId, EntityKind, Payload, TenantId, Uplink};
+use model::{Clock, CustomerId, DeviceId, Downlink, DownlinkKinds, EntityId, EntityKind, Payload, TenantId, Uplink};
 use parking_lot::Mutex;
 use rules::{ChainInput, ChainLane};
 use serde_json::{Value as Json, json};
@@ -68,6 +69,7 @@ pub struct World {
     pub tenant: TenantId,
     pub store: EmbeddedStore,
     pub chains: Arc<PlayedChains>,
+    pub calls: Calls,
     pub clock: Arc<RuntimeClock>,
     pub registry: Registry,
     _dir: tempfile::TempDir,
@@ -77,6 +79,7 @@ impl World {
     pub fn new() -> Self {
         Self::with(RegistryConfig {
             idle_timeout: IDLE,
+            keeps_presence: false,
             ..RegistryConfig::default()
         })
     }
@@ -84,16 +87,36 @@ impl World {
     pub fn with(config: RegistryConfig) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
-        let chains = Arc::new(PlayedChains::default());
+        Self::over(TenantId::generate(), store, dir, config)
+    }
+
+    /// Another one over what this one has stored.
+    pub fn again(self) -> Self {
+        let config = RegistryConfig {
+            keeps_presence: false,
+            ..RegistryConfig::default()
+        };
+        Self::over(self.tenant, self.store, self._dir, config)
+    }
+
+    fn over(tenant: TenantId, store: EmbeddedStore, dir: tempfile::TempDir, config: RegistryConfig) -> Self {
+        let (chains, calls) = (Arc::new(PlayedChains::default()), Calls::new());
         let clock = Arc::new(RuntimeClock {
             start: Instant::now(),
             next_look: Mutex::default(),
         });
-        let registry = Registry::new(Arc::new(store.clone()), Arc::clone(&chains) as _, Arc::clone(&clock) as _, config);
+        let registry = Registry::new(
+            Arc::new(store.clone()),
+            Arc::clone(&chains) as _,
+            calls.clone(),
+            Arc::clone(&clock) as _,
+            config,
+        );
         World {
-            tenant: TenantId::generate(),
+            tenant,
             store,
             chains,
+            calls,
             clock,
             registry,
             _dir: dir,
@@ -110,6 +133,11 @@ impl World {
         let (sender, receiver) = lane(capacity);
         *self.chains.entrance.lock() = Some(sender);
         receiver
+    }
+
+    /// The time of day.
+    pub fn clock_ms(&self) -> i64 {
+        self.clock.now_ms()
     }
 
     pub async fn save(&self, id: EntityId, name: &str, version: u64, body: Json) {
@@ -180,6 +208,8 @@ impl Session {
                 id: SessionId::generate(),
                 downlinks: sender,
                 child: None,
+                kinds: DownlinkKinds::ALL,
+                once: false,
             },
             downlinks,
             settle,
@@ -204,21 +234,22 @@ impl Session {
     }
 }
 
-/// A request to a device, and the way its answer comes.
-pub fn request(method: &str, timeout_ms: u32, oneway: bool) -> (Delivery, oneshot::Receiver<Result<Option<Payload>, RpcError>>) {
+/// A request to a device that expires so many milliseconds after the start, and the way its answer comes.
+pub fn request(method: &str, expires_after_ms: i64, oneway: bool) -> (RpcRequest, Waiting) {
     let (reply, answer) = oneshot::channel();
-    let params = Payload::new(json!({"of": method}));
-    (
-        Delivery::Rpc(RpcRequest {
-            method: method.into(),
-            params,
-            timeout_ms,
-            oneway,
-            reply,
-        }),
-        answer,
-    )
+    let request = RpcRequest {
+        id: Uuid::now_v7(),
+        method: method.into(),
+        params: Payload::new(json!({"of": method})),
+        expires_ms: START_MS + expires_after_ms,
+        oneway,
+        keep: None,
+        reply,
+    };
+    (request, answer)
 }
+
+pub type Waiting = oneshot::Receiver<Result<Option<Payload>, RpcError>>;
 
 pub fn telemetry(ts_ms: Option<i64>, values: Json) -> Uplink {
     Uplink::Telemetry {

@@ -15,6 +15,11 @@ fn request(device: EntityId, params: Content, oneway: bool) -> Effect {
         params,
         timeout_ms: 1234,
         oneway,
+        request_id: None,
+        expires_ms: None,
+        persistent: false,
+        retries: None,
+        additional_info: None,
     }
 }
 
@@ -43,7 +48,7 @@ async fn exchange(
 async fn the_reply_becomes_the_payload() {
     let world = World::new();
     let (device, result) = exchange(&world, false, json!({"pin": 1}), |request| {
-        assert_eq!((&*request.method, request.timeout_ms, request.oneway), ("setValue", 1234, false));
+        assert_eq!((&*request.method, request.expires_ms, request.oneway), ("setValue", 1234, false));
         assert_eq!(request.params.json(), &json!({"pin": 1}));
         request.reply.send(Ok(Some(Payload::new(json!({"done": true}))))).unwrap();
     })
@@ -152,4 +157,82 @@ async fn requests_to_one_device_do_not_wait_for_each_other() {
     }
     assert_eq!(leaving(&soon("the first", first).await.unwrap().unwrap()), json!(1));
     assert_eq!(leaving(&soon("the second", second).await.unwrap().unwrap()), json!(2));
+}
+
+#[tokio::test]
+async fn whoever_waits_outside_hears_what_becomes_of_it() {
+    let world = World::new();
+    for answer in [Ok(Some(Payload::new(json!(1)))), Ok(None), Err(RpcError::Timeout)] {
+        let (device, mut lane) = world.awake_device();
+        let (id, (reply, waiting)) = (uuid::Uuid::new_v4(), tokio::sync::oneshot::channel());
+        world.effects.calls().wait(world.tenant, id, reply);
+        let mut effect = request(device.entity(), Content::Own(json!({})), false);
+        if let Effect::SendRpc {
+            request_id, expires_ms, ..
+        } = &mut effect
+        {
+            (*request_id, *expires_ms) = (Some(id), Some(77));
+        }
+        let effects = world.effects.clone();
+        let performing = actor::spawn("test", async move { effects.perform([effect], message(device.entity())).await });
+        let request = received(&mut lane).await;
+        assert_eq!((request.id, request.expires_ms), (id, 77));
+        request.reply.send(answer.clone()).unwrap();
+        assert_eq!(soon("the answer", waiting).await.unwrap(), answer);
+        assert_eq!(soon("performing", performing).await.unwrap().is_ok(), answer.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_request_can_be_kept() {
+    let world = World::new();
+    for (retries, expected) in [(None, 5), (Some(0), 0), (Some(u32::MAX), 100)] {
+        let (device, mut lane) = world.awake_device();
+        let mut effect = request(device.entity(), Content::Own(json!({})), true);
+        if let Effect::SendRpc {
+            persistent,
+            retries: given,
+            ..
+        } = &mut effect
+        {
+            (*persistent, *given) = (true, retries);
+        }
+        let effects = world.effects.clone();
+        let performing = actor::spawn("test", async move { effects.perform([effect], message(device.entity())).await });
+        let request = received(&mut lane).await;
+        assert_eq!(request.keep.map(|keep| keep.retries), Some(expected));
+        request.reply.send(Ok(Some(Payload::new(json!({"rpcId": "x"}))))).unwrap();
+        assert_eq!(
+            leaving(&soon("performing", performing).await.unwrap().unwrap()),
+            json!({"rpcId": "x"})
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_devices_request_is_answered_through_its_actor() {
+    let world = World::new();
+    for (told, fails) in [(Ok(()), false), (Err(RpcError::NotAsked), true)] {
+        let (device, mut lane) = world.awake_device();
+        let session = uuid::Uuid::new_v4();
+        let reply = Effect::ReplyRpc {
+            device: device.entity(),
+            session,
+            request_id: 3,
+            payload: Content::Own(json!({"time": 5})),
+        };
+        let effects = world.effects.clone();
+        let performing = actor::spawn("test", async move { effects.perform([reply], message(device.entity())).await });
+        match soon("the answer", lane.recv()).await {
+            Some(Delivery::Answer(answer)) => {
+                assert_eq!(
+                    (answer.session.0, answer.id, answer.payload.json()),
+                    (session, 3, &json!({"time": 5}))
+                );
+                answer.told.send(told).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(soon("performing", performing).await.unwrap().is_err(), fails);
+    }
 }

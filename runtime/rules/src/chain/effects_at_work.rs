@@ -18,6 +18,8 @@ use crate::step::{Account, Branch};
 const COMMITS_MAX: usize = 2;
 /// Writes of a batch, or finished effects taken at one time.
 const BATCH_MAX: usize = 4096;
+/// Requests to devices that wait for an answer at most: more fail their message. Each keeps a branch of the chain open.
+const REQUESTS_MAX: usize = 1024;
 /// Originators whose effects wait in turn, and effects that wait for one originator, at most: more fail their message.
 const WAITING_MAX: usize = 10_000;
 
@@ -200,6 +202,9 @@ impl AtWork {
     fn start(&mut self, job: Job) -> Result<(), (Branch, String)> {
         // Requests to a device may wait for a minute; they must not hold up the device's alarms and attributes.
         if job.effects.iter().any(|effect| matches!(effect, Effect::SendRpc { .. })) {
+            if self.slow.len() >= REQUESTS_MAX {
+                return Err((job.branch, "too many requests to devices wait for an answer".to_owned()));
+            }
             self.slow.push(perform(self.effects.clone(), job, None));
             return Ok(());
         }

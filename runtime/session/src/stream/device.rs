@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use actor::{Control, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink};
-use model::{DeviceId, Downlink, Uplink};
+use model::{DeviceId, Downlink, DownlinkKinds, Uplink};
 use tokio::sync::oneshot;
 use xtra::Mailbox;
 
@@ -99,6 +99,8 @@ impl Attached {
                 id: session,
                 downlinks: down,
                 child: None,
+                kinds: DownlinkKinds::ALL,
+                once: false,
             },
             counts: Arc::clone(&counts),
             open: true,
@@ -147,6 +149,11 @@ impl Attached {
             }
         }
         receipt.done();
+    }
+
+    /// The adapter has got a request to the device.
+    pub async fn delivered(&mut self, number: u32) {
+        let _ = self.deliver(Delivery::Delivered(self.link.id, number)).await;
     }
 
     /// Ends the session: the device's actor and the manager hear of it.

@@ -13,6 +13,7 @@ use cluster::Settled;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use model::Downlink;
 use plugins::{Denial, Ending, Fault, StreamError, StreamEvent, StreamInstance};
 use tokio::time::Instant;
 
@@ -267,6 +268,10 @@ impl Shard {
             News::Downlink(downlink) => {
                 self.listen(ear);
                 self.tell(peer, &StreamEvent::Downlink(device, &downlink)).await;
+                let place = self.peers.get_mut(&peer).and_then(|peer| peer.devices.get_mut(&device));
+                if let (Downlink::RpcRequest { id, .. }, Some(Slot::Attached(attached))) = (&downlink, place) {
+                    attached.delivered(*id).await;
+                }
             }
             // The transport hears of it too, waits for what is in flight, and closes the peer.
             News::Close(CloseReason::ShuttingDown) => self.listen(ear),

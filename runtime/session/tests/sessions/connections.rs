@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::world::{World, event, mqtt, next, soon};
 use cluster::{Delivery, SessionId};
-use model::DeviceId;
+use model::{DeviceId, DownlinkKinds};
 use serde_json::json;
 use session::{CloseReason, Event, OpenError, Transport};
 
@@ -53,7 +53,7 @@ async fn a_session_that_is_dropped_says_good_bye() {
 async fn an_exchange_is_no_connection() {
     let world = World::new();
     let (device, mut lane, mut connection) = world.connected().await;
-    let mut exchange = soon("opening", world.sessions.exchange(device, Transport::Http, false))
+    let mut exchange = soon("opening", world.sessions.exchange(device, Transport::Http, None))
         .await
         .unwrap();
     assert_eq!(exchange.device(), device);
@@ -70,9 +70,12 @@ async fn an_exchange_is_no_connection() {
     assert_eq!(world.sessions.observe().await.connections, 1);
 
     // One that listens is told to the actor, but does not take the connection's place.
-    let listening = soon("opening", world.sessions.exchange(device, Transport::Http, true))
-        .await
-        .unwrap();
+    let listening = soon(
+        "opening",
+        world.sessions.exchange(device, Transport::Http, Some(DownlinkKinds::ALL)),
+    )
+    .await
+    .unwrap();
     let id = connected(&mut lane).await;
     soon("closing", listening.close()).await;
     assert!(matches!(next(&mut lane).await, Delivery::Disconnected(gone) if gone == id));
@@ -88,7 +91,7 @@ async fn a_device_that_cannot_be_served_gets_no_session() {
     let refused = |result: Result<session::Session, OpenError>| result.map(drop).unwrap_err();
     assert_eq!(refused(world.sessions.connect(unknown, Transport::Mqtt).await), OpenError::NoDevice);
     assert_eq!(
-        refused(world.sessions.exchange(unknown, Transport::Http, false).await),
+        refused(world.sessions.exchange(unknown, Transport::Http, None).await),
         OpenError::NoDevice
     );
     let (device, lane) = world.device();

@@ -40,7 +40,7 @@ async fn uplink(lane: &mut LaneReceiver<Delivery>) -> Uplink {
 
 async fn told(session: &mut Session) -> (String, Json, DownlinkKind) {
     match event(session).await {
-        Event::Downlink(outbound, kind) => (outbound.address, serde_json::from_slice(&outbound.payload).unwrap(), kind),
+        Event::Downlink(outbound, kind, _) => (outbound.address, serde_json::from_slice(&outbound.payload).unwrap(), kind),
         other => panic!("{other:?}"),
     }
 }

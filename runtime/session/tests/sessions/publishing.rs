@@ -155,7 +155,7 @@ async fn downlinks_are_written_as_the_protocol_has_them() {
     };
     link.downlinks.send(request).await.unwrap();
     match event(&mut session).await {
-        Event::Downlink(outbound, DownlinkKind::RpcRequest) => {
+        Event::Downlink(outbound, DownlinkKind::RpcRequest, Some(4)) => {
             assert_eq!(outbound.address, "v1/devices/me/rpc/request/4");
             let payload: Json = serde_json::from_slice(&outbound.payload).unwrap();
             assert_eq!(payload, json!({"method": "on", "params": {"pin": 1}}));
@@ -164,6 +164,26 @@ async fn downlinks_are_written_as_the_protocol_has_them() {
     }
     assert_eq!(session.subscription("v1/devices/me/attributes"), [DownlinkKind::Attributes]);
     assert_eq!(session.subscription("#"), []);
+    session.delivered(4).await;
+    assert!(matches!(next(&mut lane).await, Delivery::Delivered(from, 4) if from == link.id));
+}
+
+#[tokio::test]
+async fn what_a_device_subscribes_to_is_told_once() {
+    let world = World::new();
+    let (device, mut lane) = world.device();
+    let mut session = soon("connecting", world.sessions.connect(device, Transport::Mqtt)).await.unwrap();
+    let mut told = async || match next(&mut lane).await {
+        Delivery::Connected(link) => (link.id, link.kinds, link.once),
+        other => panic!("{other:?}"),
+    };
+    let (id, kinds, once) = told().await;
+    assert!(kinds.is_empty() && !once);
+    for kinds in [DownlinkKind::RpcRequest, DownlinkKind::RpcRequest, DownlinkKind::Attributes] {
+        session.listen(kinds.into()).await;
+    }
+    assert_eq!(told().await, (id, DownlinkKind::RpcRequest.into(), false));
+    assert_eq!(told().await, (id, DownlinkKind::Attributes.into(), false));
 }
 
 #[tokio::test]
@@ -174,7 +194,7 @@ async fn the_session_answers_for_its_own_limits() {
     assert_eq!(publish(&mut session, mqtt("rpc/request/9", &call)).await, Ok(0));
     assert!(matches!(event(&mut session).await, Event::Settled(0, Ok(()))));
     match event(&mut session).await {
-        Event::Downlink(outbound, DownlinkKind::RpcResponse) => {
+        Event::Downlink(outbound, DownlinkKind::RpcResponse, None) => {
             assert_eq!(outbound.address, "v1/devices/me/rpc/response/9");
             let limits: Json = serde_json::from_slice(&outbound.payload).unwrap();
             assert_eq!(

@@ -1,9 +1,10 @@
 //! Promises of [`crate::LoginStore`] and [`crate::SettingStore`].
 
-use model::{TenantId, UserId};
+use model::{DeviceId, TenantId, UserId};
 use uuid::Uuid;
 
-use crate::{Login, StorageError, Store};
+use super::sample::{commit, create, record};
+use crate::{Login, Mutation, StorageError, Store};
 
 fn login(email: &str) -> Login {
     let user = UserId::generate(TenantId::generate());
@@ -66,4 +67,17 @@ pub async fn settings_are_initialised_once(store: &dyn Store) {
     assert_eq!((b.expect("answers"), c.expect("answers")), (decided.clone(), decided.clone()));
     assert_eq!(init(4).await.expect("answers"), decided);
     assert_eq!(store.setting(&name).await.expect("reads"), Some(decided));
+}
+
+/// As often as they are reminded of: once each; not when they are gone.
+pub async fn devices_are_thought_of_until_they_are_forgotten(store: &dyn Store) {
+    let [kept, forgotten, deleted] = [0; 3].map(|_| DeviceId::generate(TenantId::generate()));
+    create(store, record(deleted.entity(), "deleted")).await;
+    let remind = [kept, forgotten, deleted, kept].map(Mutation::Remind);
+    commit(store, remind.into()).await;
+    commit(store, vec![Mutation::Forget(forgotten), Mutation::Forget(forgotten)]).await;
+    store.delete_entity(deleted.entity()).await.expect("deletes");
+    let mut found = store.reminders().await.expect("reads");
+    found.retain(|device| [kept, forgotten, deleted].contains(device));
+    assert_eq!(found, [kept]);
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use model::entity::{Alarm, Event};
-use model::{EntityId, TenantId, Value};
+use model::entity::{Alarm, Event, Rpc};
+use model::{DeviceId, EntityId, TenantId, Value};
 use uuid::Uuid;
 
 use super::change::Change;
@@ -31,7 +31,13 @@ pub(super) fn check(batch: &[Mutation]) -> Result<(), StorageError> {
                 change.timers.iter().try_for_each(|(name, _)| keys::check("a timer's name", name))?;
             }
             Mutation::PutRelation { relation, .. } | Mutation::DeleteRelation { relation, .. } => relations::check(relation)?,
-            Mutation::AppendEvent(_) | Mutation::DropNodeState(_) | Mutation::DropRelations { .. } => {}
+            Mutation::PutRpc(_)
+            | Mutation::DeleteRpc { .. }
+            | Mutation::Remind(_)
+            | Mutation::Forget(_)
+            | Mutation::AppendEvent(_)
+            | Mutation::DropNodeState(_)
+            | Mutation::DropRelations { .. } => {}
         }
     }
     Ok(())
@@ -89,6 +95,19 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
             Ok(())
         }
         Mutation::PutAlarm(alarm) => put_alarm(change, alarm),
+        Mutation::PutRpc(rpc) => put_rpc(change, rpc),
+        Mutation::DeleteRpc { device, id } => {
+            delete_rpc(change, *device, *id);
+            Ok(())
+        }
+        Mutation::Remind(device) => {
+            change.put(Table::Reminders, keys::of_tenant(device.tenant, device.id), []);
+            Ok(())
+        }
+        Mutation::Forget(device) => {
+            change.remove(Table::Reminders, keys::of_tenant(device.tenant, device.id));
+            Ok(())
+        }
         Mutation::AppendEvent(event) => append_event(change, event),
         Mutation::NodeState { node, change: kept } => node_state::change(change, *node, kept),
         Mutation::DropNodeState(node) => node_state::remove(change, node.entity()),
@@ -149,6 +168,27 @@ fn put_alarm(change: &mut Change, alarm: &Alarm) -> Result<(), StorageError> {
     }
     change.put(Table::Alarms, keys::of_tenant(tenant, id), json(alarm)?);
     Ok(())
+}
+
+fn put_rpc(change: &mut Change, rpc: &Rpc) -> Result<(), StorageError> {
+    let tenant = TenantId(rpc.tenant_id.id);
+    let key = keys::rpc(rpc.device_id.of(tenant), rpc.id.id);
+    change.put(Table::Rpcs, &*key, json(rpc)?);
+    change.put(Table::RpcDevices, keys::of_tenant(tenant, rpc.id.id), rpc.device_id.id.as_bytes());
+    if rpc.is_open() {
+        change.put(Table::OpenRpcs, key, []);
+    } else {
+        change.remove(Table::OpenRpcs, key);
+    }
+    Ok(())
+}
+
+/// Removes a request from all its tables.
+pub(super) fn delete_rpc(change: &mut Change, device: DeviceId, id: Uuid) {
+    let key = keys::rpc(device.entity(), id);
+    change.remove(Table::Rpcs, &*key);
+    change.remove(Table::OpenRpcs, key);
+    change.remove(Table::RpcDevices, keys::of_tenant(device.tenant, id));
 }
 
 fn append_event(change: &mut Change, event: &Event) -> Result<(), StorageError> {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use async_trait::async_trait;
 use model::entity::EntityRecord;
-use model::{EntityId, EntityKind, Page, PageRequest, TenantId};
+use model::{DeviceId, EntityId, EntityKind, Page, PageRequest, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::apply::{from_json, json, remove_all};
 use super::change::Change;
 use super::tables::{Table, Tables, capped};
-use super::{EmbeddedStore, credentials, keys};
+use super::{EmbeddedStore, credentials, keys, rpcs};
 use crate::{EntityFilter, EntityStore, StorageError};
 
 /// The stored form. `B`: the body, parsed or not.
@@ -113,6 +113,8 @@ fn delete(change: &mut Change, id: EntityId) -> Result<bool, StorageError> {
     super::node_state::remove(change, id)?;
     super::relations::remove_all(change, id, None)?;
     let credentials = if id.kind == EntityKind::Device {
+        change.remove(Table::Reminders, keys::of_tenant(id.tenant, id.id));
+        rpcs::delete_all(change, DeviceId::new(id.tenant, id.id))?;
         credentials::of_device(change, id)?
     } else {
         None

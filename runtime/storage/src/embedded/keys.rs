@@ -4,7 +4,7 @@
 //! Knows no database and no values.
 
 use model::entity::{EventKind, IdRef, RelationGroup};
-use model::{AttributeScope, Digest, EntityId, EntityKind, TenantId};
+use model::{AttributeScope, DeviceId, Digest, EntityId, EntityKind, TenantId};
 use uuid::Uuid;
 
 use crate::StorageError;
@@ -90,9 +90,23 @@ pub(super) fn of_tenant(tenant: TenantId, id: Uuid) -> [u8; 32] {
     bytes
 }
 
+/// The device of a key made by [`of_tenant`].
+pub(super) fn device_of_tenant(key: &[u8]) -> Result<DeviceId, StorageError> {
+    let tenant = key.get(..16).and_then(|tenant| Uuid::from_slice(tenant).ok());
+    let tenant = tenant.ok_or_else(|| StorageError::Corrupt("a key has no tenant".into()))?;
+    Ok(DeviceId::new(TenantId(tenant), trailing_id(key)?))
+}
+
 /// The alarm of a type that is not cleared.
 pub(super) fn active_alarm(originator: EntityId, alarm_type: &str) -> Vec<u8> {
     with_text(entity(originator), alarm_type)
+}
+
+/// A request to a device.
+pub(super) fn rpc(device: EntityId, id: Uuid) -> Vec<u8> {
+    let mut bytes = entity(device);
+    bytes.extend_from_slice(id.as_bytes());
+    bytes
 }
 
 /// An event.
@@ -207,7 +221,7 @@ mod tests {
         let device = EntityId::new(TENANT, EntityKind::Device, ID);
         let (t, i) = ("0102030405060708090a0b0c0d0e0f10", "f1f2f3f4f5f6f7f8f9fafbfcfdfeff00");
         let digest = Digest([0xab; 32]);
-        let cases: [(Vec<u8>, String); 13] = [
+        let cases: [(Vec<u8>, String); 14] = [
             (kind(TENANT, EntityKind::Device), format!("{t}06")),
             (entity(device), format!("{t}06{i}")),
             (name(TENANT, EntityKind::Asset, "Öl"), format!("{t}05c3966c")),
@@ -221,6 +235,7 @@ mod tests {
                 relation(device, RelationGroup::Common, "Up", IdRef::new(EntityKind::Asset, ID)),
                 format!("{t}06{i}0155700005{i}"),
             ),
+            (rpc(device, ID), format!("{t}06{i}{i}")),
             (point(258, 1_700_000_000_000).to_vec(), "00000000000001028000018bcfe56800".into()),
             (component(TENANT, "calc"), format!("{t}63616c63")),
             (

@@ -1,11 +1,12 @@
-//! Small tables found by a name: what users log in with, by e-mail, and the values the system keeps for itself.
+//! Small tables: what users log in with, by e-mail, the values the system keeps for itself, and the devices it has to think of.
 
 use async_trait::async_trait;
+use model::DeviceId;
 
 use super::apply::{from_json, json};
-use super::tables::Table;
+use super::tables::{Table, capped};
 use super::{EmbeddedStore, keys};
-use crate::{Login, LoginStore, SettingStore, StorageError};
+use crate::{Login, LoginStore, ReminderStore, SettingStore, StorageError};
 
 #[async_trait]
 impl LoginStore for EmbeddedStore {
@@ -80,6 +81,17 @@ impl SettingStore for EmbeddedStore {
         self.command(move |change| {
             change.put(Table::Settings, name, value);
             Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ReminderStore for EmbeddedStore {
+    async fn reminders(&self) -> Result<Vec<DeviceId>, StorageError> {
+        self.scan(|tables| {
+            let rows = capped("devices with something to do", tables.prefix(Table::Reminders, &[]));
+            rows.map(|row| keys::device_of_tenant(&row?.0)).collect()
         })
         .await
     }

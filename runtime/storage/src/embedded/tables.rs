@@ -52,6 +52,14 @@ pub(super) enum Table {
     Logins,
     /// Numbers of time series that nobody can see any more, and whose readings are still to be removed.
     Garbage,
+    /// Devices that have something to do after a restart.
+    Reminders,
+    /// Device and id → JSON.
+    Rpcs,
+    /// Device and id of requests that are not over.
+    OpenRpcs,
+    /// Tenant and id of a request → device.
+    RpcDevices,
     /// Owner and name → JSON.
     Components,
     /// Owner, name and digest → JSON.
@@ -83,6 +91,10 @@ impl Table {
         (Table::DeviceCredentials, "device_credentials"),
         (Table::Logins, "logins"),
         (Table::Garbage, "garbage"),
+        (Table::Reminders, "reminders"),
+        (Table::Rpcs, "rpcs"),
+        (Table::OpenRpcs, "open_rpcs"),
+        (Table::RpcDevices, "rpc_devices"),
         (Table::Components, "components"),
         (Table::ComponentVersions, "component_versions"),
         (Table::ComponentPieces, "component_pieces"),
@@ -92,7 +104,7 @@ impl Table {
     ];
 
     /// How many there are.
-    pub(super) const COUNT: usize = 20;
+    pub(super) const COUNT: usize = 24;
 
     fn options(self) -> KeyspaceCreateOptions {
         let options = KeyspaceCreateOptions::default();

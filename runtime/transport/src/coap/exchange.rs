@@ -18,7 +18,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) async fn serve(sessions: &Sessions, place: &Place, request: Request) -> Response {
     let exchanged = async {
         let device = authenticate(sessions, place).await?;
-        let mut session = sessions.exchange(device, Transport::Coap, false).await.map_err(not_opened)?;
+        let mut session = sessions.exchange(device, Transport::Coap, None).await.map_err(not_opened)?;
         let inbound = Inbound::new(Transport::Coap, address(&request, &place.rest), request.query, request.payload);
         session.publish(inbound).await.map_err(not_taken)?;
         outcome(&mut session).await
@@ -77,7 +77,7 @@ async fn outcome(session: &mut Session) -> Result<Response, Response> {
                     tracing::warn!(device = %session.device(), %error, "a request is not answered well");
                     return Err(Response::new(Code::INTERNAL_SERVER_ERROR));
                 }
-                Event::Downlink(outbound, DownlinkKind::AttributeResponse | DownlinkKind::RpcResponse) => return Ok(told(outbound)),
+                Event::Downlink(outbound, DownlinkKind::AttributeResponse | DownlinkKind::RpcResponse, _) => return Ok(told(outbound)),
                 Event::Settled(_, Ok(())) | Event::Downlink(..) | Event::Close(_) => {}
             }
         }

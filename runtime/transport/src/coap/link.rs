@@ -103,12 +103,15 @@ impl Link {
                             return first.closed;
                         }
                     }
-                    Ask::Ended(observation) => self.observed.retain(|observed| observed.observation != observation),
+                    Ask::Ended(observation) => {
+                        self.observed.retain(|observed| observed.observation != observation);
+                        self.listen().await;
+                    }
                 },
                 () = self.session.events(&mut events) => {
                     for event in events.drain(..) {
                         match event {
-                            Event::Downlink(outbound, kind) => self.notify(outbound, kind).await,
+                            Event::Downlink(outbound, kind, request) => self.notify(outbound, kind, request).await,
                             Event::Close(reason) => return Some(reason),
                             Event::Settled(..) => {}
                         }
@@ -146,6 +149,7 @@ impl Link {
                     let _ = self.replies.send(Reply::Finish(older, Response::new(Code::DELETED))).await;
                 }
             }
+            self.listen().await;
         }
         first
     }
@@ -161,8 +165,8 @@ impl Link {
                 match event {
                     Event::Settled(_, Ok(())) if !asks => first = Some(Response::new(Code::VALID).observing().into()),
                     Event::Settled(_, Err(_)) => first = Some(Response::new(Code::INTERNAL_SERVER_ERROR).into()),
-                    Event::Downlink(outbound, DownlinkKind::AttributeResponse) => first = Some(told(outbound).observing().into()),
-                    Event::Downlink(outbound, kind) => self.notify(outbound, kind).await,
+                    Event::Downlink(outbound, DownlinkKind::AttributeResponse, _) => first = Some(told(outbound).observing().into()),
+                    Event::Downlink(outbound, kind, request) => self.notify(outbound, kind, request).await,
                     Event::Close(reason) => {
                         return First {
                             response: last_word(reason),
@@ -176,12 +180,23 @@ impl Link {
         first.unwrap_or_else(|| Response::busy().into())
     }
 
-    async fn notify(&mut self, outbound: Outbound, kind: DownlinkKind) {
+    async fn notify(&mut self, outbound: Outbound, kind: DownlinkKind, request: Option<u32>) {
         let Some(observed) = self.observed.iter().find(|observed| observed.kinds.contains(&kind)) else {
             metrics::counter!("coap_notifications_dropped_total", "why" => "not observed").increment(1);
             return;
         };
         let _ = self.replies.send(Reply::Notify(observed.observation, told(outbound))).await;
+        // The endpoint sends a notification again until it is acknowledged, or ends the observation.
+        if let Some(request) = request {
+            self.session.delivered(request).await;
+        }
+    }
+
+    /// Tells the device's actor what is observed.
+    async fn listen(&mut self) {
+        let kinds = self.observed.iter().flat_map(|observed| &observed.kinds);
+        let kinds = kinds.copied().collect();
+        self.session.listen(kinds).await;
     }
 }
 

@@ -85,7 +85,7 @@ impl<S: Stream> Connection<S> {
                 biased;
                 () = self.session.events(&mut events) => {
                     for event in events.drain(..) {
-                        self.event(event)?;
+                        self.event(event).await?;
                     }
                 }
                 read = self.wire.read(), if reading => {
@@ -118,18 +118,25 @@ impl<S: Stream> Connection<S> {
             };
             match packet {
                 Incoming::Publish(publish) => self.publish(publish).await?,
-                Incoming::PubAck(pkid) => self.state.acknowledged(pkid),
+                Incoming::PubAck(pkid) => {
+                    if let Some(request) = self.state.acknowledged(pkid) {
+                        self.session.delivered(request).await;
+                    }
+                }
                 Incoming::Subscribe(subscribe) => {
                     let (session, pkid) = (&mut self.session, subscribe.pkid);
                     let granted = self.state.subscribe(subscribe, |filter| session.subscription(filter));
                     self.wire.put(Outgoing::SubAck(pkid, granted));
+                    self.session.listen(self.state.kinds()).await;
                 }
                 Incoming::Unsubscribe(pkid, filters) => {
                     let existed = self.state.unsubscribe(&filters);
                     self.wire.put(Outgoing::UnsubAck(pkid, existed));
+                    self.session.listen(self.state.kinds()).await;
                 }
                 Incoming::PingReq => {
                     self.wire.put(Outgoing::PingResp);
+                    self.session.heard().await;
                 }
                 Incoming::Disconnect => return Ok(true),
                 Incoming::Connect(_) => return Err(Ended::ByServer(Goodbye::ProtocolError)),
@@ -186,7 +193,7 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    fn event(&mut self, event: Event) -> Result<(), Ended> {
+    async fn event(&mut self, event: Event) -> Result<(), Ended> {
         match event {
             Event::Settled(sequence, Ok(())) => {
                 self.state.settled(sequence);
@@ -198,9 +205,13 @@ impl<S: Stream> Connection<S> {
                 tracing::warn!(device = %self.session.device(), %error, "a publish is not acknowledged");
                 Err(Ended::ByServer(Goodbye::ImplementationSpecific))
             }
-            Event::Downlink(outbound, kind) => {
-                if let Some(packet) = self.state.downlink(outbound.address, outbound.payload, kind) {
-                    self.tell(packet);
+            Event::Downlink(outbound, kind, request) => {
+                if let Some(packet) = self.state.downlink(outbound.address, outbound.payload, kind, request) {
+                    let is_acknowledged = matches!(packet, Outgoing::Publish(_, _, Some(_)));
+                    let has_it = self.tell(packet) || !is_acknowledged;
+                    if let (Some(request), true) = (request, has_it) {
+                        self.session.delivered(request).await;
+                    }
                 }
                 Ok(())
             }
@@ -213,19 +224,21 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Writes a downlink. One that is larger than the device takes counts as delivered (MQTT 5, 3.1.2.11.4).
-    fn tell(&mut self, packet: Outgoing) {
+    /// Writes a downlink. One that is larger than the device takes counts as delivered (MQTT 5, 3.1.2.11.4): true.
+    fn tell(&mut self, packet: Outgoing) -> bool {
         let pkid = match &packet {
             Outgoing::Publish(_, _, pkid) => *pkid,
             _ => None,
         };
-        if !self.wire.put(packet) {
-            metrics::counter!("mqtt_downlinks_dropped_total", "reason" => "too large").increment(1);
-            tracing::debug!(device = %self.session.device(), "a downlink is larger than the device takes");
-            if let Some(pkid) = pkid {
-                self.state.acknowledged(pkid);
-            }
+        if self.wire.put(packet) {
+            return false;
         }
+        metrics::counter!("mqtt_downlinks_dropped_total", "reason" => "too large").increment(1);
+        tracing::debug!(device = %self.session.device(), "a downlink is larger than the device takes");
+        if let Some(pkid) = pkid {
+            self.state.acknowledged(pkid);
+        }
+        true
     }
 }
 

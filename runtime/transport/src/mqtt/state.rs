@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use model::DownlinkKind;
+use model::{DownlinkKind, DownlinkKinds};
 
 use super::packet::{AckCode, Goodbye, Granted, Outgoing, Subscribe, Version};
 
@@ -28,7 +28,8 @@ pub struct ConnectionState {
     explains: bool,
     pending: VecDeque<Pending>,
     subscriptions: Vec<Subscription>,
-    unacknowledged: Vec<u16>,
+    /// With the requests they stand for.
+    unacknowledged: Vec<(u16, Option<u32>)>,
     unacknowledged_max: usize,
     next_pkid: u16,
 }
@@ -198,30 +199,37 @@ impl ConnectionState {
         existed
     }
 
-    /// A downlink as a packet. None: the device did not subscribe to it. Answers to the device, and requests to it, are sent without
-    /// subscription too.
-    pub fn downlink(&mut self, topic: String, payload: Bytes, kind: DownlinkKind) -> Option<Outgoing> {
+    /// What the device has subscribed to.
+    pub fn kinds(&self) -> DownlinkKinds {
+        let kinds = self.subscriptions.iter().flat_map(|subscription| &subscription.kinds);
+        kinds.copied().collect()
+    }
+
+    /// A downlink as a packet; `request` is the number of a request to the device. None: the device did not subscribe to it. Answers to
+    /// the device, and requests to it, are sent without subscription too.
+    pub fn downlink(&mut self, topic: String, payload: Bytes, kind: DownlinkKind, request: Option<u32>) -> Option<Outgoing> {
         let qos = match self.subscriptions.iter().find(|subscription| subscription.kinds.contains(&kind)) {
             Some(subscription) => subscription.qos,
             None if kind == DownlinkKind::Attributes => return None,
             None => 1,
         };
-        let pkid = (qos == 1 && self.unacknowledged.len() < self.unacknowledged_max).then(|| self.take_pkid());
+        let pkid = (qos == 1 && self.unacknowledged.len() < self.unacknowledged_max).then(|| self.take_pkid(request));
         Some(Outgoing::Publish(topic, payload, pkid))
     }
 
-    /// The device has a downlink.
-    pub fn acknowledged(&mut self, pkid: u16) {
-        self.unacknowledged.retain(|waiting| *waiting != pkid);
+    /// The device has a downlink. Answers the number of the request that it was.
+    pub fn acknowledged(&mut self, pkid: u16) -> Option<u32> {
+        let at = self.unacknowledged.iter().position(|(waiting, _)| *waiting == pkid)?;
+        self.unacknowledged.swap_remove(at).1
     }
 
-    fn take_pkid(&mut self) -> u16 {
-        while self.unacknowledged.contains(&self.next_pkid) || self.next_pkid == 0 {
+    fn take_pkid(&mut self, request: Option<u32>) -> u16 {
+        while self.unacknowledged.iter().any(|(waiting, _)| *waiting == self.next_pkid) || self.next_pkid == 0 {
             self.next_pkid = self.next_pkid.wrapping_add(1);
         }
         let pkid = self.next_pkid;
         self.next_pkid = self.next_pkid.wrapping_add(1);
-        self.unacknowledged.push(pkid);
+        self.unacknowledged.push((pkid, request));
         pkid
     }
 }
@@ -350,27 +358,29 @@ mod tests {
     #[test]
     fn downlinks_follow_subscriptions() {
         let mut state = ConnectionState::new(Version::V311, 1, false);
-        assert_eq!(state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes), None);
+        assert_eq!(state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes, None), None);
         let granted = state.subscribe(subscribe(&[("a", 2), ("#", 1)]), kinds);
         assert_eq!(granted, [Granted::Quality(1), Granted::TopicFilterInvalid]);
         assert_eq!(
-            state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes),
+            state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes, None),
             Some(Outgoing::Publish("a".into(), Bytes::new(), Some(1)))
         );
         // The device takes one at a time: the next goes with quality 0.
         assert_eq!(
-            state.downlink("r".into(), Bytes::new(), DownlinkKind::RpcRequest),
+            state.downlink("r".into(), Bytes::new(), DownlinkKind::RpcRequest, Some(7)),
             Some(Outgoing::Publish("r".into(), Bytes::new(), None))
         );
-        state.acknowledged(1);
+        assert_eq!(state.acknowledged(1), None, "it was no request");
         assert_eq!(
-            state.downlink("r".into(), Bytes::new(), DownlinkKind::RpcRequest),
+            state.downlink("r".into(), Bytes::new(), DownlinkKind::RpcRequest, Some(7)),
             Some(Outgoing::Publish("r".into(), Bytes::new(), Some(2)))
         );
+        assert_eq!((state.acknowledged(2), state.acknowledged(2)), (Some(7), None));
+        assert!(state.kinds().contains(DownlinkKind::Attributes) && !state.kinds().contains(DownlinkKind::RpcRequest));
         assert_eq!(
             state.unsubscribe(&["a".to_owned(), "#".to_owned(), "a".to_owned()]),
             [true, false, false]
         );
-        assert_eq!(state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes), None);
+        assert_eq!(state.downlink("a".into(), Bytes::new(), DownlinkKind::Attributes, None), None);
     }
 }

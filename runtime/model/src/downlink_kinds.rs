@@ -1,0 +1,62 @@
+//! What a session has subscribed to, as a small set.
+
+use crate::DownlinkKind;
+
+/// A set of kinds of downlinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DownlinkKinds(u8);
+
+impl DownlinkKinds {
+    /// No kind.
+    pub const NONE: DownlinkKinds = DownlinkKinds(0);
+    /// Every kind.
+    pub const ALL: DownlinkKinds = DownlinkKinds(u8::MAX);
+
+    /// Whether a kind is one of them.
+    pub fn contains(self, kind: DownlinkKind) -> bool {
+        self.0 & bit(kind) != 0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+fn bit(kind: DownlinkKind) -> u8 {
+    1 << (kind as u8)
+}
+
+impl FromIterator<DownlinkKind> for DownlinkKinds {
+    fn from_iter<I: IntoIterator<Item = DownlinkKind>>(kinds: I) -> Self {
+        DownlinkKinds(kinds.into_iter().fold(0, |all, kind| all | bit(kind)))
+    }
+}
+
+impl From<DownlinkKind> for DownlinkKinds {
+    fn from(kind: DownlinkKind) -> Self {
+        DownlinkKinds(bit(kind))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_what_it_was_made_of() {
+        let both = [DownlinkKind::Attributes, DownlinkKind::RpcRequest]
+            .into_iter()
+            .collect::<DownlinkKinds>();
+        for (kinds, kind, contained) in [
+            (DownlinkKinds::NONE, DownlinkKind::RpcRequest, false),
+            (DownlinkKinds::ALL, DownlinkKind::RpcResponse, true),
+            (DownlinkKind::RpcRequest.into(), DownlinkKind::RpcRequest, true),
+            (DownlinkKind::RpcRequest.into(), DownlinkKind::Attributes, false),
+            (both, DownlinkKind::Attributes, true),
+            (both, DownlinkKind::AttributeResponse, false),
+        ] {
+            assert_eq!(kinds.contains(kind), contained, "{kinds:?} {kind:?}");
+        }
+    }
+}
