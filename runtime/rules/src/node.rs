@@ -46,6 +46,7 @@ pub const IDLE_AFTER: Duration = Duration::from_secs(600);
 
 /// What a node tells its chain.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all are decisions: a box for each would cost more")]
 pub enum Report {
     /// It decided about a message.
     Decided(Decided),

@@ -106,6 +106,7 @@ async fn devices_are_told_through_their_gateway() {
             DownlinkKind::ChildRpcRequest
         )
     );
+    assert!(matches!(next(&mut one).await, Delivery::Delivered(from, 3) if from == link.id));
     says(&mut session, "rpc", &json!({"device": "one", "id": 3, "data": {"done": true}}))
         .await
         .unwrap();
