@@ -66,6 +66,15 @@ fn a_node_in_python_goes_as_described() {
 }
 
 #[test]
+fn the_example_in_rust_passes_its_messages() {
+    let component = tests::root().join("target/components/examples/anomaly-detector.wasm");
+    let messages = tests::root().join("examples/anomaly-detector/tests/spikes.json");
+    let arguments = ["test", "--component", component.to_str().unwrap(), messages.to_str().unwrap()];
+    let (passed, text) = plugin(&tests::root(), &arguments);
+    assert!(passed && text.contains("7 passed, 0 failed"), "{text}");
+}
+
+#[test]
 fn what_is_missing_is_said() {
     let folder = tempfile::tempdir().unwrap();
     for (arguments, says) in [

@@ -21,7 +21,7 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 8] = [
+const GUESTS: [Guest; 9] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
@@ -61,6 +61,11 @@ const GUESTS: [Guest; 8] = [
         package: "compact-sensor",
         folder: "examples/compact-sensor",
         component: "examples/compact-sensor.wasm",
+    },
+    Guest {
+        package: "anomaly-detector",
+        folder: "examples/anomaly-detector",
+        component: "examples/anomaly-detector.wasm",
     },
 ];
 
@@ -105,7 +110,7 @@ pub fn build_rust(root: &Path) -> Result<Vec<PathBuf>> {
 
 /// A hash over everything a component is made of.
 fn stamp(root: &Path) -> Result<String> {
-    let folders: Vec<&str> = ["wit", "sdk/rust"]
+    let folders: Vec<&str> = ["wit", "sdk/rust", "sdk/derive"]
         .into_iter()
         .chain(GUESTS.iter().map(|guest| guest.folder))
         .collect();

@@ -1,26 +1,19 @@
 //! rpc call request: sends the request in the message's data to the originator, a device.
 
-use pacificsoft_sdk::{Content, Descriptor, Effect, Message, Outcome, RuleNode, SendRpc};
-use serde::Deserialize;
+use pacificsoft_sdk::{Configuration, Content, Descriptor, Effect, Message, Outcome, RuleNode, SendRpc};
 
 /// The node.
 pub struct RpcCallRequest {
     timeout_ms: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Configuration {
-    #[serde(default = "a_minute")]
+#[derive(Configuration)]
+#[config(rename_all = "camelCase")]
+struct Settings {
+    /// How long to wait for a reply; a day at most: longer waits are for persistent requests.
+    #[config(default = 60, minimum = 1, maximum = 86_400)]
     timeout_in_seconds: u32,
 }
-
-fn a_minute() -> u32 {
-    60
-}
-
-/// A day: longer waits are for persistent requests.
-const TIMEOUT_S_MAX: u32 = 86_400;
 
 impl RuleNode for RpcCallRequest {
     const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
@@ -34,21 +27,16 @@ impl RuleNode for RpcCallRequest {
             description: "Sends the request in the message's data to the originator, a device; its reply becomes the data.",
             details: "Data: method, params, additionalInfo. Metadata: oneway=true does not wait for a reply; persistent=true keeps the request until the device has it, and sends it again as often as retries says; expirationTime (milliseconds since 1970-01-01 UTC) goes before the configured timeout; requestUUID names the request.",
             icon: "call_made",
-            configuration_schema: r#"{"type":"object","properties":{"timeoutInSeconds":{"type":"integer","minimum":1,"maximum":86400}}}"#,
-            default_configuration: r#"{"timeoutInSeconds":60}"#,
+            configuration_schema: Settings::SCHEMA,
+            default_configuration: Settings::DEFAULT,
             effects: &["send-rpc"],
             ..Descriptor::new()
         }
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        if own.timeout_in_seconds == 0 || own.timeout_in_seconds > TIMEOUT_S_MAX {
-            return Err("timeoutInSeconds must be between 1 and 86400".to_owned());
-        }
-        Ok(RpcCallRequest {
-            timeout_ms: own.timeout_in_seconds * 1000,
-        })
+        let timeout_ms = Settings::parse(configuration)?.timeout_in_seconds * 1000;
+        Ok(RpcCallRequest { timeout_ms })
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {

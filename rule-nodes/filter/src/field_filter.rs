@@ -1,22 +1,24 @@
 //! field filter: compares one field of data or metadata with a value.
 
-use pacificsoft_sdk::{Descriptor, Message, Outcome, RuleNode, relation};
-use serde::Deserialize;
+use pacificsoft_sdk::{Configuration, Descriptor, Message, Outcome, RuleNode, relation};
 use serde_json::Value as Json;
 
 /// The node.
-#[derive(Deserialize)]
+#[derive(Configuration)]
 pub struct FieldFilter {
     /// Path of the field (data), or key (metadata).
+    #[config(initial = "temperature")]
     key: String,
+    #[config(initial = "GREATER")]
     operator: Operator,
+    #[config(initial = 20, schema = r#""type":["number","string","boolean"]"#)]
     value: Json,
-    #[serde(default)]
+    #[config(default = "DATA")]
     source: Origin,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Configuration)]
+#[config(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Operator {
     Greater,
     GreaterOrEqual,
@@ -26,10 +28,9 @@ enum Operator {
     NotEqual,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Configuration)]
+#[config(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Origin {
-    #[default]
     Data,
     Metadata,
 }
@@ -46,14 +47,14 @@ impl RuleNode for FieldFilter {
             description: "Compares one field of data or metadata with a value.",
             details: "A field that is absent, or that cannot be compared with the value, leaves along False.",
             icon: "compare_arrows",
-            configuration_schema: r#"{"type":"object","required":["key","operator","value"],"properties":{"key":{"type":"string"},"operator":{"enum":["GREATER","GREATER_OR_EQUAL","LESS","LESS_OR_EQUAL","EQUAL","NOT_EQUAL"]},"value":{"type":["number","string","boolean"]},"source":{"enum":["DATA","METADATA"]}}}"#,
-            default_configuration: r#"{"key":"temperature","operator":"GREATER","value":20,"source":"DATA"}"#,
+            configuration_schema: FieldFilter::SCHEMA,
+            default_configuration: FieldFilter::DEFAULT,
             ..Descriptor::new()
         }
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        let node: FieldFilter = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        let node = FieldFilter::parse(configuration)?;
         match (&node.value, node.operator) {
             (Json::Number(_), _) => Ok(node),
             (Json::String(_) | Json::Bool(_), Operator::Equal | Operator::NotEqual) => Ok(node),

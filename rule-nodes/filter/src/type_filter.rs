@@ -1,12 +1,13 @@
 //! message type filter: is the message of one of the types?
 
-use pacificsoft_sdk::{Descriptor, Message, Outcome, RuleNode, relation};
-use serde::Deserialize;
+use pacificsoft_sdk::{Configuration, Descriptor, Message, Outcome, RuleNode, relation};
 
 /// The node.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Configuration)]
+#[config(rename_all = "camelCase")]
 pub struct MessageTypeFilter {
+    /// Messages of these types leave along True.
+    #[config(initial_json = r#"["POST_ATTRIBUTES_REQUEST","POST_TELEMETRY_REQUEST","TO_SERVER_RPC_REQUEST"]"#)]
     message_types: Vec<String>,
 }
 
@@ -21,14 +22,14 @@ impl RuleNode for MessageTypeFilter {
             family: "FILTER",
             description: "Is the message of one of the types?",
             icon: "filter_list",
-            configuration_schema: r#"{"type":"object","required":["messageTypes"],"properties":{"messageTypes":{"type":"array","items":{"type":"string"}}}}"#,
-            default_configuration: r#"{"messageTypes":["POST_ATTRIBUTES_REQUEST","POST_TELEMETRY_REQUEST","TO_SERVER_RPC_REQUEST"]}"#,
+            configuration_schema: MessageTypeFilter::SCHEMA,
+            default_configuration: MessageTypeFilter::DEFAULT,
             ..Descriptor::new()
         }
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        serde_json::from_str(configuration).map_err(|error| error.to_string())
+        MessageTypeFilter::parse(configuration)
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {

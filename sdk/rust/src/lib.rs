@@ -3,10 +3,13 @@
 //! A rule node is a type that implements [`RuleNode`]; a component is a package of node types, exported with [`export_nodes!`]:
 //!
 //! ```
-//! use pacificsoft_sdk::{Descriptor, Message, Outcome, RuleNode, relation};
+//! use pacificsoft_sdk::{Configuration, Descriptor, Message, Outcome, RuleNode, relation};
 //!
 //! /// Lets messages through whose temperature is above a limit.
+//! #[derive(Configuration)]
 //! struct Hot {
+//!     /// Degrees Celsius.
+//!     #[config(default = 20)]
 //!     limit: f64,
 //! }
 //!
@@ -20,15 +23,14 @@
 //!             title: "hot",
 //!             family: "FILTER",
 //!             description: "Is the temperature above a limit?",
-//!             default_configuration: r#"{"limit": 20}"#,
+//!             configuration_schema: Hot::SCHEMA,
+//!             default_configuration: Hot::DEFAULT,
 //!             ..Descriptor::new()
 //!         }
 //!     }
 //!
 //!     fn open(configuration: &str) -> Result<Self, String> {
-//!         let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-//!         let limit = json["limit"].as_f64().ok_or("limit is not a number")?;
-//!         Ok(Hot { limit })
+//!         Hot::parse(configuration)
 //!     }
 //!
 //!     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
@@ -48,7 +50,7 @@
 //! assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
 //! ```
 //!
-//! A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`]. A stream adapter, which speaks a whole protocol
+//! [`configuration`] says what can be derived of a configuration. A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`]. A stream adapter, which speaks a whole protocol
 //! of its own, implements [`StreamAdapter`] and is exported with [`export_stream!`].
 //!
 //! A component can touch only what it imports: [`log`], [`now_ms`], [`readings`](attribute), and what the node keeps itself, [`state`]
@@ -57,6 +59,7 @@
 pub mod adapter;
 #[doc(hidden)]
 pub mod bindings;
+pub mod configuration;
 pub mod message;
 pub mod node;
 pub mod outcome;
@@ -67,6 +70,7 @@ pub mod testing;
 pub mod timers;
 
 pub use adapter::{Adapter, Inbound};
+pub use configuration::Configuration;
 pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
