@@ -9,8 +9,12 @@ fn main() {
     let root = here.join("../..");
     let mut source = String::new();
     for (name, folder, below) in [
-        ("VENDORED", root.clone(), &["wit", "sdk/rust/src", "sdk/js", "sdk/python"][..]),
-        ("TEMPLATES", here.join("templates"), &["rust", "js", "python"][..]),
+        (
+            "VENDORED",
+            root.clone(),
+            &["wit", "sdk/rust/src", "sdk/derive/src", "sdk/js", "sdk/python"][..],
+        ),
+        ("TEMPLATES", here.join("templates"), &["rust", "js", "python", "messages"][..]),
     ] {
         let mut files = Vec::new();
         for part in below {

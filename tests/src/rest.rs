@@ -45,6 +45,11 @@ impl Rest {
         }
     }
 
+    /// The access token.
+    pub fn token(&self) -> &str {
+        self.authorization.rsplit(' ').next().unwrap_or_default()
+    }
+
     /// GET; the answer must be 200 and JSON.
     pub fn get(&self, path: &str) -> Json {
         let (status, body) = self.try_get(path);

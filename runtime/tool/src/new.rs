@@ -4,14 +4,23 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 
 use crate::project::{Language, MANIFEST, Manifest, check_name};
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
-const CASES: &str = include_str!("../templates/cases.json");
 const README: &str = include_str!("../templates/README.md");
 const GITIGNORE: &str = include_str!("../templates/gitignore");
+/// What the node of a new project does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Decides where messages go.
+    Filter,
+    /// Makes new messages of messages.
+    Transform,
+}
+
 /// The SDK's own manifest takes versions from this repository; in a project it says them.
 const RUST_SDK: &str = r#"[package]
 name = "pacificsoft-sdk"
@@ -19,16 +28,31 @@ version = "0.1.0"
 edition = "2024"
 
 [dependencies]
+pacificsoft-sdk-derive = { path = "../derive" }
 wit-bindgen = { version = "=0.60.0", default-features = false, features = ["macros", "realloc", "std"] }
 serde = { version = "1", features = ["derive", "rc"] }
 serde_json = { version = "1", features = ["raw_value"] }
+"#;
+
+const RUST_DERIVE: &str = r#"[package]
+name = "pacificsoft-sdk-derive"
+version = "0.1.0"
+edition = "2024"
+
+[lib]
+proc-macro = true
+
+[dependencies]
+syn = { version = "2", default-features = false, features = ["derive", "parsing", "printing", "proc-macro", "full"] }
+quote = "1"
+proc-macro2 = "1"
 "#;
 
 /// Makes a project in a new folder below another.
 ///
 /// # Errors
 /// When the name is none, the folder is there already, or something cannot be written.
-pub fn project(parent: &Path, language: Language, name: &str) -> Result<()> {
+pub fn project(parent: &Path, language: Language, kind: Kind, name: &str) -> Result<()> {
     check_name(name)?;
     let folder = parent.join(name);
     if folder.exists() {
@@ -38,28 +62,33 @@ pub fn project(parent: &Path, language: Language, name: &str) -> Result<()> {
         name: name.to_owned(),
         language,
     };
-    let (template, sdk) = match language {
-        Language::Rust => ("rust/", "sdk/rust/"),
-        Language::Js => ("js/", "sdk/js/"),
-        Language::Python => ("python/", "sdk/python/"),
+    let (common, of_kind, sdk) = match language {
+        Language::Rust => ("rust/common/", "rust/", "sdk/rust/"),
+        Language::Js => ("js/common/", "js/", "sdk/js/"),
+        Language::Python => ("python/common/", "python/", "sdk/python/"),
+    };
+    let (of_kind, messages) = match kind {
+        Kind::Filter => (format!("{of_kind}filter/"), "messages/filter/"),
+        Kind::Transform => (format!("{of_kind}transform/"), "messages/transform/"),
     };
     write(&folder, MANIFEST, &toml::to_string(&manifest)?)?;
     for (path, text) in TEMPLATES {
-        if let Some(path) = path.strip_prefix(template) {
+        if let Some(path) = [common, &of_kind, messages].iter().find_map(|part| path.strip_prefix(part)) {
             write(&folder, path, &filled(text, name))?;
         }
     }
-    write(&folder, "tests/messages.json", CASES)?;
     write(&folder, "README.md", &filled(README, name))?;
     write(&folder, ".gitignore", GITIGNORE)?;
     let vendor = folder.join("vendor");
     for (path, text) in VENDORED {
-        if path.starts_with("wit/") || path.starts_with(sdk) {
+        let derive = language == Language::Rust && path.starts_with("sdk/derive/");
+        if path.starts_with("wit/") || path.starts_with(sdk) || derive {
             write(&vendor, path, text)?;
         }
     }
     if language == Language::Rust {
         write(&vendor, "sdk/rust/Cargo.toml", RUST_SDK)?;
+        write(&vendor, "sdk/derive/Cargo.toml", RUST_DERIVE)?;
     }
     println!("{name} is made. Next:\n\n  cd {name}\n  pacificsoft plugin test");
     Ok(())
@@ -103,7 +132,7 @@ mod tests {
             (Language::Js, "in-js", "vendor/sdk/js/src/index.js"),
             (Language::Python, "in-python", "vendor/sdk/python/pacificsoft_sdk/node.py"),
         ] {
-            project(parent.path(), language, name).unwrap();
+            project(parent.path(), language, Kind::Filter, name).unwrap();
             let folder = parent.path().join(name);
             for path in [
                 sdk,
@@ -116,6 +145,9 @@ mod tests {
             }
             assert_eq!(crate::Project::open(&folder).unwrap().manifest.language, language);
         }
-        assert!(project(parent.path(), Language::Rust, "in-rust").is_err(), "nothing is overwritten");
+        assert!(
+            project(parent.path(), Language::Rust, Kind::Transform, "in-rust").is_err(),
+            "nothing is overwritten"
+        );
     }
 }

@@ -1,12 +1,15 @@
 //! {title}: a rule node. `process` is the place to begin.
 
-use pacificsoft_sdk::{Descriptor, Message, Outcome, RuleNode, relation};
-use serde::Deserialize;
+use pacificsoft_sdk::{Configuration, Descriptor, Message, Outcome, RuleNode, relation};
 
 /// What the node is configured with.
-#[derive(Deserialize)]
+#[derive(Configuration)]
 pub struct {type} {
+    /// Key of the value.
+    #[config(default = "temperature")]
     key: String,
+    /// What is above it is true.
+    #[config(default = 25)]
     limit: f64,
 }
 
@@ -20,14 +23,14 @@ impl RuleNode for {type} {
             title: "{title}",
             family: "FILTER",
             description: "Is a value above a limit?",
-            configuration_schema: r#"{"type": "object", "properties": {"key": {"type": "string"}, "limit": {"type": "number"}}}"#,
-            default_configuration: r#"{"key": "temperature", "limit": 25}"#,
+            configuration_schema: {type}::SCHEMA,
+            default_configuration: {type}::DEFAULT,
             ..Descriptor::new()
         }
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        serde_json::from_str(configuration).map_err(|error| error.to_string())
+        {type}::parse(configuration)
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
