@@ -6,7 +6,8 @@
 //! 4. [`wire`] – MQTT byte by byte, for what no honest client sends,
 //! 5. [`certificates`] – made for one test,
 //! 6. [`coap`] – CoAP datagram by datagram, and a way that loses some,
-//! 7. [`tracker`] – a tracker with a binary protocol of its own.
+//! 7. [`tracker`] – a tracker with a binary protocol of its own,
+//! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -18,6 +19,7 @@ pub mod coap;
 pub mod rest;
 pub mod server;
 pub mod tracker;
+pub mod traffic;
 pub mod wire;
 
 use std::path::{Path, PathBuf};

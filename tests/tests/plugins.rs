@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use handmade::bombs::Bomb;
 use serde_json::{Value as Json, json};
 use tests::rest::{Rest, exchange};
 use tests::server::{Options, Server};
-use tests::wire::{Wire, publish};
+use tests::traffic::{Traffic, all_stored};
 
 const CLASS: &str = "test.plugin.versioned";
 const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
@@ -99,64 +98,6 @@ fn tenant(server: &Server, title: &str) -> Rest {
     server.login(&email, "correct-horse")
 }
 
-/// A device that publishes numbers as fast as they are acknowledged, until told to stop. Each number is its own time.
-struct Traffic {
-    stop: Arc<AtomicBool>,
-    acknowledged: Arc<AtomicU64>,
-    thread: std::thread::JoinHandle<u64>,
-}
-
-impl Traffic {
-    fn start(server: &Server, token: &str) -> Self {
-        const WINDOW: u64 = 32;
-        let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (told, count) = (Arc::clone(&stop), Arc::clone(&acknowledged));
-        let mut wire = Wire::connect(server.mqtt_port, token, 4);
-        let thread = std::thread::spawn(move || {
-            let mut sent = 0u64;
-            loop {
-                let done = count.load(Ordering::Acquire);
-                let stopping = told.load(Ordering::Acquire);
-                if stopping && sent == done {
-                    return sent;
-                }
-                while !stopping && sent - done < WINDOW {
-                    let payload = json!({"ts": sent + 1, "values": {"n": sent}}).to_string();
-                    assert!(wire.send(&publish(id(sent), "v1/devices/me/telemetry", payload.as_bytes(), 4)));
-                    sent += 1;
-                }
-                let packet = wire.packet().expect("an acknowledgement");
-                assert_eq!(
-                    (packet[0], &packet[2..4]),
-                    (0x40, &id(done).to_be_bytes()[..]),
-                    "in the order of the publishes"
-                );
-                count.store(done + 1, Ordering::Release);
-            }
-        });
-        Traffic {
-            stop,
-            acknowledged,
-            thread,
-        }
-    }
-
-    /// Waits until so many more are acknowledged.
-    fn flows(&self, more: u64) {
-        let until = self.acknowledged.load(Ordering::Acquire) + more;
-        tests::until("messages flow", || self.acknowledged.load(Ordering::Acquire) >= until);
-    }
-
-    fn stop(self) -> u64 {
-        self.stop.store(true, Ordering::Release);
-        self.thread.join().unwrap()
-    }
-}
-
-fn id(number: u64) -> u16 {
-    u16::try_from(number % 60_000).unwrap() + 1
-}
-
 #[test]
 fn versions_come_and_go_while_messages_flow_and_none_is_lost() {
     let server = Server::start(Options::demo());
@@ -175,7 +116,10 @@ fn versions_come_and_go_while_messages_flow_and_none_is_lost() {
     // The goal is 2 s. The compiler gives way to everybody else, and this machine may be busy with other tests.
     assert!(took < Duration::from_secs(30), "{took:?}");
 
-    let traffic = Traffic::start(&server, "SWAP_TOKEN");
+    let others: Vec<String> = (1..4)
+        .map(|number| rest.create_device(&format!("Swapped {number}"), &format!("SWAP_TOKEN_{number}")))
+        .collect();
+    let traffic = Traffic::start(&server, &["SWAP_TOKEN", "SWAP_TOKEN_1", "SWAP_TOKEN_2", "SWAP_TOKEN_3"]);
     traffic.flows(200);
     let b = upload(&rest, "calc", &version('B', '-'));
     assert_eq!(serving(&rest, &device), "A", "an upload changes nothing yet");
@@ -214,30 +158,16 @@ fn versions_come_and_go_while_messages_flow_and_none_is_lost() {
     traffic.flows(100);
     let sent = traffic.stop();
 
-    let path = format!(
-        "/api/plugins/telemetry/DEVICE/{device}/values/timeseries?useStrictDataTypes=true&keys=n,version&startTs=1&endTs={}&limit=100000&orderBy=ASC",
-        sent + 1
-    );
-    let stored = rest.get(&path);
-    let numbers: Vec<u64> = stored["n"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["value"].as_u64().unwrap())
-        .collect();
-    assert_eq!(numbers, (0..sent).collect::<Vec<_>>(), "every acknowledged message is stored");
-    let mut versions: Vec<&str> = stored["version"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["value"].as_str().unwrap())
-        .collect();
-    versions.dedup();
-    assert_eq!(
-        versions,
-        ["A", "B", "E", "B"],
-        "each version follows the one before, at a border between two messages"
-    );
+    for (device, sent) in std::iter::once(&device).chain(&others).zip(sent) {
+        let stored = all_stored(&rest, device, sent, &["n", "version"]);
+        let mut versions: Vec<&str> = stored["version"].iter().map(|value| value.as_str().unwrap()).collect();
+        versions.dedup();
+        assert_eq!(
+            versions,
+            ["A", "B", "E", "B"],
+            "each version follows the one before, at a border between two messages"
+        );
+    }
 
     let events = rest.get(&format!("{calc}/events?pageSize=100&page=0"));
     let events: Vec<&str> = events["data"]
@@ -321,41 +251,11 @@ fn replaced(bytes: &[u8], start: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A component with many long functions: each costs the compiler some milliseconds.
-fn bomb(functions: usize) -> Vec<u8> {
-    let section = |number: u8, content: &[u8]| [&[number][..], &leb128(content.len()), content].concat();
-    // local 0 = local 0 * local 1 + local 1
-    let line = [0x20, 0, 0x20, 1, 0x7e, 0x20, 1, 0x7c, 0x21, 0];
-    let body = [&[0][..], &line.repeat(2_000), &[0x20, 0, 0x0b]].concat();
-    let function = [leb128(body.len()), body].concat();
-    let count = leb128(functions);
-    let module = [
-        b"\0asm\x01\0\0\0".to_vec(),
-        section(1, &[1, 0x60, 2, 0x7e, 0x7e, 1, 0x7e]),
-        section(3, &[count.clone(), vec![0; functions]].concat()),
-        section(10, &[count, function.repeat(functions)].concat()),
-    ];
-    let named = "(component (instance $i) (export \"pacificsoft:plugin/nodes@0.1.0\" (instance $i)))";
-    [wat::parse_str(named).unwrap(), section(1, &module.concat())].concat()
-}
-
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let more = number > 0x7f;
-        bytes.push((number & 0x7f) as u8 | if more { 0x80 } else { 0 });
-        number >>= 7;
-        if !more {
-            return bytes;
-        }
-    }
-}
-
 #[test]
 fn a_compile_bomb_kills_its_own_process_only() {
     let server = Server::start(Options::demo().with(&["--compile-seconds", "1"]));
     let rest = server.tenant();
-    let bomb = bomb(1_000);
+    let bomb = Bomb::Functions.build(20 << 20);
     assert!(bomb.len() < 40 << 20, "{} bytes", bomb.len());
     let started = Instant::now();
     let told = refused(&rest, &bomb);

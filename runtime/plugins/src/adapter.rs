@@ -18,11 +18,15 @@ use crate::error::DecodeError;
 use crate::guest::{Current, Guest, LogBudget, LogSink, explain, store};
 use crate::limits::Limiter;
 use crate::memory::SharedMemory;
+use crate::node::cut;
 
 /// Instances kept for the next call.
 const IDLE_MAX: usize = 16;
 /// Keys of an attribute request at most.
 const KEYS_MAX: usize = 1_000;
+
+/// Bytes of an address at most.
+const ADDRESS_BYTES_MAX: usize = 4_096;
 
 /// How a device is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,7 +170,9 @@ impl AdapterPool {
                 .pacificsoft_plugin_adapter()
                 .call_encode(store, transport.as_str(), &downlink, via)
         })?;
-        Ok(answer?.map(|outbound| Outbound {
+        let Some(outbound) = answer.map_err(cut)? else { return Ok(None) };
+        check_address(transport, &outbound.address)?;
+        Ok(Some(Outbound {
             address: outbound.address,
             payload: outbound.payload.into(),
         }))
@@ -253,6 +259,21 @@ impl AdapterPool {
             Err(error) => Err(explain(&error, store.data(), limits, limits.open_ms).to_string()),
         }
     }
+}
+
+/// What stands in a packet must fit into one: a topic has a length of 16 bits, and neither wildcards nor control characters.
+fn check_address(transport: Transport, address: &str) -> Result<(), String> {
+    if address.len() > ADDRESS_BYTES_MAX {
+        return Err(format!(
+            "it answered with an address of {} bytes, more than the {ADDRESS_BYTES_MAX} allowed",
+            address.len()
+        ));
+    }
+    let topic = transport == Transport::Mqtt;
+    if address.chars().any(|c| c.is_control() || topic && matches!(c, '+' | '#')) || topic && address.is_empty() {
+        return Err("it answered with an address that is no topic".to_owned());
+    }
+    Ok(())
 }
 
 /// Puts an uplink into the platform's words.

@@ -16,7 +16,7 @@ use crate::outcome::{Outcome, checked, forwarded};
 
 /// What `process` returns at least when the answer was handed over.
 const HANDED_OVER: u32 = i32::MAX as u32;
-/// Bytes of a node's reason for a failure at most.
+/// Bytes of a guest's reason for a failure at most.
 const REASON_BYTES_MAX: usize = 4096;
 
 /// What an instance is given.
@@ -101,7 +101,7 @@ impl NodeInstance {
             .call_upgrade(&mut store, type_name, from_version, configuration);
         upgraded
             .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
-            .map_err(OpenError::Configuration)
+            .map_err(|reason| OpenError::Configuration(cut(reason)))
     }
 
     fn open_as(component: &RuleComponent, type_name: &str, configuration: &str, guest: Guest) -> Result<Self, OpenError> {
@@ -112,7 +112,7 @@ impl NodeInstance {
         let opened = instance.pacificsoft_plugin_nodes().call_open(&mut store, type_name, configuration);
         opened
             .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
-            .map_err(OpenError::Configuration)?;
+            .map_err(|reason| OpenError::Configuration(cut(reason)))?;
         Ok(NodeInstance {
             store,
             instance,
@@ -179,10 +179,7 @@ impl NodeInstance {
             Some(Answer::Outcome(outcome)) => {
                 checked(outcome, message, guest.tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)
             }
-            Some(Answer::Failure(mut reason)) => {
-                reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
-                Err(ProcessError::Rejected(reason))
-            }
+            Some(Answer::Failure(reason)) => Err(ProcessError::Rejected(cut(reason))),
             None => Err(ProcessError::Rejected(
                 "the node announced an answer and handed none over".to_owned(),
             )),
@@ -214,4 +211,10 @@ pub fn timer_message(node: RuleNodeId, name: &str, now_ms: i64) -> Arc<Message> 
         payload: Payload::new(serde_json::json!({})),
         ts_ms: now_ms,
     })
+}
+
+/// A guest's reason, as much of it as people read.
+pub(crate) fn cut(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+    reason
 }

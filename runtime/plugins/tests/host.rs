@@ -246,6 +246,7 @@ fn impossible_answers_fail_the_message_and_spare_the_instance() {
         ("bad-index", "99"),
         ("undeclared-effect", "clear-alarm"),
         ("bad-entity", "../../etc"),
+        ("effect-flood", "more than the 100 allowed"),
         ("bad-json", "no JSON"),
     ] {
         let reason = rejected(type_name);

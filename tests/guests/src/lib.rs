@@ -118,6 +118,20 @@ BadEntity, "bad-entity", "test.evil.bad-entity", open: fine, process: |_, _| {
     let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::whole() };
     Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
 });
+evil!(/// Asks for more effects than one message may cause.
+EffectFlood, "effect-flood", "test.evil.effect-flood", open: fine, process: |_, _| {
+    let save = SaveTimeSeries { entity: None, timestamp: None, ttl_seconds: 0, values: Content::whole() };
+    let effects = (0..500).map(|_| Effect::SaveTimeSeries(save.clone())).collect();
+    Ok(Outcome::Steps(Steps { effects, emissions: vec![] }))
+});
+evil!(/// Writes to the entity whose id is its configuration: that of another tenant.
+ForeignEntity, "foreign-entity", "test.evil.foreign-entity", open: fine, process: |configuration, _| {
+    let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+    let id = json["id"].as_str().unwrap_or("00000000-0000-0000-0000-000000000000").to_owned();
+    let entity = EntityId { entity_type: "DEVICE".to_owned(), id };
+    let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::Json("{\"stolen\": 1}".to_owned()) };
+    Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
+});
 evil!(/// Emits text that is no JSON.
     BadJson, "bad-json", "test.evil.bad-json", open: fine, process: |_, _| Ok(emissions(1, "{not json")));
 evil!(/// Is busy for the milliseconds in its configuration.
@@ -230,6 +244,8 @@ pacificsoft_sdk::export_nodes!(
     BadIndex,
     UndeclaredEffect,
     BadEntity,
+    EffectFlood,
+    ForeignEntity,
     BadJson,
     Slow,
     Transform
