@@ -13,9 +13,14 @@ use crate::Numbers;
 pub struct CoapWire(UdpSocket);
 
 impl CoapWire {
-    /// An address of its own.
+    /// A port of its own.
     pub fn open(port: u16) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::open_at("127.0.0.1", port)
+    }
+
+    /// An address of its own, out of those of this machine.
+    pub fn open_at(address: &str, port: u16) -> Self {
+        let socket = UdpSocket::bind((address, 0)).unwrap();
         socket.connect(("127.0.0.1", port)).unwrap();
         CoapWire(socket)
     }

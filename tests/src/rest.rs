@@ -125,6 +125,27 @@ impl Rest {
         ])
     }
 
+    /// Makes a user of what is given (`email`, `authority`, …), who then logs in.
+    pub fn invite(&self, user: &Json) -> Rest {
+        const PASSWORD: &str = "a password";
+        let made = self.post("/api/user?sendActivationMail=false", user);
+        let (status, link) = self.try_get(&format!("/api/user/{}/activationLink", made["id"]["id"].as_str().unwrap()));
+        assert_eq!(status, 200, "{link}");
+        let token = link.trim_matches('"').rsplit("activateToken=").next().unwrap().to_owned();
+        let body = serde_json::json!({"activateToken": token, "password": PASSWORD});
+        let (status, answer) = self.try_post("/api/noauth/activate?sendActivationMail=false", &body);
+        assert_eq!(status, 200, "{answer}");
+        Rest::login(&self.base, user["email"].as_str().unwrap(), PASSWORD)
+    }
+
+    /// The same user at a server that has started again.
+    pub fn again(&self, base: &str) -> Rest {
+        Rest {
+            base: base.to_owned(),
+            authorization: self.authorization.clone(),
+        }
+    }
+
     /// The id of a device.
     pub fn device(&self, name: &str) -> String {
         let name = name.replace(' ', "%20");

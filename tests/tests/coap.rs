@@ -8,6 +8,7 @@ use std::time::Duration;
 use coap::{Code, Kind, Message, option};
 use serde_json::{Value as Json, json};
 use tests::Numbers;
+use tests::certificates::{Authority, Files, self_signed};
 use tests::clients::{coap_client, python};
 use tests::coap::{CoapWire, LossyWay, request};
 use tests::rest::Rest;
@@ -29,7 +30,9 @@ fn points(tenant: &Rest, device: &str, key: &str) -> Vec<i64> {
 fn still_serves(server: &mut Server) {
     assert!(server.is_running());
     assert!(!server.log().contains("panicked"), "{}", server.log());
-    let told = CoapWire::open(server.coap_port).exchange(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{\"still\":1}"));
+    // From an address against which no wrong credentials are held.
+    let wire = CoapWire::open_at("127.0.0.2", server.coap_port);
+    let told = wire.exchange(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{\"still\":1}"));
     assert_eq!(told.code, Code::CREATED);
 }
 
@@ -338,6 +341,111 @@ fn a_server_that_stops_answers_what_it_took() {
 /// Where CoAP over DTLS is served, as the server greets.
 fn secured(server: &Server) -> SocketAddr {
     server.greeted("Over DTLS: CoAP devices on ").parse().unwrap()
+}
+
+#[test]
+fn libcoap_speaks_over_dtls_with_a_certificate_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let files = authority.server("coap.example");
+    let keys = folder.path().join("keys");
+    std::fs::write(&keys, "sensor:736563726574736563726574\n").unwrap();
+    let mut server = Server::start(Options::demo().with(&[
+        "--coaps",
+        "127.0.0.1:0",
+        "--coaps-keys",
+        keys.to_str().unwrap(),
+        "--tls-certificate",
+        &files.certificate,
+        "--tls-key",
+        &files.key,
+    ]));
+    let base = format!("coaps://{}/api/v1", secured(&server));
+    let tenant = server.tenant();
+    let ca = authority.file();
+    let known = self_signed(folder.path(), "device");
+    let device = tenant.post(
+        "/api/device-with-credentials",
+        &json!({
+            "device": {"name": "Certified", "type": "default"},
+            "credentials": {"credentialsType": "X509_CERTIFICATE", "credentialsValue": std::fs::read_to_string(&known.certificate).unwrap()},
+        }),
+    );
+    let device = device["id"]["id"].as_str().unwrap();
+    let unknown = self_signed(folder.path(), "stranger");
+    for (value, program) in [(1, "coap-client-openssl"), (2, "coap-client-gnutls")] {
+        let run =
+            |files: &Files, more: &[&str]| coap_client(program, &[&["-c", &files.certificate, "-j", &files.key, "-C", &ca], more].concat());
+        let body = json!({ "secured": value }).to_string();
+        assert_eq!(
+            run(&known, &["-m", "post", "-e", &body, &format!("{base}/telemetry")]),
+            "",
+            "{program}"
+        );
+        assert_eq!(tenant.latest(device, "secured")["secured"][0]["value"], value, "{program}");
+        let path = format!("/api/plugins/telemetry/DEVICE/{device}/SHARED_SCOPE");
+        assert_eq!(tenant.try_post(&path, &json!({ "told": value })).0, 200);
+        let told = run(&known, &["-m", "get", &format!("{base}/attributes?sharedKeys=told")]);
+        assert!(told.contains(&json!({"shared": {"told": value}}).to_string()), "{program}: {told}");
+        // Whom nobody knows is nobody, whatever token it says; nor does a certificate's owner speak for others by their tokens.
+        for (files, path) in [(&unknown, "telemetry"), (&unknown, "A1_TEST_TOKEN/telemetry")] {
+            let refused = run(files, &["-m", "post", "-e", "{\"forged\":1}", &format!("{base}/{path}")]);
+            assert!(refused.contains("4.01"), "{program} {path}: {refused}");
+        }
+        let refused = run(
+            &known,
+            &["-m", "post", "-e", "{\"forged\":1}", &format!("{base}/{TOKEN}/telemetry")],
+        );
+        assert!(refused.contains("4.04"), "{program}: {refused}");
+        // Keys go on to be taken beside.
+        let body = json!({ "keyed": value }).to_string();
+        let keyed = [
+            "-u",
+            "sensor",
+            "-k",
+            "secretsecret",
+            "-m",
+            "post",
+            "-e",
+            &body,
+            &format!("{base}/{TOKEN}/telemetry"),
+        ];
+        assert_eq!(coap_client(program, &keyed), "", "{program}");
+    }
+    assert_eq!(tenant.latest(&tenant.device("Demo device"), "keyed,forged")["keyed"][0]["value"], 2);
+    assert!(server.is_running());
+}
+
+#[test]
+fn wrong_tokens_over_coap_are_held_against_their_address_there_and_nowhere_else() {
+    let server = Server::start(Options::demo());
+    let wire = CoapWire::open(server.coap_port);
+    let code = |id: u16, token: &str| {
+        wire.exchange(&request(Code::POST, id, &format!("api/v1/{token}/telemetry"), b"{\"t\":1}"))
+            .code
+    };
+    let refused: u16 = (0..=100)
+        .take_while(|id| code(*id, "guess") == Code::UNAUTHORIZED)
+        .count()
+        .try_into()
+        .unwrap();
+    assert_eq!(refused, 100);
+    assert_eq!(code(200, TOKEN), Code::TOO_MANY_REQUESTS, "for a while, even with the right one");
+    assert_eq!(
+        CoapWire::open_at("127.0.0.2", server.coap_port)
+            .exchange(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{}"))
+            .code,
+        Code::CREATED
+    );
+    // Anybody can write this address on a datagram: what needs a connection is served.
+    let used = tests::rest::curl(&[
+        "-d",
+        "{}",
+        "-w",
+        "%{http_code}",
+        &format!("{}/api/v1/{TOKEN}/telemetry", server.http),
+    ]);
+    assert_eq!(used, "200");
 }
 
 #[test]

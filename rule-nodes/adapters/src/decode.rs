@@ -1,6 +1,6 @@
 //! From topics and paths to uplinks. The JSON itself stays with the host: uplinks name places in it.
 
-use pacificsoft_sdk::adapter::{AttributeRequest, Refusal, RpcCall, RpcReply, Telemetry, Uplink};
+use pacificsoft_sdk::adapter::{AttributeRequest, Claim, Refusal, RpcCall, RpcReply, Telemetry, Uplink};
 use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::{Content, Inbound};
 
@@ -10,6 +10,8 @@ const MQTT_PREFIX: &str = "v1/devices/me/";
 /// The request for what an observer of attributes is told first. Devices do not see numbers of requests over CoAP.
 pub(crate) const FIRST_NOTICE: u32 = u32::MAX;
 const SHORT_PREFIX: &str = "v2/";
+/// Bytes of a secret that the device is claimed with, at most.
+const SECRET_BYTES_MAX: usize = 512;
 /// Elements of a telemetry array at most.
 const ELEMENTS_MAX: u32 = 10_000;
 
@@ -35,6 +37,7 @@ fn mqtt(topic: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
     match topic {
         "telemetry" => telemetry(inbound),
         "attributes" => attributes(inbound),
+        "claim" => own_claim(inbound),
         _ => {
             if let Some(id) = topic.strip_prefix("attributes/request/") {
                 attribute_request(number(id)?, inbound)
@@ -82,6 +85,7 @@ fn http(method: &str, path: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refu
             shared_keys: inbound.query("sharedKeys").map(|keys| split(&keys)),
         })]),
         ("POST", "rpc") => rpc_call(0, inbound),
+        ("POST", "claim") => own_claim(inbound),
         ("POST", path) => match path.strip_prefix("rpc/") {
             Some(id) => rpc_reply(number(id)?, inbound),
             None => Err(Refusal::UnknownAddress),
@@ -177,6 +181,42 @@ fn rpc_call(id: u32, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
         _ => Content::Payload("params".to_owned()),
     };
     Ok(vec![Uplink::RpcCall(RpcCall { id, method, params })])
+}
+
+/// `{"secretKey": "…", "durationMs": 1}`; both may be left out, and so may all of it.
+fn own_claim(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
+    if inbound.payload().is_empty() {
+        return Ok(vec![Uplink::Claim(Claim {
+            secret_key: String::new(),
+            duration: None,
+        })]);
+    }
+    if inbound.shape("") != Shape::Object {
+        return Err(not_json(inbound, "a claim must be a JSON object"));
+    }
+    Ok(vec![Uplink::Claim(claim(inbound, "")?)])
+}
+
+/// The claim that stands at a path.
+pub(crate) fn claim(inbound: &Inbound, path: &str) -> Result<Claim, Refusal> {
+    let (secret, duration) = (join(path, "secretKey"), join(path, "durationMs"));
+    let secret_key = match inbound.shape(&secret) {
+        Shape::Absent | Shape::Null => String::new(),
+        _ => inbound.text(&secret).ok_or_else(|| malformed("the secret key must be a text"))?,
+    };
+    if secret_key.len() > SECRET_BYTES_MAX {
+        return Err(malformed("the secret key must have 512 bytes at most"));
+    }
+    let duration = match inbound.shape(&duration) {
+        Shape::Absent | Shape::Null => None,
+        _ => Some(
+            inbound
+                .integer(&duration)
+                .filter(|duration| *duration > 0)
+                .ok_or_else(|| malformed("the duration must be a positive whole number of milliseconds"))?,
+        ),
+    };
+    Ok(Claim { secret_key, duration })
 }
 
 fn number(text: &str) -> Result<u32, Refusal> {

@@ -7,7 +7,7 @@ use pacificsoft_sdk::adapter::{
 use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::{Content, Inbound};
 
-use crate::decode::{group, malformed, not_json};
+use crate::decode::{claim, group, malformed, not_json};
 use crate::encode::removed;
 
 /// All topics of gateways begin so.
@@ -20,7 +20,7 @@ const NAME_LEN_MAX: usize = 255;
 pub(crate) fn decode(topic: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
     let known = matches!(
         topic,
-        "connect" | "disconnect" | "telemetry" | "attributes" | "attributes/request" | "rpc"
+        "connect" | "disconnect" | "telemetry" | "attributes" | "attributes/request" | "rpc" | "claim"
     );
     if !known {
         return Err(Refusal::UnknownAddress);
@@ -36,6 +36,7 @@ pub(crate) fn decode(topic: &str, inbound: &Inbound) -> Result<Vec<Uplink>, Refu
         "disconnect" => Ok(vec![child(named(inbound)?, ChildSays::Disconnected)?]),
         "telemetry" => telemetry(inbound),
         "attributes" => attributes(inbound),
+        "claim" => claims(inbound),
         "rpc" => Ok(vec![child(
             named(inbound)?,
             ChildSays::RpcReply(RpcReply {
@@ -78,6 +79,19 @@ fn attributes(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
             return Err(malformed("the attributes of a device must be an object"));
         }
         child(device, ChildSays::Attributes(Content::Payload(path)))
+    };
+    inbound.keys("").into_iter().map(says).collect()
+}
+
+/// `{"device": {"secretKey": "…", "durationMs": 1}, …}`
+fn claims(inbound: &Inbound) -> Result<Vec<Uplink>, Refusal> {
+    let says = |device: String| {
+        let path = pointer(&device);
+        if inbound.shape(&path) != Shape::Object {
+            return Err(malformed("the claim of a device must be an object"));
+        }
+        let claim = claim(inbound, &path)?;
+        child(device, ChildSays::Claim(claim))
     };
     inbound.keys("").into_iter().map(says).collect()
 }

@@ -8,5 +8,5 @@ pub mod parts;
 pub mod principal;
 
 pub use paging::Paging;
-pub use parts::{Body, Params, PathOf, csv};
+pub use parts::{Body, OptionalBody, Params, PathOf, csv};
 pub use principal::{Member, Principal, SysAdmin, TenantAdmin};

@@ -14,7 +14,8 @@
 //! 5. `record` – between entities and stored records,
 //! 6. `routes` – one file for each resource; [`router()`] joins them,
 //! 7. [`listeners`] – the port to listeners of stream adapters,
-//! 8. [`seed`] – what a server, a tenant or a device starts with; [`registrar`] – devices that others speak for.
+//! 8. `provision` – devices that come to credentials by themselves,
+//! 9. [`seed`] – what a server, a tenant or a device starts with; [`registrar`] – devices that others speak for.
 //!
 //! This crate knows no protocol of devices and no component: it validates chains through `rules` and lists node types through `plugins`.
 
@@ -24,6 +25,7 @@ pub mod error;
 pub mod extract;
 mod limited;
 pub mod listeners;
+mod provision;
 mod record;
 pub mod registrar;
 mod router;

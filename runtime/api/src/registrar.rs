@@ -1,4 +1,4 @@
-//! Devices that come into being because another device speaks for them, as with ThingsBoard: `additionalInfo.gateway` says who may,
+//! Devices that come into being without anybody asking over REST: since another device speaks for them, as with ThingsBoard: `additionalInfo.gateway` says who may,
 //! `additionalInfo.lastConnectedGateway` says who last did.
 //!
 //! Knows no routes; the port is that of the sessions.
@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use model::entity::{Device, IdRef, Proof};
 use model::{Clock, DeviceId, EntityKind};
 use serde_json::{Value as Json, json};
-use session::RegisterError;
+use session::{ProvisionRequest, Provisioned, RegisterError};
 use storage::{StorageError, Store};
 use tenant::App;
 
+use crate::provision::Provisioner;
 use crate::record::{self, check_name};
 use crate::seed;
+use crate::turns::Turns;
 
 /// [`session::Registrar`] by the store.
 pub struct Registrar {
@@ -22,12 +24,18 @@ pub struct Registrar {
     clock: Arc<dyn Clock>,
     /// Told when a device changes.
     app: App,
+    turns: Turns,
 }
 
 impl Registrar {
     /// Makes devices in a store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, app: App) -> Self {
-        Registrar { store, clock, app }
+        Registrar {
+            store,
+            clock,
+            app,
+            turns: Turns::default(),
+        }
     }
 
     async fn find(&self, gateway: DeviceId, name: &str) -> Result<Option<Device>, StorageError> {
@@ -112,6 +120,15 @@ impl session::Registrar for Registrar {
         };
         self.note(gateway, device).await.map_err(unavailable)?;
         Ok(DeviceId::new(gateway.tenant, id))
+    }
+
+    async fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, RegisterError> {
+        let provisioner = Provisioner {
+            store: &*self.store,
+            clock: &*self.clock,
+            turns: &self.turns,
+        };
+        provisioner.answer(request).await.map_err(unavailable)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod auth;
+mod claim;
 mod component;
 mod credentials;
 mod customer;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(tenant::routes())
         .merge(tenant_profile::routes())
         .merge(customer::routes())
+        .merge(claim::routes())
         .merge(user::routes())
         .merge(relation::routes())
 }

@@ -223,6 +223,7 @@ pub(crate) async fn profile(store: &dyn Store, clock: &dyn Clock, tenant: Tenant
         profile_type: "DEFAULT".to_owned(),
         transport_type: "DEFAULT".to_owned(),
         provision_type: "DISABLED".to_owned(),
+        provision_device_key: None,
         default_rule_chain_id: None,
         profile_data: Some(serde_json::json!({"configuration": {"type": "DEFAULT"}, "transportConfiguration": {"type": "DEFAULT"}})),
         version: None,

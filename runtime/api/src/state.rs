@@ -13,6 +13,7 @@ use session::{Attempts, Sessions};
 use storage::Store;
 use tenant::App;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::ApiError;
 use crate::auth::password::Passwords;
@@ -33,6 +34,8 @@ const CHANGES_AT_ONCE: usize = 256;
 
 /// Failed logins before an e-mail address is kept out for a minute.
 const LOGIN_FAILURES_MAX: u32 = 10;
+/// Failed claims of devices before a user is kept from claiming for a minute.
+const CLAIM_FAILURES_MAX: u32 = 10;
 
 /// What the API is made from.
 pub struct ApiConfig {
@@ -72,6 +75,8 @@ pub struct Shared {
     pub(crate) passwords: Passwords,
     /// Failed logins by e-mail address.
     pub(crate) attempts: Attempts<String>,
+    /// Failed claims of devices by user.
+    pub(crate) claims: Attempts<Uuid>,
     pub(crate) turns: Turns,
     pub(crate) checks: Limited,
     pub(crate) uploads: Limited,
@@ -103,6 +108,7 @@ impl ApiState {
             tokens: Tokens::new(&signing_key),
             passwords: Passwords::new(),
             attempts: Attempts::new(LOGIN_FAILURES_MAX),
+            claims: Attempts::new(CLAIM_FAILURES_MAX),
             turns: Turns::default(),
             checks: Limited::new(CHECKS_AT_ONCE, CHECKS_WAITING_MAX),
             uploads: Limited::new(UPLOADS_AT_ONCE, UPLOADS_WAITING_MAX),

@@ -60,9 +60,9 @@ impl Response {
     }
 
     /// 4.29, and when to try again (RFC 8516).
-    pub fn too_many() -> Self {
+    pub fn too_many(retry_after_s: u64) -> Self {
         Response {
-            retry_s: Some(1),
+            retry_s: Some(u32::try_from(retry_after_s).unwrap_or(u32::MAX)),
             ..Response::new(Code::TOO_MANY_REQUESTS)
         }
     }

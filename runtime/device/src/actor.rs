@@ -9,6 +9,7 @@ use std::time::Duration;
 use ::actor::{LaneReceiver, Observe};
 use cluster::{Delivery, Notice, Receipt, RpcReply, SessionLink, SettleError};
 use effects::Calls;
+use model::entity::ClaimWindow;
 use model::{AttributeScope, Clock, DeviceId, Downlink, Message, MessageKind, Metadata, Payload, Reading, Uplink};
 use rules::{ChainInput, ChainLane};
 use serde::Serialize;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::DeviceError;
+use crate::claim;
 use crate::presence::Presence;
 use crate::profile::{Chains, DeviceFacts, load_facts};
 use crate::questions::Questions;
@@ -282,6 +284,10 @@ impl DeviceActor {
                 let commands = self.requests.replied(id, payload);
                 self.carry_out(commands).await;
                 receipt.done();
+            }
+            Uplink::Claim { secret, duration_ms } => {
+                let window = ClaimWindow::opened(&secret, received_ms, duration_ms);
+                claim::open(&*self.around.store, self.device, window, received_ms, receipt).await;
             }
             Uplink::AttributeRequest {
                 id,

@@ -3,10 +3,12 @@
 //! A stored entity is an [`EntityRecord`]: the fields every store indexes, and the JSON of one of the types here as its body.
 
 pub mod alarm;
+pub mod claim;
 pub mod credentials;
 pub mod device;
 pub mod event;
 pub mod listener;
+pub mod provisioning;
 pub mod reference;
 pub mod relation;
 pub mod rpc;
@@ -15,10 +17,12 @@ pub mod tenant_profile;
 pub mod user;
 
 pub use alarm::{Alarm, Severity};
+pub use claim::ClaimWindow;
 pub use credentials::{CredentialsError, MqttBasic, Proof};
 pub use device::{CredentialsType, Device, DeviceCredentials, DeviceProfile};
 pub use event::{Event, EventKind};
 pub use listener::{Carrier, StreamListener};
+pub use provisioning::{Provisioning, Strategy};
 pub use reference::IdRef;
 pub use relation::{Direction, Relation, RelationGroup};
 pub use rpc::{MethodCall, Rpc, RpcBody, RpcStatus};

@@ -41,6 +41,13 @@ pub enum Uplink {
         /// Any JSON.
         params: Payload,
     },
+    /// Lets a customer claim the device, who knows the secret.
+    Claim {
+        /// May be empty: then it need not be known.
+        secret: Arc<str>,
+        /// For how long, milliseconds; none: as long as usual.
+        duration_ms: Option<i64>,
+    },
     /// Of a device behind a gateway. The gateway's session takes these apart: a device's actor never sees one.
     Child {
         /// The device's name.

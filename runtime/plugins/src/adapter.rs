@@ -22,6 +22,8 @@ use crate::node::cut;
 
 /// Instances kept for the next call.
 const IDLE_MAX: usize = 16;
+/// Bytes of a secret that a device is claimed with, at most.
+const SECRET_BYTES_MAX: usize = 512;
 /// Keys of an attribute request at most.
 const KEYS_MAX: usize = 1_000;
 
@@ -299,6 +301,13 @@ pub(crate) fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, 
             method: call.method.into(),
             params: content(call.params)?,
         },
+        wit::Uplink::Claim(claim) if claim.secret_key.len() > SECRET_BYTES_MAX => {
+            return Err(format!("a secret has more than {SECRET_BYTES_MAX} bytes"));
+        }
+        wit::Uplink::Claim(claim) => Uplink::Claim {
+            secret: claim.secret_key.into(),
+            duration_ms: claim.duration,
+        },
         wit::Uplink::Child(child) => {
             let says = |uplink| checked(uplink, inbound).map(Box::new);
             let says = match child.says {
@@ -307,6 +316,7 @@ pub(crate) fn checked(uplink: wit::Uplink, inbound: &Inbound) -> Result<Uplink, 
                 wit::ChildSays::Telemetry(telemetry) => ChildUplink::Says(says(wit::Uplink::Telemetry(telemetry))?),
                 wit::ChildSays::Attributes(values) => ChildUplink::Says(says(wit::Uplink::Attributes(values))?),
                 wit::ChildSays::RpcReply(reply) => ChildUplink::Says(says(wit::Uplink::RpcReply(reply))?),
+                wit::ChildSays::Claim(claim) => ChildUplink::Says(says(wit::Uplink::Claim(claim))?),
                 wit::ChildSays::AttributeRequest(asked) => {
                     let request = says(wit::Uplink::AttributeRequest(asked.request))?;
                     if asked.single {

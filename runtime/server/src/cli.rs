@@ -61,7 +61,7 @@ pub struct ServeOptions {
     /// Ports on which tenants may have listeners of stream adapters, such as 7000-7099 [default: none]
     #[arg(long, env = "PACIFICSOFT_STREAM_PORTS", value_name = "PORTS")]
     pub stream_ports: Option<String>,
-    /// Address of CoAP over DTLS, such as 0.0.0.0:5684; needs --coaps-keys [default: not served]
+    /// Address of CoAP over DTLS, such as 0.0.0.0:5684; needs --coaps-keys, or certificate and key (P-256 or P-384) [default: not served]
     #[arg(long, env = "PACIFICSOFT_COAPS", value_name = "ADDR")]
     pub coaps: Option<String>,
     /// File with pre-shared keys for CoAP over DTLS: a line for each, `identity:key in hexadecimal digits`

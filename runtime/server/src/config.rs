@@ -26,8 +26,8 @@ pub struct Config {
     pub secure: Option<Secure>,
     /// CoAP.
     pub coap: SocketAddr,
-    /// CoAP over DTLS, and the file with its keys.
-    pub coaps: Option<(SocketAddr, PathBuf)>,
+    /// CoAP over DTLS.
+    pub coaps: Option<Coaps>,
     /// How much devices may say.
     pub rate_limits: RateLimits,
     /// Further components.
@@ -51,6 +51,17 @@ pub struct Secure {
     pub https: Option<SocketAddr>,
     /// MQTT.
     pub mqtts: Option<SocketAddr>,
+}
+
+/// CoAP over DTLS, with one of the two at least.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coaps {
+    /// Where.
+    pub address: SocketAddr,
+    /// The file with pre-shared keys.
+    pub keys: Option<PathBuf>,
+    /// The certificate and its key.
+    pub certificate: Option<TlsFiles>,
 }
 
 impl Config {
@@ -78,12 +89,7 @@ impl Config {
         let demo = options.demo.or(file.demo).unwrap_or(false);
         let host = if demo { "127.0.0.1" } else { "0.0.0.0" };
         let address = |name: &str, given: Option<String>, port: u16| resolve(name, &given.unwrap_or_else(|| format!("{host}:{port}")));
-        let coaps = match (options.coaps.or(file.coaps), options.coaps_keys.or(file.coaps_keys)) {
-            (None, None) => None,
-            (Some(address), Some(keys)) => Some((resolve("coaps", &address)?, keys)),
-            (Some(_), None) => bail!("coaps needs keys: give coaps-keys, too"),
-            (None, Some(_)) => bail!("coaps-keys are for coaps: give its address, too, such as 0.0.0.0:5684"),
-        };
+        let coaps = coaps(&options, &file)?;
         Ok(Config {
             data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into()),
             http: address("http", options.http.or(file.http), 8080)?,
@@ -116,6 +122,31 @@ fn compile_limits(seconds: Option<u64>, memory_mib: Option<u64>) -> CompileLimit
     }
 }
 
+fn tls_files(options: &ServeOptions, file: &ServeOptions) -> Option<TlsFiles> {
+    let certificate = options.tls_certificate.as_ref().or(file.tls_certificate.as_ref())?.clone();
+    let key = options.tls_key.as_ref().or(file.tls_key.as_ref())?.clone();
+    Some(TlsFiles { certificate, key })
+}
+
+fn coaps(options: &ServeOptions, file: &ServeOptions) -> Result<Option<Coaps>> {
+    let keys = options.coaps_keys.as_ref().or(file.coaps_keys.as_ref()).cloned();
+    let Some(address) = options.coaps.as_ref().or(file.coaps.as_ref()) else {
+        if keys.is_some() {
+            bail!("coaps-keys are for coaps: give its address, too, such as 0.0.0.0:5684");
+        }
+        return Ok(None);
+    };
+    let certificate = tls_files(options, file);
+    if keys.is_none() && certificate.is_none() {
+        bail!("coaps needs keys: give coaps-keys, or tls-certificate and tls-key");
+    }
+    Ok(Some(Coaps {
+        address: resolve("coaps", address)?,
+        keys,
+        certificate,
+    }))
+}
+
 fn secure(options: &ServeOptions, file: &ServeOptions) -> Result<Option<Secure>> {
     let given = |name: &str, option: &Option<String>, file: &Option<String>| {
         let address = option.as_ref().or(file.as_ref());
@@ -126,14 +157,8 @@ fn secure(options: &ServeOptions, file: &ServeOptions) -> Result<Option<Secure>>
     if https.is_none() && mqtts.is_none() {
         return Ok(None);
     }
-    let certificate = options.tls_certificate.as_ref().or(file.tls_certificate.as_ref());
-    let key = options.tls_key.as_ref().or(file.tls_key.as_ref());
-    let (Some(certificate), Some(key)) = (certificate, key) else {
+    let Some(files) = tls_files(options, file) else {
         bail!("https and mqtts need tls-certificate and tls-key");
-    };
-    let files = TlsFiles {
-        certificate: certificate.clone(),
-        key: key.clone(),
     };
     Ok(Some(Secure { files, https, mqtts }))
 }
@@ -241,7 +266,14 @@ mod tests {
             ..ServeOptions::default()
         };
         let told = Config::merge(half.clone(), ServeOptions::default()).unwrap_err().to_string();
-        assert!(told.contains("coaps-keys"), "{told}");
+        assert!(told.contains("coaps-keys") && told.contains("tls-key"), "{told}");
+        let certified = parse("tls-certificate = \"c\"\ntls-key = \"k\"").unwrap();
+        let merged = Config::merge(half.clone(), certified).unwrap();
+        assert!(
+            merged
+                .coaps
+                .is_some_and(|coaps| coaps.keys.is_none() && coaps.certificate.is_some())
+        );
         let other_half = parse("coaps-keys = \"keys\"").unwrap();
         assert!(Config::merge(half, other_half.clone()).is_ok());
         assert!(Config::merge(ServeOptions::default(), other_half).is_err());

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use transport::tls::Purpose;
 use transport::{Certificates, CoapConfig, CoapListener, DtlsKeys, HttpListener, MqttListener, MqttService, Tls};
 
-use crate::config::Config;
+use crate::config::{Coaps, Config};
 
 /// Where a server is reached.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +66,8 @@ impl Doors {
             }
             doors.certificates = Some(certificates);
         }
-        if let Some((address, keys)) = &config.coaps {
-            doors.coaps = Some(secured_coap(*address, keys).await?);
+        if let Some(coaps) = config.coaps.clone() {
+            doors.coaps = Some(secured_coap(coaps).await?);
         }
         Ok(doors)
     }
@@ -107,12 +107,29 @@ impl Doors {
     }
 }
 
-/// CoAP over DTLS, with the keys of a file.
-async fn secured_coap(address: SocketAddr, keys: &Path) -> Result<CoapListener> {
-    let path = keys.to_owned();
-    let text = crate::wire::blocking(move || std::fs::read_to_string(path)).await?;
-    let text = text.with_context(|| format!("the keys in {} cannot be read", keys.display()))?;
-    let keys = DtlsKeys::pre_shared(&text).with_context(|| format!("the keys in {} are not taken", keys.display()))?;
+/// CoAP over DTLS, with the keys of a file, a certificate, or both.
+async fn secured_coap(coaps: Coaps) -> Result<CoapListener> {
+    let address = coaps.address;
+    let keys = crate::wire::blocking(move || dtls_keys(&coaps)).await??;
     let listener = CoapListener::bind(CoapConfig::secured(address, keys)).await;
     listener.with_context(|| format!("CoAP over DTLS cannot listen on {address}"))
+}
+
+fn dtls_keys(coaps: &Coaps) -> Result<DtlsKeys> {
+    let mut all = DtlsKeys::default();
+    if let Some(keys) = &coaps.keys {
+        let text = std::fs::read_to_string(keys).with_context(|| format!("the keys in {} cannot be read", keys.display()))?;
+        all = DtlsKeys::pre_shared(&text).with_context(|| format!("the keys in {} are not taken", keys.display()))?;
+    }
+    let Some(files) = &coaps.certificate else { return Ok(all) };
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
+    match DtlsKeys::certified(&read(&files.certificate)?, &read(&files.key)?) {
+        Ok(certified) => Ok(all.and(certified)),
+        // A server with another certificate goes on serving devices that have keys.
+        Err(error) if coaps.keys.is_some() => {
+            tracing::warn!(%error, "CoAP over DTLS is served with pre-shared keys alone");
+            Ok(all)
+        }
+        Err(error) => Err(error).context("CoAP over DTLS cannot be served"),
+    }
 }

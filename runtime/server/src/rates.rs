@@ -12,6 +12,23 @@ pub struct RateOptions {
     device: RatesOptions,
     gateway: RatesOptions,
     gateway_device: RatesOptions,
+    provisioning: ProvisioningOptions,
+}
+
+/// Requests for credentials from one network address.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct ProvisioningOptions {
+    messages: String,
+}
+
+impl Default for ProvisioningOptions {
+    fn default() -> Self {
+        ProvisioningOptions {
+            // Many devices that are switched on at one time may share an address.
+            messages: "50:1,500:60".to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +50,11 @@ impl RateOptions {
             device: self.device.rates("device")?,
             gateway: self.gateway.rates("gateway")?,
             child: self.gateway_device.rates("gateway-device")?,
+            stranger: RatesOptions {
+                messages: self.provisioning.messages.clone(),
+                ..RatesOptions::default()
+            }
+            .rates("provisioning")?,
         })
     }
 }
@@ -65,7 +87,7 @@ mod tests {
             .unwrap();
         assert_eq!(limits.device.messages.to_string(), "10:1,100:60");
         assert_eq!(limits.child.telemetry_data_points.to_string(), "5:1");
-        assert!(limits.tenant.messages.is_unlimited());
+        assert!(limits.tenant.messages.is_unlimited() && !limits.stranger.messages.is_unlimited());
         let refused = format!("{:#}", read("[tenant]\nmessages = \"10\"").unwrap().unwrap_err());
         assert!(refused.contains("rate-limits.tenant") && refused.contains("\"10\""), "{refused}");
         assert!(read("[devices]").is_err());

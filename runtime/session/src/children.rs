@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, Router, SessionId, SessionLink};
 use model::{ChildUplink, DeviceId, Downlink, DownlinkKinds, Uplink};
 
-use crate::PublishError;
+use crate::{ProvisionRequest, Provisioned, PublishError};
 
 /// Devices behind one gateway at most.
 const CHILDREN_MAX: usize = 10_000;
 /// Questions of a gateway that wait for their answers at most; the oldest is forgotten.
 const ASKED_MAX: usize = 1_000;
 
-/// Makes devices that speak through others.
+/// Makes devices that nobody made over REST.
 #[async_trait]
 pub trait Registrar: Send + Sync + 'static {
     /// Whether a device is a gateway.
@@ -25,6 +25,9 @@ pub trait Registrar: Send + Sync + 'static {
 
     /// The device of a name in the gateway's tenant; made, with the profile of a name, if there is none.
     async fn device_behind(&self, gateway: DeviceId, name: &str, profile: Option<&str>) -> Result<DeviceId, RegisterError>;
+
+    /// Gives a device that has no credentials yet what its profile allows.
+    async fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, RegisterError>;
 }
 
 /// Why there is no device of a name.

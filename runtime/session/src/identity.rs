@@ -1,11 +1,39 @@
 //! From what a device presents to who it is.
 
+use std::net::IpAddr;
+
 use model::entity::credentials::{self, TEXT_BYTES_MAX};
 use model::entity::{CredentialsType, DeviceCredentials};
 use model::{DeviceId, TenantId};
 use storage::CredentialStore;
 
 use crate::AuthError;
+
+/// Where somebody is who presents something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// It has shown that it receives what is sent there.
+    Proven(IpAddr),
+    /// Anybody may have written this address on a datagram. What is held against it holds for others like it only: nobody is kept out
+    /// elsewhere by what somebody forged.
+    Unproven(IpAddr),
+}
+
+impl Origin {
+    /// The address.
+    pub fn address(self) -> IpAddr {
+        match self {
+            Origin::Proven(address) | Origin::Unproven(address) => address,
+        }
+    }
+}
+
+impl From<IpAddr> for Origin {
+    /// Where a connection comes from.
+    fn from(address: IpAddr) -> Self {
+        Origin::Proven(address)
+    }
+}
 
 /// What a device presents.
 #[derive(Clone, Copy, PartialEq, Eq)]

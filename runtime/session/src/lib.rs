@@ -8,9 +8,10 @@
 //! 3. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
 //! 4. [`children`] – the devices behind a gateway,
 //! 5. [`limits`] – how much devices may say, by [`rate`]s,
-//! 6. [`session`] – one session: publish, events, end,
-//! 7. [`manager`] – the actor that knows every connection: takeover, closing,
-//! 8. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
+//! 6. [`provision`] – devices that have no credentials yet,
+//! 7. [`session`] – one session: publish, events, end,
+//! 8. [`manager`] – the actor that knows every connection: takeover, closing,
+//! 9. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
 //!
 //! This crate must not know MQTT, HTTP or CoAP.
 
@@ -22,6 +23,7 @@ pub mod identity;
 pub mod limits;
 pub mod manager;
 mod profiles;
+pub mod provision;
 pub mod rate;
 pub mod session;
 pub mod stream;
@@ -30,10 +32,11 @@ pub use adapters::{AdapterSource, Adapters};
 pub use attempts::Attempts;
 pub use children::{RegisterError, Registrar};
 pub use error::{AuthError, OpenError, PublishError};
-pub use identity::Credentials;
+pub use identity::{Credentials, Origin};
 pub use limits::{Exceeded, RateLimits, Rates};
 pub use manager::{ManagerState, Sessions, SessionsConfig};
 pub use plugins::{Carrier, Inbound, Outbound, Transport};
+pub use provision::{ProvisionError, ProvisionRequest, Provisioned};
 pub use rate::Rate;
 pub use session::{CloseReason, Event, Session, SessionState};
 pub use stream::{Output, Shard, StreamService};

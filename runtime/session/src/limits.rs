@@ -1,6 +1,6 @@
 //! How much devices may say: rates for a tenant, for a device, for a gateway, and for a device behind one; each for messages, for
 //! messages with values, and for the values themselves. A message with values counts as one of those and by its values, every other as a
-//! message.
+//! message. And how often whoever has no credentials yet may ask for some, by network address.
 //!
 //! Buckets are remembered while something is spent of them, over connections. The table has a limit; what is full is forgotten first.
 
@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use model::{ChildUplink, DeviceId, TenantId, Uplink};
 use parking_lot::Mutex;
 
+use crate::Origin;
 use crate::rate::{Bucket, Rate};
 
 /// Buckets remembered at most. Beyond that, and with none that is full, whoever is new is not limited.
@@ -36,6 +37,8 @@ pub struct RateLimits {
     pub gateway: Rates,
     /// A device behind a gateway.
     pub child: Rates,
+    /// Requests for credentials from one network address.
+    pub stranger: Rates,
 }
 
 /// Which limit was reached.
@@ -49,6 +52,8 @@ pub enum Exceeded {
     Gateway,
     /// That of a device behind the gateway.
     Child,
+    /// That of a network address.
+    Stranger,
 }
 
 impl Exceeded {
@@ -59,6 +64,7 @@ impl Exceeded {
             Exceeded::Device => "rate of the device",
             Exceeded::Gateway => "rate of the gateway",
             Exceeded::Child => "rate of a device behind the gateway",
+            Exceeded::Stranger => "rate of an address",
         }
     }
 }
@@ -69,6 +75,8 @@ pub(crate) enum Speaker {
     Device(DeviceId),
     Gateway(DeviceId),
     Child(DeviceId),
+    /// Somebody without credentials.
+    Stranger(Origin),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,6 +85,7 @@ enum Key {
     Device(DeviceId),
     Gateway(DeviceId),
     Child(DeviceId),
+    Stranger(Origin),
 }
 
 /// Counts what is said.
@@ -94,7 +103,7 @@ struct Buckets {
 }
 
 impl RateLimits {
-    /// Whether nothing is limited.
+    /// Whether no device is limited.
     pub(crate) fn are_none(&self) -> bool {
         [&self.tenant, &self.device, &self.gateway, &self.child]
             .into_iter()
@@ -146,12 +155,14 @@ impl Limiter {
             Speaker::Device(device) => (Key::Device(device), &limits.device, Exceeded::Device),
             Speaker::Gateway(device) => (Key::Gateway(device), &limits.gateway, Exceeded::Gateway),
             Speaker::Child(device) => (Key::Child(device), &limits.child, Exceeded::Child),
+            Speaker::Stranger(origin) => (Key::Stranger(origin), &limits.stranger, Exceeded::Stranger),
         };
-        let tenant = match key {
-            Key::Device(device) | Key::Gateway(device) | Key::Child(device) => device.tenant,
-            Key::Tenant(tenant) => tenant,
+        let tenant = match speaker {
+            Speaker::Device(device) | Speaker::Gateway(device) | Speaker::Child(device) => Some(device.tenant),
+            Speaker::Stranger(_) => None,
         };
-        for (key, rates, exceeded) in [(key, rates, exceeded), (Key::Tenant(tenant), &limits.tenant, Exceeded::Tenant)] {
+        let tenant = tenant.map(|tenant| (Key::Tenant(tenant), &limits.tenant, Exceeded::Tenant));
+        for (key, rates, exceeded) in [(key, rates, exceeded)].into_iter().chain(tenant) {
             if !rates.is_unlimited() && !self.bucket(key, rates, values, now_ms) {
                 return Err(exceeded);
             }
@@ -178,6 +189,7 @@ impl Limiter {
             Key::Device(_) => &self.limits.device,
             Key::Gateway(_) => &self.limits.gateway,
             Key::Child(_) => &self.limits.child,
+            Key::Stranger(_) => &self.limits.stranger,
         }
     }
 }
@@ -220,6 +232,7 @@ mod tests {
             device: rates("1:1", "2:1", "10:1"),
             gateway: rates("", "4:1", ""),
             child: rates("", "2:1", ""),
+            ..RateLimits::default()
         });
         let stranger = DeviceId::generate(TenantId::generate());
         for (speaker, values, expected) in [

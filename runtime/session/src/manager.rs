@@ -1,7 +1,6 @@
 //! The actor that knows every connection: a device has one, and the newest wins.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use serde::Serialize;
 use storage::Store;
 use xtra::{Actor, Context, Handler};
 
-use crate::identity::{self, Credentials};
+use crate::identity::{self, Credentials, Origin};
 use crate::limits::{Limiter, Speaker};
 use crate::session::{Close, CloseReason, Session, SessionActor, SessionState};
 use crate::{Adapters, Attempts, AuthError, Exceeded, OpenError, RateLimits, Registrar};
@@ -49,7 +48,7 @@ pub struct Sessions(Arc<Inner>);
 
 struct Inner {
     config: SessionsConfig,
-    attempts: Attempts<IpAddr>,
+    attempts: Attempts<Origin>,
     limiter: Limiter,
     manager: Control<SessionManager>,
 }
@@ -181,9 +180,10 @@ impl Sessions {
     ///
     /// # Errors
     /// [`AuthError`].
-    pub async fn authenticate_from(&self, address: IpAddr, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
+    pub async fn authenticate_from(&self, origin: impl Into<Origin>, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
+        let origin = origin.into();
         let refused = |reason: &'static str| metrics::counter!("session_credentials_refused_total", "reason" => reason).increment(1);
-        if let Err(retry_after_s) = self.0.attempts.check(&address, self.now_ms()) {
+        if let Err(retry_after_s) = self.0.attempts.check(&origin, self.now_ms()) {
             refused("too many");
             return Err(AuthError::TooMany { retry_after_s });
         }
@@ -191,7 +191,7 @@ impl Sessions {
         match &found {
             Err(AuthError::Unknown) => {
                 refused("unknown");
-                self.0.attempts.failed(&address, self.now_ms());
+                self.0.attempts.failed(&origin, self.now_ms());
             }
             Err(AuthError::Missing) => refused("missing"),
             Err(AuthError::Unavailable) => refused("unavailable"),
@@ -268,6 +268,10 @@ impl Sessions {
 
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.0.config.store
+    }
+
+    pub(crate) fn attempts(&self) -> &Attempts<Origin> {
+        &self.0.attempts
     }
 
     pub(crate) fn limiter(&self) -> &Limiter {

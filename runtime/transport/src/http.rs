@@ -18,7 +18,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::{DownlinkKind, DownlinkKinds};
-use session::{AuthError, Credentials, Event, Inbound, OpenError, PublishError, Session, Sessions, Transport};
+use session::{AuthError, Credentials, Event, Inbound, OpenError, ProvisionError, PublishError, Session, Sessions, Transport};
 
 use caller::{Body, Caller};
 pub use listener::{ClientAddress, HttpListener};
@@ -39,6 +39,8 @@ pub fn router(sessions: Sessions) -> Router {
     let body = DefaultBodyLimit::max(BODY_BYTES_MAX);
     let rpc_body = DefaultBodyLimit::max(RPC_BODY_BYTES_MAX);
     Router::new()
+        .route("/api/v1/provision", post(provision).layer(rpc_body))
+        .route("/api/v1/{token}/claim", post(claim).layer(rpc_body))
         .route("/api/v1/{token}/telemetry", post(telemetry).layer(body))
         .route("/api/v1/{token}/attributes", get(attributes).post(save_attributes).layer(body))
         .route("/api/v1/{token}/attributes/updates", get(attribute_updates))
@@ -53,6 +55,25 @@ async fn telemetry(caller: Caller, Path(token): Path<String>, Body(body): Body) 
 
 async fn save_attributes(caller: Caller, Path(token): Path<String>, Body(body): Body) -> Response {
     publish(&caller, &token, "POST attributes", body).await
+}
+
+async fn claim(caller: Caller, Path(token): Path<String>, Body(body): Body) -> Response {
+    publish(&caller, &token, "POST claim", body).await
+}
+
+/// A device that has no credentials yet asks for some.
+async fn provision(caller: Caller, Body(body): Body) -> Response {
+    let answered = caller.sessions.provision(caller.address, &body).await;
+    let answered = answered.map_err(|error| match error {
+        ProvisionError::Malformed(reason) => (StatusCode::BAD_REQUEST, reason).into(),
+        ProvisionError::TooMany { retry_after_s } => Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            reason: error.to_string(),
+            retry_after_s: Some(retry_after_s),
+        },
+        ProvisionError::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into(),
+    });
+    finish(answered.map(|answer| ([(header::CONTENT_TYPE, "application/json")], answer).into_response()))
 }
 
 async fn reply(caller: Caller, Path((token, id)): Path<(String, String)>, Body(body): Body) -> Response {

@@ -6,14 +6,16 @@
 //! 4. [`wire`] – socket and buffers,
 //! 5. [`accept`] – from CONNECT to a session,
 //! 6. [`connection`] – one connection: reads, publishes, writes,
-//! 7. [`service`] – what serves a connection from its first byte to its last,
-//! 8. [`listener`] – accepts over TCP and TLS; [`websocket`] over HTTP.
+//! 7. `provision` – a connection of a device that has no credentials yet,
+//! 8. [`service`] – what serves a connection from its first byte to its last,
+//! 9. [`listener`] – accepts over TCP and TLS; [`websocket`] over HTTP.
 
 pub mod accept;
 pub mod codec;
 mod connection;
 pub mod listener;
 pub mod packet;
+mod provision;
 pub mod service;
 pub mod state;
 pub mod websocket;

@@ -9,7 +9,7 @@ use crate::testing::TestInbound;
 
 pub use words::{
     AttributeRequest, AttributeResponse, ChildAttributeRequest, ChildAttributeResponse, ChildDownlink, ChildSays, ChildTells, ChildUplink,
-    Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry, Uplink,
+    Claim, Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry, Uplink,
 };
 
 /// What people know of an adapter.

@@ -22,6 +22,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let OptionalBody(given) = OptionalBody::from_request(request, state).await?;
+        given.map(Body).ok_or_else(|| ApiError::invalid("Required request body is missing"))
+    }
+}
+
+/// The request's JSON, if there is a body.
+#[derive(Clone, Debug)]
+pub struct OptionalBody<T>(pub Option<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let read = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, state))
             .await
             .map_err(|_| ApiError::Slow)?;
@@ -30,10 +43,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             _ => ApiError::invalid("The request body could not be read"),
         })?;
         if bytes.is_empty() {
-            return Err(ApiError::invalid("Required request body is missing"));
+            return Ok(OptionalBody(None));
         }
         serde_json::from_slice(&bytes)
-            .map(Body)
+            .map(|given| OptionalBody(Some(given)))
             .map_err(|error| ApiError::Invalid(format!("The request body is not understood: {error}")))
     }
 }

@@ -165,7 +165,7 @@ async fn save_device(api: &ApiState, tenant: TenantId, mut device: Device, given
 }
 
 /// Saves a device that is there, and tells its actor.
-async fn change_device(api: &ApiState, tenant: TenantId, mut device: Device) -> Result<Device, ApiError> {
+pub(super) async fn change_device(api: &ApiState, tenant: TenantId, mut device: Device) -> Result<Device, ApiError> {
     let id = device.id.ok_or_else(|| ApiError::internal("a stored device has no id"))?.id;
     let base = device.version.unwrap_or(0);
     // Version 0 means a new entity to the store, and this one is not.

@@ -4,7 +4,8 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use model::entity::{DeviceProfile, IdRef, StoredChain};
+use model::entity::credentials::TEXT_BYTES_MAX;
+use model::entity::{DeviceProfile, IdRef, StoredChain, Strategy};
 use model::ids::DeviceProfileId;
 use model::{EntityKind, Page, PageRequest, TenantId};
 use serde_json::{Value as JsonValue, json};
@@ -12,6 +13,7 @@ use storage::{EntityFilter, StorageError};
 use uuid::Uuid;
 
 use crate::extract::{Body, Member, Paging, PathOf, TenantAdmin};
+use crate::provision::keys;
 use crate::record::{self, check_name};
 use crate::state::ApiState;
 use crate::{ApiError, seed};
@@ -50,7 +52,9 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
         let found: Option<StoredChain> = record::find(&*api.store, tenant, chain.id).await?;
         found.ok_or_else(|| ApiError::invalid("Device profile is referencing to non-existent rule chain!"))?;
     }
+    give_key(&mut profile)?;
     let _turn = api.turns.take(("device profiles", tenant)).await;
+    let mut key_before = None;
     let (id, base) = match record::given_id::<DeviceProfile>(profile.id)? {
         None => {
             profile.created_time = api.clock.now_ms();
@@ -66,19 +70,53 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
                 ));
             }
             (profile.created_time, profile.default) = (stored.created_time, stored.default);
-            let base = profile.version.or(stored.version).unwrap_or(0);
-            if base == 0 {
-                return Err(StorageError::VersionConflict { given: 0, stored: 1 }.into());
+            let (given, stored_version) = (profile.version.or(stored.version).unwrap_or(0), stored.version.unwrap_or(1));
+            if given != stored_version {
+                let stored = stored_version;
+                return Err(StorageError::VersionConflict { given, stored }.into());
             }
+            let base = given;
+            key_before = stored.provision_device_key;
             (DeviceProfileId::new(tenant, id), base)
         }
     };
     profile.id = Some(id.into());
     profile.tenant_id = Some(IdRef::tenant(tenant));
-    let saved = record::save(&*api.store, tenant, id.id, base, &mut profile).await;
-    saved.map_err(|error| ApiError::saving("Device profile", error))?;
+    let key = profile.provision_device_key.clone();
+    let taken = |error| match error {
+        StorageError::NameTaken(_) => ApiError::invalid("Device profile with such provision device key already exists!"),
+        other => other.into(),
+    };
+    keys::set(&*api.store, tenant, id.id, key.as_deref()).await.map_err(taken)?;
+    if let Err(error) = record::save(&*api.store, tenant, id.id, base, &mut profile).await {
+        keys::set(&*api.store, tenant, id.id, key_before.as_deref()).await?;
+        return Err(ApiError::saving("Device profile", error));
+    }
     api.sessions.adapters().profile_changed(tenant);
     Ok(profile)
+}
+
+/// A profile whose devices may come to credentials by themselves needs a key and a secret: what is not given is made.
+fn give_key(profile: &mut DeviceProfile) -> Result<(), ApiError> {
+    let strategy = Strategy::named(&profile.provision_type)
+        .ok_or_else(|| ApiError::Invalid(format!("The provision type {:?} is not offered", profile.provision_type)))?;
+    profile.provision_device_key = profile.provision_device_key.take().filter(|key| !key.is_empty());
+    if strategy == Strategy::Disabled {
+        return Ok(());
+    }
+    let key = profile.provision_device_key.get_or_insert_with(seed::random_token).clone();
+    let secret = profile.provision_secret().map_or_else(seed::random_token, str::to_owned);
+    if [&key, &secret].into_iter().any(|text| text.len() > TEXT_BYTES_MAX) {
+        return Err(ApiError::Invalid(format!(
+            "Provision device key and secret must have {TEXT_BYTES_MAX} bytes at most"
+        )));
+    }
+    let configuration = json!({"type": profile.provision_type, "provisionDeviceSecret": secret});
+    match profile.profile_data.get_or_insert_with(|| json!({})) {
+        JsonValue::Object(data) => data.insert("provisionConfiguration".to_owned(), configuration),
+        _ => return Err(ApiError::invalid("Device profile data must be an object")),
+    };
+    Ok(())
 }
 
 async fn read(
@@ -101,6 +139,7 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
                 return Err(ApiError::invalid("The device profile referenced by the devices cannot be deleted!"));
             }
             api.store.delete_entity(DeviceProfileId::new(tenant, id).entity()).await?;
+            keys::set(&*api.store, tenant, id, None).await?;
             api.sessions.adapters().profile_changed(tenant);
             Ok(())
         })

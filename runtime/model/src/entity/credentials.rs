@@ -206,7 +206,7 @@ pub fn certificate_id(value: &str) -> String {
     sha3(value)
 }
 
-fn sha3(text: &str) -> String {
+pub(super) fn sha3(text: &str) -> String {
     let hash = Sha3_256::digest(text.as_bytes());
     hash.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(digit).collect()
 }
@@ -216,7 +216,7 @@ fn digit(half: u8) -> char {
 }
 
 /// Compares without telling by its duration how much was right.
-fn same(one: &[u8], other: &[u8]) -> bool {
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |different, (a, b)| different | (a ^ b)) == 0
 }
 

@@ -118,6 +118,9 @@ pub struct DeviceProfile {
     /// `DISABLED`, …
     #[serde(default = "disabled")]
     pub provision_type: String,
+    /// What devices that are to come into being name the profile by; unique in the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provision_device_key: Option<String>,
     /// Chain that its devices' messages enter; none: the tenant's root chain.
     #[serde(default)]
     pub default_rule_chain_id: Option<IdRef>,

@@ -165,7 +165,7 @@ async fn who_guesses_is_kept_out_and_its_neighbour_is_not() {
     let world = World::new();
     let device = world.device().0;
     save(&world, device, CredentialsType::AccessToken, "secret").await;
-    let (guesser, neighbour) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+    let [guesser, neighbour] = [[192, 0, 2, 1], [192, 0, 2, 2]].map(std::net::IpAddr::from);
     for number in 0..100 {
         let wrong = format!("guess {number}");
         assert_eq!(

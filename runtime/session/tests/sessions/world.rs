@@ -12,7 +12,10 @@ use model::{Clock, DeviceId, SystemClock, TenantId};
 use parking_lot::Mutex;
 use plugins::{AdapterComponent, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink};
 use serde_json::Value as Json;
-use session::{Adapters, Event, Inbound, RateLimits, RegisterError, Registrar, Session, Sessions, SessionsConfig, Transport};
+use session::{
+    Adapters, Event, Inbound, ProvisionRequest, Provisioned, RateLimits, RegisterError, Registrar, Session, Sessions, SessionsConfig,
+    Transport,
+};
 use storage::{EmbeddedConfig, EmbeddedStore};
 
 /// The time of day, always.
@@ -100,6 +103,16 @@ impl Registrar for Played {
         }
         let found = self.named.lock().get(name).copied();
         found.ok_or_else(|| RegisterError::Unavailable("the store is gone".to_owned()))
+    }
+
+    /// `key` is known, with the secret `secret`.
+    async fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, RegisterError> {
+        let known = (&*request.provision_device_key, &*request.provision_device_secret) == ("key", "secret");
+        Ok(match request.wanted() {
+            _ if !known => Provisioned::NotFound,
+            Ok(wanted) => wanted.map_or(Provisioned::Failure, Provisioned::Success),
+            Err(_) => Provisioned::Failure,
+        })
     }
 }
 

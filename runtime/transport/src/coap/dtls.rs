@@ -11,8 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dimpl::{Config, DtlsCertificate};
-
 pub use keys::{DtlsKeys, KeysError};
 use session::{Guarded, Told};
 
@@ -53,8 +51,7 @@ pub(super) enum Event {
 
 /// All clients of one socket.
 pub(super) struct Guards {
-    config: Arc<Config>,
-    certificate: Option<DtlsCertificate>,
+    keys: DtlsKeys,
     limits: Limits,
     handshakes: HashMap<SocketAddr, Guarded>,
     /// Handshakes by when they began.
@@ -68,8 +65,7 @@ pub(super) struct Guards {
 impl Guards {
     pub(super) fn new(keys: DtlsKeys, limits: Limits) -> Self {
         Guards {
-            config: keys.config,
-            certificate: keys.certificate,
+            keys,
             limits,
             handshakes: HashMap::new(),
             begun: BTreeSet::new(),
@@ -90,6 +86,11 @@ impl Guards {
         self.sessions.len()
     }
 
+    /// The certificate (DER) whose key a client has proved to have.
+    pub(super) fn certificate(&self, client: SocketAddr) -> Option<Arc<[u8]>> {
+        self.sessions.get(&client)?.certificate.clone()
+    }
+
     /// A datagram came in.
     pub(super) fn datagram(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
         let greeting = is_greeting(datagram);
@@ -105,7 +106,7 @@ impl Guards {
             self.settle(now, from, session, alive);
         }
         if greeting && !self.handshakes.contains_key(&from) {
-            self.begin(now, from);
+            self.begin(now, from, datagram);
         }
         if let Some(mut handshake) = self.handshakes.remove(&from) {
             self.unschedule(from, &handshake);
@@ -145,7 +146,8 @@ impl Guards {
         }
     }
 
-    fn begin(&mut self, now: Instant, from: SocketAddr) {
+    fn begin(&mut self, now: Instant, from: SocketAddr, greeting: &[u8]) {
+        let Some(proof) = self.keys.for_greeting(greeting) else { return };
         if self.handshakes.len() >= self.limits.handshakes_max
             && let Some((_, oldest)) = self.begun.pop_first()
             && let Some(given_up) = self.handshakes.remove(&oldest)
@@ -153,8 +155,7 @@ impl Guards {
             self.unschedule(oldest, &given_up);
             metrics::counter!("coap_handshakes_given_up_total", "why" => "too many").increment(1);
         }
-        let guarded = Guarded::new(Arc::clone(&self.config), self.certificate.clone(), now);
-        self.handshakes.insert(from, guarded);
+        self.handshakes.insert(from, Guarded::new(proof, now));
     }
 
     /// Passes on what a session told, and keeps it where it belongs.
@@ -166,6 +167,7 @@ impl Guards {
                 Told::Message(message) if guarded.established => self.events.push(Event::Message(client, message)),
                 Told::Message(_) => {}
                 Told::Connected => guarded.established = true,
+                Told::Certificate(certificate) => guarded.certificate = Some(certificate.into()),
             }
         }
         if guarded.established && !was_session {

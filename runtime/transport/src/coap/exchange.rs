@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coap::{Code, Request, Response};
 use model::DownlinkKind;
-use session::{AuthError, Credentials, Event, Inbound, OpenError, Outbound, PublishError, Session, Sessions, Transport};
+use session::{AuthError, Event, Inbound, OpenError, Origin, Outbound, ProvisionError, PublishError, Session, Sessions, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use super::place::{Place, address};
@@ -28,13 +28,25 @@ pub(super) async fn serve(sessions: &Sessions, place: &Place, request: Request) 
 
 /// Who a device is.
 pub(super) async fn authenticate(sessions: &Sessions, place: &Place) -> Result<model::DeviceId, Response> {
-    sessions
-        .authenticate(Credentials::AccessToken(&place.token))
-        .await
-        .map_err(|error| match error {
-            AuthError::Missing | AuthError::Unknown => Response::new(Code::UNAUTHORIZED),
-            AuthError::Unavailable | AuthError::TooMany { .. } => Response::busy(),
-        })
+    let found = sessions.authenticate_from(place.origin, place.who.credentials()).await;
+    found.map_err(|error| match error {
+        AuthError::Missing | AuthError::Unknown => Response::new(Code::UNAUTHORIZED),
+        AuthError::TooMany { retry_after_s } => Response::too_many(retry_after_s),
+        AuthError::Unavailable => Response::busy(),
+    })
+}
+
+/// Answers a device that has no credentials yet.
+pub(super) async fn provision(sessions: &Sessions, origin: Origin, request: Request) -> Response {
+    if request.method != Code::POST {
+        return Response::new(Code::METHOD_NOT_ALLOWED);
+    }
+    match sessions.provision(origin, &request.payload).await {
+        Ok(answer) => Response::json(Code::CREATED, answer.into()),
+        Err(ProvisionError::Malformed(reason)) => Response::refusal(Code::BAD_REQUEST, reason),
+        Err(ProvisionError::TooMany { retry_after_s }) => Response::too_many(retry_after_s),
+        Err(ProvisionError::Unavailable) => Response::busy(),
+    }
 }
 
 /// Why there is no session, as a response.
@@ -53,7 +65,7 @@ pub(super) fn not_taken(error: PublishError) -> Response {
     match error {
         PublishError::UnknownAddress => Response::new(Code::NOT_FOUND),
         PublishError::Malformed(reason) => Response::refusal(Code::BAD_REQUEST, reason),
-        PublishError::RateExceeded(_) => Response::too_many(),
+        PublishError::RateExceeded(_) => Response::too_many(1),
         PublishError::TooManyDevices | PublishError::Unavailable(_) => Response::busy(),
         PublishError::Adapter(_) => Response::new(Code::INTERNAL_SERVER_ERROR),
     }

@@ -8,12 +8,12 @@ use coap::{Exchange, Observation};
 use session::Sessions;
 
 use super::link::{self, Ask, Reply};
-use super::place::Place;
+use super::place::{Place, Who};
 
 /// Questions that may wait for one link; more are answered 5.03.
 const ASKS_MAX: usize = 64;
 
-type Key = (SocketAddr, String);
+type Key = (SocketAddr, Who);
 
 struct Linked {
     asks: Lane<Ask>,
@@ -30,7 +30,7 @@ pub(super) struct Links {
 impl Links {
     /// A client wants to observe. False: its link has too much to do.
     pub(super) fn observe(&mut self, exchange: Exchange, place: &Place, sessions: &Sessions, replies: &Lane<Reply>) -> bool {
-        let key = (exchange.peer, place.token.clone());
+        let key = (exchange.peer, place.who.clone());
         let observation = exchange.observation();
         // The token of a request may have stood for an observation of another device.
         if self.keys.get(&observation).is_some_and(|known| *known != key) {

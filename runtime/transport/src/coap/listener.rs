@@ -5,16 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actor::{Lane, LaneReceiver, lane};
 use coap::{Code, Command, Config, Endpoint, Exchange, Observe, Request, Response};
-use session::Sessions;
+use session::{Origin, Sessions};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::dtls::{DtlsKeys, Event, Guards, Limits};
-use super::exchange::serve;
+use super::exchange::{provision, serve};
 use super::link::Reply;
 use super::links::Links;
-use super::place::{acceptable, locate};
+use super::place::{Found, acceptable, locate};
 
 /// Bytes of a datagram at most: all that UDP allows.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
@@ -267,7 +267,16 @@ impl Server {
             return Err(Response::busy());
         }
         acceptable(&request).map_err(Response::new)?;
-        let place = locate(&request.path).ok_or_else(|| Response::new(Code::NOT_FOUND))?;
+        let (client, address) = (exchange.peer, exchange.peer.ip());
+        let (certificate, origin) = match &self.guards {
+            Some(guards) => (guards.certificate(client), Origin::Proven(address)),
+            None => (None, Origin::Unproven(address)),
+        };
+        let found = locate(&request.path, certificate, origin).ok_or_else(|| Response::new(Code::NOT_FOUND))?;
+        let Found::Device(place) = found else {
+            self.spawn(exchange, move |sessions| async move { provision(&sessions, origin, request).await });
+            return Ok(());
+        };
         match request.observe {
             // The observation has ended already.
             Some(Observe::Deregister) => return Err(Response::new(Code::DELETED)),
@@ -277,12 +286,19 @@ impl Server {
             }
             None => {}
         }
+        self.spawn(exchange, move |sessions| async move { serve(&sessions, &place, request).await });
+        Ok(())
+    }
+
+    /// Has a task of its own find the answer: as many as the endpoint has requests open.
+    fn spawn<F>(&self, exchange: Exchange, answer: impl FnOnce(Sessions) -> F + Send + 'static)
+    where
+        F: Future<Output = Response> + Send + 'static,
+    {
         let (replies, sessions) = (self.replies.clone(), self.sessions.clone());
-        // As many as the endpoint has requests open.
         actor::spawn("coap exchange", async move {
-            let response = serve(&sessions, &place, request).await;
+            let response = answer(sessions).await;
             let _ = replies.send(Reply::Answer(exchange, response)).await;
         });
-        Ok(())
     }
 }

@@ -242,7 +242,8 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-fn goodbye(error: &FrameError) -> Goodbye {
+/// How a device is told that what it sent is no packet.
+pub(super) fn goodbye(error: &FrameError) -> Goodbye {
     match error {
         FrameError::TooLarge { .. } => Goodbye::PacketTooLarge,
         FrameError::QosNotSupported => Goodbye::QosNotSupported,

@@ -11,6 +11,7 @@ use super::accept::{self, Peer};
 use super::codec::FrameCodec;
 use super::connection::{Connection, Ended};
 use super::packet::Outgoing;
+use super::provision;
 use super::wire::{Stream, Wire};
 use crate::admission::{Admission, AdmissionConfig, Place};
 
@@ -86,6 +87,12 @@ impl MqttService {
             Err(_) => return Ended::Silent,
         };
         let version = wire.codec().version();
+        if provision::is_asked_for(&connect, &peer) {
+            let (accepted, _) = accept::agree(&connect, version);
+            wire.put(Outgoing::Accepted(accepted));
+            // It stays among those that are not known.
+            return provision::run(wire, &self.0.sessions, peer.address, &connect).await;
+        }
         let session = match accept::open(&self.0.sessions, &connect, version, &peer).await {
             Ok(session) => session,
             Err(code) => return wire.end(Ended::Refused(code)).await,

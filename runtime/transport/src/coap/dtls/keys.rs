@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dimpl::{Config, DtlsCertificate, PskResolver};
+use dimpl::{Config, ConfigBuilder, DtlsCertificate, PskResolver};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// Bytes of a datagram that is sent at most: fits a path with the smallest usual MTU.
 const MTU_BYTES: usize = 1_200;
@@ -27,16 +29,34 @@ pub enum KeysError {
     /// Nothing to prove anything by.
     #[error("there is no key in it")]
     Nothing,
+    /// No certificate in PEM form, or no key of an elliptic curve that the library knows.
+    #[error("the certificate and its key are not taken: {0}")]
+    Certificate(String),
     /// The library does not take them.
     #[error("DTLS cannot be set up: {0}")]
     Library(String),
 }
 
-/// Keys of a DTLS socket.
-#[derive(Clone)]
+/// What a DTLS socket has for its clients: keys known on both sides, a certificate, or both. A client is asked for a certificate where
+/// it does not come with a key.
+#[derive(Clone, Default)]
 pub struct DtlsKeys {
+    pre_shared: Option<Arc<Config>>,
+    certified: Option<Certified>,
+}
+
+/// With a certificate.
+#[derive(Clone)]
+pub(super) struct Certified {
     pub(super) config: Arc<Config>,
-    pub(super) certificate: Option<DtlsCertificate>,
+    pub(super) certificate: DtlsCertificate,
+}
+
+/// By what both sides prove themselves in one handshake.
+#[derive(Clone)]
+pub(super) enum Proof {
+    PreShared(Arc<Config>),
+    Certified(Certified),
 }
 
 impl fmt::Debug for DtlsKeys {
@@ -60,18 +80,82 @@ impl DtlsKeys {
     /// [`KeysError`], by line.
     pub fn pre_shared(text: &str) -> Result<Self, KeysError> {
         let known = read(text)?;
-        let config = Config::builder()
-            .mtu(MTU_BYTES)
-            .use_server_cookie(true)
-            .flight_start_rto(Duration::from_secs(1))
-            .with_psk_server(None, Arc::new(Known(known)))
-            .build()
-            .map_err(|error| KeysError::Library(format!("{error:?}")))?;
+        let config = built(usual().with_psk_server(None, Arc::new(Known(known))))?;
         Ok(DtlsKeys {
-            config: Arc::new(config),
-            certificate: None,
+            pre_shared: Some(config),
+            certified: None,
         })
     }
+
+    /// A certificate (the first of a PEM text) and its private key (PEM): of an elliptic curve, P-256 or P-384.
+    ///
+    /// # Errors
+    /// [`KeysError::Certificate`].
+    pub fn certified(certificate: &[u8], key: &[u8]) -> Result<Self, KeysError> {
+        let refused = |reason: &dyn fmt::Debug| KeysError::Certificate(format!("{reason:?}"));
+        let certificate = CertificateDer::from_pem_slice(certificate).map_err(|error| refused(&error))?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| refused(&error))?;
+        let config = built(usual().require_client_certificate(true))?;
+        let provider = config.crypto_provider().key_provider;
+        // The library would panic when the first client comes.
+        provider.load_private_key(key.secret_der()).map_err(|error| refused(&error))?;
+        Ok(DtlsKeys {
+            pre_shared: None,
+            certified: Some(Certified {
+                config,
+                certificate: DtlsCertificate {
+                    certificate: certificate.to_vec(),
+                    private_key: key.secret_der().to_vec(),
+                },
+            }),
+        })
+    }
+
+    /// These, and those.
+    pub fn and(self, other: DtlsKeys) -> Self {
+        DtlsKeys {
+            pre_shared: self.pre_shared.or(other.pre_shared),
+            certified: self.certified.or(other.certified),
+        }
+    }
+
+    /// What fits a greeting. None: there is nothing at all.
+    pub(super) fn for_greeting(&self, greeting: &[u8]) -> Option<Proof> {
+        let certified = self.certified.clone().map(Proof::Certified);
+        let pre_shared = self.pre_shared.clone().map(Proof::PreShared);
+        match (certified, pre_shared) {
+            (Some(certified), Some(pre_shared)) => Some(if offers_certificates(greeting) { certified } else { pre_shared }),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+fn usual() -> ConfigBuilder {
+    Config::builder()
+        .mtu(MTU_BYTES)
+        .use_server_cookie(true)
+        .flight_start_rto(Duration::from_secs(1))
+}
+
+fn built(config: ConfigBuilder) -> Result<Arc<Config>, KeysError> {
+    let built = config.build().map_err(|error| KeysError::Library(format!("{error:?}")))?;
+    Ok(Arc::new(built))
+}
+
+/// Whether a ClientHello offers a cipher suite with ECDSA certificates (RFC 6347, 4.2.1; RFC 5246, 7.4.1.2). The whole list of suites
+/// stands in its first datagram; what is cut short offers nothing.
+fn offers_certificates(greeting: &[u8]) -> bool {
+    // Headers of record and handshake, version, random.
+    const SESSION_ID: usize = 13 + 12 + 2 + 32;
+    // With AES-GCM, AES-CCM-8, ChaCha20 (RFC 5289, 7251, 7905).
+    const SUITES: [[u8; 2]; 4] = [[0xc0, 0x2b], [0xc0, 0x2c], [0xc0, 0xae], [0xcc, 0xa9]];
+    let after = |at: usize, length: usize| Some(at + length + usize::from(*greeting.get(at + length - 1)?));
+    let suites = || {
+        let at = after(after(SESSION_ID, 1)?, 1)?;
+        let length = usize::from(u16::from_be_bytes(greeting.get(at..at + 2)?.try_into().ok()?));
+        greeting.get(at + 2..at + 2 + length)
+    };
+    suites().is_some_and(|suites| suites.chunks_exact(2).any(|suite| SUITES.iter().any(|known| known == suite)))
 }
 
 fn read(text: &str) -> Result<HashMap<Vec<u8>, Vec<u8>>, KeysError> {
@@ -128,5 +212,37 @@ mod tests {
             assert!(told.starts_with(error), "{text}: {told}");
         }
         assert!(DtlsKeys::pre_shared("a:0011223344556677").is_ok());
+    }
+
+    #[test]
+    fn certificates_need_a_key_of_a_curve() {
+        let made = rcgen::generate_simple_self_signed(vec!["server".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        assert!(DtlsKeys::certified(certificate.as_bytes(), key.as_bytes()).is_ok());
+        for (certificate, key) in [("", &*key), (&*certificate, ""), (&certificate, &certificate)] {
+            assert!(DtlsKeys::certified(certificate.as_bytes(), key.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_greeting_shows_what_it_offers() {
+        let greeting = |session: usize, cookie: usize, suites: &[u8]| {
+            let mut greeting = vec![0; 13 + 12 + 2 + 32];
+            for length in [session, cookie] {
+                greeting.push(u8::try_from(length).unwrap());
+                greeting.extend(vec![1; length]);
+            }
+            greeting.extend(u16::try_from(suites.len()).unwrap().to_be_bytes());
+            greeting.extend(suites);
+            greeting
+        };
+        for (session, cookie) in [(0, 0), (32, 20)] {
+            let both = greeting(session, cookie, &[0xc0, 0xa8, 0xc0, 0x2b]);
+            assert!(offers_certificates(&both), "{session} {cookie}");
+            assert!(!offers_certificates(&greeting(session, cookie, &[0xc0, 0xa8, 0x00, 0xff])));
+            for length in 0..both.len() {
+                assert!(!offers_certificates(&both[..length]), "{length}");
+            }
+        }
     }
 }

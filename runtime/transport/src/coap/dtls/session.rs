@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dimpl::{Config, Dtls, DtlsCertificate, Error, Output};
+use dimpl::{Dtls, Error, Output};
 
 use super::Limits;
+use super::keys::{Certified, Proof};
 
 /// Bytes of a record's content at most, and some more (RFC 6347, 4.1).
 const BUFFER_BYTES: usize = 17 << 10;
@@ -17,12 +18,16 @@ pub(super) enum Told {
     Packet(Vec<u8>),
     Message(Vec<u8>),
     Connected,
+    /// The certificate (DER) whose key the client has.
+    Certificate(Vec<u8>),
 }
 
 pub(super) struct Guarded {
     dtls: Dtls,
     /// The handshake is finished.
     pub(super) established: bool,
+    /// Proved when the handshake is finished, not before.
+    pub(super) certificate: Option<Arc<[u8]>>,
     pub(super) began: Instant,
     heard: Instant,
     wake: Option<Instant>,
@@ -31,14 +36,15 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(config: Arc<Config>, certificate: Option<DtlsCertificate>, now: Instant) -> Self {
-        let dtls = match certificate {
-            Some(certificate) => Dtls::new_auto(config, certificate, now),
-            None => Dtls::new_12_psk(config, now),
+    pub(super) fn new(proof: Proof, now: Instant) -> Self {
+        let dtls = match proof {
+            Proof::Certified(Certified { config, certificate }) => Dtls::new_12(config, certificate, now),
+            Proof::PreShared(config) => Dtls::new_12_psk(config, now),
         };
         Guarded {
             dtls,
             established: false,
+            certificate: None,
             began: now,
             heard: now,
             wake: None,
@@ -121,8 +127,9 @@ fn drain(dtls: &mut Dtls, told: &mut Vec<Told>) -> (Option<Instant>, bool) {
             Output::CloseNotify => open = false,
             Output::BufferTooSmall { needed } if needed > room => buffer.resize(needed, 0),
             Output::Timeout(wake) => return (Some(wake), open),
-            // Certificates are looked at where devices are known; keys for media are not asked for.
-            Output::PeerCert(_) | Output::KeyingMaterial(..) => {}
+            Output::PeerCert(certificate) => told.push(Told::Certificate(certificate.to_vec())),
+            // Keys for media are not asked for.
+            Output::KeyingMaterial(..) => {}
             _ => return (None, open),
         }
     }

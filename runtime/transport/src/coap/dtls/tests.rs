@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use dimpl::{Dtls, Output, PskResolver};
+use dimpl::{Config, Dtls, DtlsCertificate, Output, PskResolver};
 
 use super::*;
 
@@ -29,7 +29,16 @@ struct Client {
 impl Client {
     fn new(port: u16, now: Instant) -> Self {
         let config = Config::builder().with_psk_client(b"known".to_vec(), Arc::new(Key)).build().unwrap();
-        let mut dtls = Dtls::new_12_psk(Arc::new(config), now);
+        Client::with(Dtls::new_12_psk(Arc::new(config), now), port, now)
+    }
+
+    /// One that has a certificate.
+    fn certified(port: u16, now: Instant, certificate: DtlsCertificate) -> Self {
+        let config = Config::builder().build().unwrap();
+        Client::with(Dtls::new_12(Arc::new(config), certificate, now), port, now)
+    }
+
+    fn with(mut dtls: Dtls, port: u16, now: Instant) -> Self {
         dtls.set_active(true);
         dtls.handle_timeout(now).unwrap();
         Client {
@@ -66,7 +75,8 @@ impl Client {
             }
             for event in events {
                 match event {
-                    Event::Send(to, packet) if to == self.address => self.dtls.handle_packet(&packet).unwrap(),
+                    // An alert is the end of it.
+                    Event::Send(to, packet) if to == self.address => drop(self.dtls.handle_packet(&packet)),
                     other => others.push(other),
                 }
             }
@@ -74,8 +84,64 @@ impl Client {
     }
 }
 
+fn pre_shared() -> DtlsKeys {
+    DtlsKeys::pre_shared("known:736563726574736563726574").unwrap()
+}
+
 fn guards(limits: Limits) -> Guards {
-    Guards::new(DtlsKeys::pre_shared("known:736563726574736563726574").unwrap(), limits)
+    Guards::new(pre_shared(), limits)
+}
+
+fn certificate(name: &str) -> DtlsCertificate {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    DtlsCertificate {
+        certificate: made.cert.der().to_vec(),
+        private_key: made.signing_key.serialize_der(),
+    }
+}
+
+fn certified() -> DtlsKeys {
+    let made = rcgen::generate_simple_self_signed(vec!["server".to_owned()]).unwrap();
+    DtlsKeys::certified(made.cert.pem().as_bytes(), made.signing_key.serialize_pem().as_bytes()).unwrap()
+}
+
+#[test]
+fn clients_with_certificates_and_with_keys_are_told_apart() {
+    let now = Instant::now();
+    let mut guards = Guards::new(pre_shared().and(certified()), Limits::default());
+    let (one, two) = (certificate("one"), certificate("two"));
+    let mut clients = [
+        Client::certified(1, now, one.clone()),
+        Client::certified(2, now, two.clone()),
+        Client::new(3, now),
+    ];
+    for client in &mut clients {
+        assert_eq!(guards.certificate(client.address), None, "nothing is proved yet");
+        assert_eq!(client.talks(&mut guards, now), []);
+        assert!(client.connected);
+        client.dtls.send_application_data(b"hello").unwrap();
+        assert_eq!(client.talks(&mut guards, now), [Event::Message(client.address, b"hello".to_vec())]);
+    }
+    let told = |port| guards.certificate(address(port)).map(|certificate| certificate.to_vec());
+    assert_eq!((told(1), told(2), told(3)), (Some(one.certificate), Some(two.certificate), None));
+}
+
+#[test]
+fn a_certificate_without_its_key_opens_nothing() {
+    let now = Instant::now();
+    let mut guards = Guards::new(certified(), Limits::default());
+    let stolen = DtlsCertificate {
+        certificate: certificate("victim").certificate,
+        ..certificate("thief")
+    };
+    let mut thief = Client::certified(1, now, stolen);
+    thief.talks(&mut guards, now);
+    assert!(!thief.connected);
+    assert_eq!((guards.sessions(), guards.certificate(thief.address)), (0, None));
+    // Nor does a key that this socket does not know of.
+    let mut other = Client::new(2, now);
+    other.talks(&mut guards, now);
+    assert_eq!(guards.sessions(), 0);
 }
 
 #[test]
