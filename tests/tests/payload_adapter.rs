@@ -174,4 +174,10 @@ fn a_profile_may_name_an_adapter_that_its_tenant_uploaded() {
     wire.send(&publish(1, "r", &[1, 0xFF, 0x65, 0x53, 0xF1, 0, 1, 0x08, 0x66, 2, 101], 5));
     assert_eq!(acknowledged(&mut wire), 0);
     assert_eq!(rest.latest(&sensor, "temperature")["temperature"][0]["value"], 21.5);
+    // What it refuses reaches no rule node: the slice is the adapter's own, and is charged to its tenant.
+    let slices = || rest.get("/api/plugins/usage")["slices"].as_u64().unwrap();
+    let before = slices();
+    wire.send(&publish(2, "r", &[1, 0xFF, 0x65], 5));
+    assert_ne!(acknowledged(&mut wire), 0);
+    assert!(slices() > before);
 }

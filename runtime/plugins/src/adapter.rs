@@ -6,6 +6,7 @@ use bytes::Bytes;
 use model::{ChildUplink, Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
+use shares::Share;
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
@@ -97,6 +98,8 @@ pub struct AdapterPool {
     tenant: TenantId,
     log: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
+    /// Whose processor time it uses; none: it is part of the server.
+    share: Option<Arc<Share>>,
     idle: Mutex<Vec<Instance>>,
 }
 
@@ -113,8 +116,23 @@ impl AdapterPool {
             tenant,
             log,
             clock,
+            share: None,
             idle: Mutex::new(Vec::new()),
         }
+    }
+
+    /// The same, whose instances use a tenant's processor time: callers take a [turn](Share::turn), or charge what a call used.
+    #[must_use]
+    pub fn charged_to(self, share: Arc<Share>) -> Self {
+        AdapterPool {
+            share: Some(share),
+            ..self
+        }
+    }
+
+    /// Whose processor time it uses; none: it is part of the server.
+    pub fn share(&self) -> Option<&Arc<Share>> {
+        self.share.as_ref()
     }
 
     /// What its instances are made from.

@@ -94,6 +94,7 @@ impl Server {
             quotas: Quotas::default(),
             policy: Policy::default(),
         });
+        let shares = Shares::of_this_machine();
         let devices = LateDevices::default();
         let router = Router::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let log = Arc::new(GuestLog);
@@ -109,7 +110,7 @@ impl Server {
                 states: Arc::new(store),
                 log: log.clone(),
                 clock: Arc::clone(&clock),
-                shares: Shares::of_this_machine(),
+                shares: shares.clone(),
                 idle_after: rules::IDLE_AFTER,
             },
             table: table.clone(),
@@ -133,7 +134,7 @@ impl Server {
             router,
             limits: config.rate_limits.clone(),
             registrar: Arc::new(api::Registrar::new(Arc::clone(&shared), Arc::clone(&clock), app.clone())),
-            adapters: Adapters::with_source(device_api, Arc::clone(&source), log.clone(), Arc::clone(&clock)),
+            adapters: Adapters::with_source(device_api, Arc::clone(&source), shares, log.clone(), Arc::clone(&clock)),
             clock: Arc::clone(&clock),
             payload_bytes_max: MqttConfig::default().packet_bytes_max,
         });

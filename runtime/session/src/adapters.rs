@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use dashmap::DashMap;
 use model::{Clock, DeviceId, TenantId};
 use plugins::{AdapterComponent, AdapterPool, LogSink, StreamComponent};
+use shares::Shares;
 use storage::Store;
 
 use crate::OpenError;
@@ -27,7 +28,7 @@ pub struct Adapters(Arc<Inner>);
 
 struct Inner {
     shipped: AdapterComponent,
-    source: Option<Arc<dyn AdapterSource>>,
+    source: Option<(Arc<dyn AdapterSource>, Shares)>,
     profiles: Profiles,
     log: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
@@ -43,11 +44,23 @@ impl Adapters {
     }
 
     /// The same, except for devices whose profile names another adapter.
-    pub fn with_source(shipped: AdapterComponent, source: Arc<dyn AdapterSource>, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
-        Self::made(shipped, Some(source), log, clock)
+    /// Those are uploaded, mostly: they use their tenant's share of the processors.
+    pub fn with_source(
+        shipped: AdapterComponent,
+        source: Arc<dyn AdapterSource>,
+        shares: Shares,
+        log: Arc<dyn LogSink>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self::made(shipped, Some((source, shares)), log, clock)
     }
 
-    fn made(shipped: AdapterComponent, source: Option<Arc<dyn AdapterSource>>, log: Arc<dyn LogSink>, clock: Arc<dyn Clock>) -> Self {
+    fn made(
+        shipped: AdapterComponent,
+        source: Option<(Arc<dyn AdapterSource>, Shares)>,
+        log: Arc<dyn LogSink>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Adapters(Arc::new(Inner {
             shipped,
             source,
@@ -64,7 +77,7 @@ impl Adapters {
     /// # Errors
     /// [`OpenError::Unavailable`] when the store does not answer, or the adapter is not there.
     pub async fn of(&self, store: &dyn Store, device: DeviceId) -> Result<Arc<AdapterPool>, OpenError> {
-        let Some(source) = &self.0.source else {
+        let Some((source, shares)) = &self.0.source else {
             return Ok(self.pool(device.tenant));
         };
         let named = self.0.profiles.adapter_of(store, device).await;
@@ -73,7 +86,10 @@ impl Adapters {
         };
         let missing = || OpenError::Unavailable(format!("its profile names the adapter {name:?}, which is not there"));
         let component = source.payload(device.tenant, &name).await.ok_or_else(missing)?;
-        let new = || Arc::new(self.make(component.clone(), device.tenant));
+        let new = || {
+            let pool = self.make(component.clone(), device.tenant);
+            Arc::new(pool.charged_to(shares.of(device.tenant)))
+        };
         let mut pool = self.0.named.entry((device.tenant, name)).or_insert_with(new);
         if !pool.component().is_same(&component) {
             // Another version: sessions that are open keep what they have.
@@ -90,7 +106,7 @@ impl Adapters {
     /// Whether a tenant's profiles may name an adapter.
     pub async fn knows(&self, tenant: TenantId, adapter: &str) -> bool {
         match &self.0.source {
-            Some(source) => source.payload(tenant, adapter).await.is_some(),
+            Some((source, _)) => source.payload(tenant, adapter).await.is_some(),
             None => false,
         }
     }

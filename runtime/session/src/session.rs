@@ -7,6 +7,7 @@ use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink,
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
 use serde::Serialize;
+use shares::thread_time;
 use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::children::Children;
@@ -224,7 +225,13 @@ impl Session {
     /// [`PublishError`] when it was not understood: there will be no settlement.
     pub async fn publish(&mut self, inbound: Inbound) -> Result<u64, PublishError> {
         let form = self.form_of(&inbound);
-        let uplinks = self.pool.decode(inbound)?;
+        let turn = match self.pool.share() {
+            Some(share) => Some(share.turn().await),
+            None => None,
+        };
+        let decoded = self.pool.decode(inbound);
+        drop(turn);
+        let uplinks = decoded?;
         self.asks = uplinks.iter().any(Uplink::asks);
         self.count(&uplinks).await?;
         self.meet_children(&uplinks).await?;
@@ -288,7 +295,13 @@ impl Session {
                 };
                 let kind = downlink.kind();
                 let form = self.forms.iter().find(|(of, _)| *of == kind).map(|(_, form)| &**form);
-                match self.pool.encode_via(self.transport, &downlink, form) {
+                // Not in a turn: a downlink that was taken must not be lost in the wait for one. It is charged all the same.
+                let charged = self.pool.share().map(|share| (share, thread_time()));
+                let encoded = self.pool.encode_via(self.transport, &downlink, form);
+                if let Some((share, began)) = charged {
+                    share.charge(thread_time().saturating_sub(began));
+                }
+                match encoded {
                     Ok(Some(outbound)) => events.push(Event::Downlink(outbound, kind, number(&downlink))),
                     Ok(None) => {}
                     Err(error) => tracing::warn!(device = %self.device, error, "a downlink could not be written"),
