@@ -68,6 +68,8 @@ pub enum EntityKind {
     Rpc = 20,
     /// A listener whose bytes a stream adapter understands.
     StreamListener = 32,
+    /// A value that is kept sealed.
+    Secret = 33,
 }
 
 impl EntityKind {
@@ -88,6 +90,7 @@ impl EntityKind {
         EntityKind::EntityView,
         EntityKind::Rpc,
         EntityKind::StreamListener,
+        EntityKind::Secret,
     ];
 
     /// The kind's number, part of stored keys: never changes.
@@ -118,6 +121,7 @@ impl EntityKind {
             EntityKind::EntityView => "ENTITY_VIEW",
             EntityKind::Rpc => "RPC",
             EntityKind::StreamListener => "STREAM_LISTENER",
+            EntityKind::Secret => "SECRET",
         }
     }
 }

@@ -1,0 +1,126 @@
+//! A connection to an address that was checked: no proxy of the environment, no second look-up, no address but the given ones.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::target::{Host, Scheme, Target};
+
+/// Addresses of a name that are tried at most.
+const ADDRESSES_MAX: usize = 4;
+/// Time for each but the last.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whose certificates are believed.
+#[derive(Clone)]
+pub struct Trust(Arc<ClientConfig>);
+
+impl Trust {
+    /// The authorities of the operating system, and those of a file (PEM).
+    ///
+    /// # Errors
+    /// When the file is not read or holds no certificate. A system without authorities is none: then only the file's are believed.
+    pub fn system(more: Option<&Path>) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        let system = rustls_native_certs::load_native_certs();
+        let (taken, _) = roots.add_parsable_certificates(system.certs);
+        if taken == 0 {
+            tracing::warn!("this machine has no certificate authorities: servers over https will not be believed");
+        }
+        if let Some(path) = more {
+            let unread = |error: rustls::pki_types::pem::Error| io::Error::other(format!("{}: {error}", path.display()));
+            let certificates = CertificateDer::pem_file_iter(path).map_err(unread)?;
+            let certificates = certificates.collect::<Result<Vec<_>, _>>().map_err(unread)?;
+            if roots.add_parsable_certificates(certificates).0 == 0 {
+                return Err(io::Error::other(format!("{} holds no certificate", path.display())));
+            }
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+        Ok(Trust(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
+    }
+}
+
+/// A connection, in the clear or over TLS.
+pub(crate) enum Connection {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects to the first of some checked addresses that answers.
+///
+/// # Errors
+/// Of the last one that was tried.
+pub(crate) async fn connect(target: &Target, addresses: &[IpAddr], trust: &Trust) -> io::Result<Connection> {
+    let mut last = io::Error::other("there is no address");
+    let mut stream = None;
+    for address in addresses.iter().take(ADDRESSES_MAX) {
+        let attempt = TcpStream::connect(SocketAddr::new(*address, target.port));
+        match tokio::time::timeout(ATTEMPT_TIMEOUT, attempt).await {
+            Ok(Ok(connected)) => {
+                stream = Some(connected);
+                break;
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    let stream = stream.ok_or(last)?;
+    stream.set_nodelay(true)?;
+    match target.scheme {
+        Scheme::Http => Ok(Connection::Plain(stream)),
+        Scheme::Https => {
+            let name = match &target.host {
+                Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
+                Host::Address(address) => ServerName::from(*address),
+            };
+            let stream = TlsConnector::from(Arc::clone(&trust.0)).connect(name, stream).await?;
+            Ok(Connection::Tls(Box::new(stream)))
+        }
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Connection::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Connection::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut *self {
+            Connection::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            Connection::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Connection::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Connection::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self {
+            Connection::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            Connection::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}

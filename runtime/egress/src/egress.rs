@@ -1,0 +1,279 @@
+//! The service: allowed, looked up, checked, connected, asked, answered – in this order, once, within time and size.
+//!
+//! Redirects are answers like any other: following one is up to whoever asked, as another request that is checked like this one.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{Either, select};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
+use hyper::{HeaderMap, Method, StatusCode};
+use hyper_util::rt::TokioIo;
+use model::TenantId;
+use storage::{SettingStore, Store};
+
+use crate::address::Addresses;
+use crate::allow::AllowList;
+use crate::connect::{Connection, Trust, connect};
+use crate::error::EgressError;
+use crate::places::{Places, Tenant};
+use crate::resolve::{Lookups, Resolver};
+use crate::target::{Host, Target};
+
+/// Bytes of a request's body at most.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
+/// Bytes of an answer's body at most, whatever was asked for.
+pub const RESPONSE_BYTES_MAX: usize = 1 << 20;
+/// Time that a request may take at most, whatever was asked for: waiting, connecting and answering.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+/// Headers of an answer at most, and bytes of them together.
+const HEADERS_MAX: usize = 100;
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How this client calls itself, where a component does not say.
+const NAME: &str = concat!("Pacificsoft/", env!("CARGO_PKG_VERSION"));
+
+/// What the service is made from.
+pub struct EgressConfig {
+    /// Where tenants' lists are kept.
+    pub store: Arc<dyn Store>,
+    /// Addresses that are refused.
+    pub addresses: Addresses,
+    /// Knows names.
+    pub resolver: Arc<dyn Resolver>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+}
+
+/// A request. Its text shows nothing that may be secret.
+#[derive(Clone)]
+pub struct Request {
+    /// What is asked for.
+    pub method: Method,
+    /// Where.
+    pub target: Target,
+    /// As made by [`crate::header()`].
+    pub headers: HeaderMap,
+    /// At most [`REQUEST_BYTES_MAX`].
+    pub body: Bytes,
+    /// Time for all of it; at most [`TIMEOUT_MAX`].
+    pub timeout: Duration,
+    /// Bytes the answer's body may have; at most [`RESPONSE_BYTES_MAX`].
+    pub response_bytes_max: usize,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.method, self.target)
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Response {
+    /// What the server thinks of the request.
+    pub status: StatusCode,
+    /// Names in lower case.
+    pub headers: HeaderMap,
+    /// Not decoded.
+    pub body: Bytes,
+}
+
+/// The service. Clones share it.
+#[derive(Clone)]
+pub struct Egress(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    addresses: Addresses,
+    lookups: Lookups,
+    trust: Trust,
+    places: Places,
+}
+
+impl Egress {
+    /// Nothing is under way.
+    pub fn new(config: EgressConfig) -> Self {
+        let EgressConfig {
+            store,
+            addresses,
+            resolver,
+            trust,
+        } = config;
+        Egress(Arc::new(Inner {
+            store,
+            addresses,
+            lookups: Lookups::new(resolver),
+            trust,
+            places: Places::default(),
+        }))
+    }
+
+    /// The servers that a tenant's components may reach.
+    ///
+    /// # Errors
+    /// When what is stored cannot be read.
+    pub async fn allow_list(&self, tenant: TenantId) -> Result<AllowList, EgressError> {
+        let stored = SettingStore::setting(&*self.0.store, &setting(tenant)).await?;
+        let list = stored.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+        let list = list.map_err(|error| storage::StorageError::Corrupt(format!("the servers a tenant may reach: {error}")))?;
+        Ok(list.unwrap_or_default())
+    }
+
+    /// Replaces the servers that a tenant's components may reach. Counts for every request that is sent afterwards.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub async fn set_allow_list(&self, tenant: TenantId, list: &AllowList) -> Result<(), EgressError> {
+        let bytes = serde_json::to_vec(list).map_err(|error| storage::StorageError::Failed(error.to_string()))?;
+        Ok(SettingStore::save_setting(&*self.0.store, &setting(tenant), bytes).await?)
+    }
+
+    /// Sends a request for a tenant. Dropped: it is called off.
+    ///
+    /// # Errors
+    /// [`EgressError`].
+    pub async fn send(&self, tenant: TenantId, request: Request) -> Result<Response, EgressError> {
+        let answer = self.within_limits(tenant, request).await;
+        let told = match &answer {
+            Ok(response) if response.status.is_success() => "success",
+            Ok(_) => "status",
+            Err(EgressError::Refused(_) | EgressError::Invalid(_)) => "refused",
+            Err(_) => "failed",
+        };
+        metrics::counter!("egress_requests_total", "result" => told).increment(1);
+        answer
+    }
+
+    async fn within_limits(&self, tenant: TenantId, request: Request) -> Result<Response, EgressError> {
+        if request.body.len() > REQUEST_BYTES_MAX {
+            return Err(EgressError::Invalid(format!(
+                "the request's body has {} bytes, more than the {REQUEST_BYTES_MAX} allowed",
+                request.body.len()
+            )));
+        }
+        let origin = request.target.origin();
+        if !self.allow_list(tenant).await?.allows(&request.target) {
+            return Err(EgressError::Refused(format!(
+                "{origin} is not among the servers that the tenant's components may reach: add it there first"
+            )));
+        }
+        let places = self.0.places.of(tenant);
+        let _entered = places.enter()?;
+        let timeout = request.timeout.min(TIMEOUT_MAX);
+        let exchanging = async {
+            let _turn = places.turn().await;
+            self.exchange(&places, request).await
+        };
+        let late = || EgressError::Timeout {
+            origin,
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        tokio::time::timeout(timeout, exchanging).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn exchange(&self, places: &Tenant, request: Request) -> Result<Response, EgressError> {
+        let unreachable = |reason: String| EgressError::Unreachable {
+            origin: request.target.origin(),
+            reason,
+        };
+        let addresses = match &request.target.host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => {
+                let found = self.0.lookups.resolve(name, places).await;
+                found.map_err(|error| unreachable(format!("its name is not known: {error}")))?
+            }
+        };
+        let addresses = self.checked(&request.target, addresses)?;
+        let connection = connect(&request.target, &addresses, &self.0.trust).await;
+        let connection = connection.map_err(|error| unreachable(error.to_string()))?;
+        ask(connection, request).await
+    }
+
+    /// Those of the addresses that may be reached.
+    fn checked(&self, target: &Target, mut addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, EgressError> {
+        let mut refused = None;
+        addresses.retain(|address| match self.0.addresses.refusal(*address) {
+            None => true,
+            Some(why) => {
+                refused = Some((*address, why));
+                false
+            }
+        });
+        match (addresses.is_empty(), refused) {
+            (false, _) => Ok(addresses),
+            (true, Some((address, why))) => Err(EgressError::Refused(format!(
+                "{} leads to {address}, an address that no component reaches ({why})",
+                target.origin()
+            ))),
+            (true, None) => Err(EgressError::Unreachable {
+                origin: target.origin(),
+                reason: "its name has no address".to_owned(),
+            }),
+        }
+    }
+}
+
+/// Under which name a tenant's list is kept.
+fn setting(tenant: TenantId) -> String {
+    format!("egress/{tenant}")
+}
+
+/// Asks over a fresh connection, which ends with the answer.
+async fn ask(connection: Connection, request: Request) -> Result<Response, EgressError> {
+    let Request {
+        method,
+        target,
+        mut headers,
+        body,
+        response_bytes_max,
+        ..
+    } = request;
+    let bytes_max = response_bytes_max.min(RESPONSE_BYTES_MAX);
+    let broken = |reason: String| EgressError::Broken {
+        origin: target.origin(),
+        reason,
+    };
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    let handshake = builder.handshake(TokioIo::new(connection)).await;
+    let (mut sender, driver) = handshake.map_err(|error| broken(error.to_string()))?;
+    let host = HeaderValue::from_str(&target.authority()).map_err(|error| broken(error.to_string()))?;
+    headers.insert(HOST, host);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(NAME));
+    let mut asked = hyper::Request::new(Full::new(body));
+    *asked.method_mut() = method;
+    *asked.uri_mut() = target.path.clone().into();
+    *asked.headers_mut() = headers;
+    let too_large = || EgressError::TooLarge {
+        origin: target.origin(),
+        bytes_max,
+    };
+    let answering = pin!(async {
+        let response = sender.send_request(asked).await.map_err(|error| broken(error.to_string()))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, bytes_max)
+            .collect()
+            .await
+            .map_err(|error| match error.is::<LengthLimitError>() {
+                true => too_large(),
+                false => broken(error.to_string()),
+            })?;
+        Ok(Response {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
+    });
+    // The connection is worked on here, and nowhere else: when nobody waits any more, it ends.
+    match select(answering, pin!(driver)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right((_, answering)) => answering.await,
+    }
+}

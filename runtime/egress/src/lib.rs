@@ -1,0 +1,30 @@
+//! Requests to servers outside: whom a tenant's components may reach, and the client that reaches nobody else.
+//!
+//! 1. [`target`] – pure: a URL, read strictly: one reading for the checks and for the connection,
+//! 2. [`allow`] – pure: the list of servers that a tenant's components may reach,
+//! 3. [`address`] – pure: addresses that nobody reaches, whatever a name resolves to,
+//! 4. [`header`] – pure: headers that are the client's own,
+//! 5. [`resolve`] – names to addresses, so many at a time,
+//! 6. [`connect`] – a connection to an address that was checked,
+//! 7. [`egress`] – the service: all of it in order, within time and size.
+//!
+//! It knows no node and no secret: what it sends is put together above. Errors never quote path, query, headers or body.
+
+pub mod address;
+pub mod allow;
+pub mod connect;
+pub mod egress;
+pub mod error;
+pub mod header;
+mod places;
+pub mod resolve;
+pub mod target;
+
+pub use address::Addresses;
+pub use allow::AllowList;
+pub use connect::Trust;
+pub use egress::{Egress, EgressConfig, Request, Response};
+pub use error::EgressError;
+pub use header::header;
+pub use resolve::{Resolver, SystemResolver};
+pub use target::{Host, Scheme, Target};

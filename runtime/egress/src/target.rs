@@ -1,0 +1,354 @@
+//! Where a request goes: a URL, read strictly. What is checked is what is connected to, for there is one reading only.
+//!
+//! Numbers that some resolvers take for addresses (`2130706433`, `0x7f.1`, `0177.0.0.1`) are neither names nor addresses here.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use hyper::Uri;
+use hyper::http::uri::PathAndQuery;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use crate::EgressError;
+
+/// Bytes of a URL at most.
+pub const URL_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a host's name at most.
+const NAME_BYTES_MAX: usize = 253;
+/// Bytes between two dots at most.
+const LABEL_BYTES_MAX: usize = 63;
+/// What does not stand in a URL, and is written as its bytes. `%` stays: a guest may have written bytes already.
+const NOT_IN_URLS: AsciiSet = CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// Ports of services that are no web servers: whoever connects there with a request of a component's making speaks to them. The list
+/// is that of browsers (Fetch Standard, “port blocking”).
+const PORTS_REFUSED: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115,
+    117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601,
+    636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697,
+    10080,
+];
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// Its name in URLs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    /// The port that is meant when none is written.
+    pub fn port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Scheme::Http, Scheme::Https]
+            .into_iter()
+            .find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+    }
+}
+
+/// Who is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// By name, in lower case.
+    Name(String),
+    /// By address.
+    Address(IpAddr),
+}
+
+impl Host {
+    /// Reads a host as URLs have it: a name, an IPv4 address in its one usual form, an IPv6 address in brackets.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(inside) = text.strip_prefix('[') {
+            let address = inside.strip_suffix(']').and_then(|inside| inside.parse::<Ipv6Addr>().ok());
+            let address = address.ok_or_else(|| format!("{} is no IPv6 address", quoted(text)))?;
+            return Ok(Host::Address(address.into()));
+        }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Ok(Host::Address(address.into()));
+        }
+        let fine = |label: &str| {
+            (1..=LABEL_BYTES_MAX).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        };
+        // A name whose last part is a number is what resolvers and other programs take for an address, each in its own way.
+        let number = |label: &str| label.starts_with("0x") || label.starts_with("0X") || label.bytes().all(|byte| byte.is_ascii_digit());
+        if text.len() > NAME_BYTES_MAX || !text.split('.').all(fine) || text.rsplit('.').next().is_none_or(number) {
+            return Err(format!("{} is neither the name of a host nor an IP address", quoted(text)));
+        }
+        Ok(Host::Name(text.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::Address(IpAddr::V4(address)) => address.fmt(f),
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// Where a request goes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target {
+    /// How.
+    pub scheme: Scheme,
+    /// To whom.
+    pub host: Host,
+    /// Where there.
+    pub port: u16,
+    /// For what. May hold a secret: it is not shown.
+    pub(crate) path: PathAndQuery,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin())
+    }
+}
+
+impl Target {
+    /// Reads a URL. Blanks and letters beyond ASCII in path and query are written as their bytes.
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`], [`EgressError::Refused`] for ports of other services. The text quotes nothing beyond the host.
+    pub fn parse(url: &str) -> Result<Self, EgressError> {
+        let invalid = |text: &str| EgressError::Invalid(text.to_owned());
+        if url.len() > URL_BYTES_MAX {
+            return Err(EgressError::Invalid(format!(
+                "the URL has {} bytes, more than the {URL_BYTES_MAX} allowed",
+                url.len()
+            )));
+        }
+        if url.chars().any(char::is_control) {
+            return Err(invalid("the URL has control characters"));
+        }
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
+        let scheme = Scheme::parse(scheme).ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err(invalid("the URL has a user name: user name and password are given apart from it"));
+        }
+        let (host, port) = split_port(authority).ok_or_else(|| invalid("the URL's port is no number between 1 and 65535"))?;
+        let host = Host::parse(host).map_err(EgressError::Invalid)?;
+        let port = port.unwrap_or(scheme.port());
+        check_port(port).map_err(EgressError::Refused)?;
+        Ok(Target {
+            scheme,
+            host,
+            port,
+            path: path_of(path).ok_or_else(|| invalid("the URL's path or query is not understood"))?,
+        })
+    }
+
+    /// Scheme, host and port: what may be told of a request.
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme.as_str(), self.authority())
+    }
+
+    /// Host, and port where it is not the scheme's own.
+    pub(crate) fn authority(&self) -> String {
+        if self.port == self.scheme.port() {
+            self.host.to_string()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Host and port of an authority without user; none when the port makes no sense.
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let colon = match authority.strip_prefix('[') {
+        Some(_) => authority.find(']').map(|close| close + 1).filter(|at| *at < authority.len()),
+        None => authority.find(':'),
+    };
+    let Some(at) = colon else {
+        return Some((authority, None));
+    };
+    let (host, port) = authority.split_at(at);
+    let digits = port.strip_prefix(':')?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some((host, Some(digits.parse().ok().filter(|port| *port > 0)?)))
+}
+
+/// Refuses ports of other services.
+///
+/// # Errors
+/// Text.
+pub(crate) fn check_port(port: u16) -> Result<(), String> {
+    if PORTS_REFUSED.contains(&port) {
+        return Err(format!("port {port} is not that of a web server: no request is sent there"));
+    }
+    Ok(())
+}
+
+/// Path and query as they are sent; what follows `#` is not.
+fn path_of(rest: &str) -> Option<PathAndQuery> {
+    let rest = rest.split('#').next().unwrap_or_default();
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    let path = format!("{slash}{}", utf8_percent_encode(rest, &NOT_IN_URLS));
+    // Parsed as a whole URL's end, so that a path such as `//host` stays a path.
+    Uri::builder().path_and_query(path).build().ok()?.into_parts().path_and_query
+}
+
+/// A word of somebody else's, short enough for an error.
+fn quoted(text: &str) -> String {
+    format!("{:?}", text.chars().take(100).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_in_one_way() {
+        let cases = [
+            ("https://api.example.org", "https://api.example.org", "/"),
+            ("HTTPS://API.Example.ORG/a?b=c#d", "https://api.example.org", "/a?b=c"),
+            ("http://example.org:8080?x", "http://example.org:8080", "/?x"),
+            ("http://example.org:80/", "http://example.org", "/"),
+            ("https://example.org//evil.org/", "https://example.org", "//evil.org/"),
+            ("http://1.2.3.4/", "http://1.2.3.4", "/"),
+            ("http://[::1]:8080/", "http://[::1]:8080", "/"),
+            (
+                "https://x_1.example.org/a b/ö?q=\"{}\"",
+                "https://x_1.example.org",
+                "/a%20b/%C3%B6?q=%22%7B%7D%22",
+            ),
+            ("https://example.org/%41?x=%2F", "https://example.org", "/%41?x=%2F"),
+            (
+                "https://example.org?next=http://127.0.0.1",
+                "https://example.org",
+                "/?next=http://127.0.0.1",
+            ),
+            ("https://example.org#@127.0.0.1/", "https://example.org", "/"),
+        ];
+        for (url, origin, path) in cases {
+            let target = Target::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            assert_eq!((target.origin().as_str(), target.path.as_str()), (origin, path), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_other_programs_take_for_an_address_is_none() {
+        for host in [
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0177.0.0.1",
+            "127.1",
+            "127.0.1",
+            "0",
+            "1",
+            "127.0.0.1.",
+            "0x7F.0.0.1",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "01.2.3.4",
+            "[::ffff:127.0.0.1",
+            "[127.0.0.1]",
+            "[fe80::1%25eth0]",
+            "[::1]x",
+            "%31%32%37.0.0.1",
+            "127%2e0%2e0%2e1",
+            "",
+            ".",
+            "a..b",
+            "a.",
+            "a b",
+            "ex\u{ff0e}org",
+            "①②⑦.0.0.1",
+            "localhost\\@x",
+            "a/b",
+            "xn--\u{e9}",
+            "foo.0x1",
+            "foo.12",
+        ] {
+            assert!(Host::parse(host).is_err(), "{host}");
+        }
+        assert_eq!(
+            Host::parse("[::ffff:127.0.0.1]"),
+            Ok(Host::Address("::ffff:127.0.0.1".parse().expect("one")))
+        );
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_web_server_is_refused() {
+        let long = format!("https://example.org/{}", "x".repeat(URL_BYTES_MAX));
+        for url in [
+            "",
+            "example.org",
+            "//example.org",
+            "ftp://example.org",
+            "file:///etc/passwd",
+            "gopher://example.org",
+            "http:/example.org",
+            "http://",
+            "http:///x",
+            "http://user:word@example.org",
+            "http://127.0.0.1@example.org",
+            "http://example.org:0",
+            "http://example.org:",
+            "http://example.org:65536",
+            "http://example.org:8a",
+            "http://example.org:+80",
+            "http://[::1",
+            "http://a\r\nX: y/",
+            "http://a/\r\nX: y",
+            "http://a/\0",
+            "http://a/\u{85}",
+            "http://a:80:80/",
+            "http://example.org\\@127.0.0.1/",
+            &long,
+        ] {
+            assert!(matches!(Target::parse(url), Err(EgressError::Invalid(_))), "{url:?}");
+        }
+        for port in [22, 25, 53, 110, 465, 587, 6667, 2049] {
+            let refused = Target::parse(&format!("http://example.org:{port}/"));
+            assert!(matches!(refused, Err(EgressError::Refused(_))), "{port}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_path_and_query_is_shown() {
+        let target = Target::parse("https://example.org/hidden?key=hidden").expect("a URL");
+        assert_eq!(format!("{target:?}"), "https://example.org");
+    }
+}
