@@ -7,7 +7,8 @@
 //! 5. [`certificates`] – made for one test,
 //! 6. [`coap`] – CoAP datagram by datagram, and a way that loses some,
 //! 7. [`tracker`] – a tracker with a binary protocol of its own,
-//! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count.
+//! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count,
+//! 9. [`outside`] – a web server outside the platform.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -16,6 +17,7 @@
 pub mod certificates;
 pub mod clients;
 pub mod coap;
+pub mod outside;
 pub mod rest;
 pub mod server;
 pub mod tracker;

@@ -62,7 +62,9 @@ impl Server {
     fn start_in(folder: TempDir, options: Options) -> Self {
         let mut command = Command::new(binary());
         command.args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--coap", "127.0.0.1:0"]);
-        command.args(["--log", "info"]);
+        if !options.arguments.iter().any(|argument| argument == "--log") {
+            command.args(["--log", "info"]);
+        }
         command.args(options.demo.then_some("--demo")).args(&options.arguments);
         command
             .arg("--data-dir")

@@ -21,7 +21,7 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 9] = [
+const GUESTS: [Guest; 11] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
@@ -31,6 +31,11 @@ const GUESTS: [Guest; 9] = [
         package: "node-action",
         folder: "rule-nodes/action",
         component: "action.wasm",
+    },
+    Guest {
+        package: "node-external",
+        folder: "rule-nodes/external",
+        component: "external.wasm",
     },
     Guest {
         package: "node-adapters",
@@ -46,6 +51,11 @@ const GUESTS: [Guest; 9] = [
         package: "plugin-guest",
         folder: "tests/guests-plugin",
         component: "test/plugin-guest.wasm",
+    },
+    Guest {
+        package: "egress-guest",
+        folder: "tests/guests-egress",
+        component: "test/egress-guest.wasm",
     },
     Guest {
         package: "evil-stream",

@@ -9,6 +9,7 @@ mod customer;
 mod device;
 mod device_list;
 mod device_profile;
+mod egress;
 mod listener;
 mod plugin;
 mod plugin_upload;
@@ -17,6 +18,7 @@ mod rpc;
 mod rpc_kept;
 mod rule_chain;
 mod rule_chain_check;
+mod secret;
 mod telemetry;
 mod telemetry_read;
 mod tenant;
@@ -36,6 +38,8 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(device_list::routes())
         .merge(device_profile::routes())
         .merge(listener::routes())
+        .merge(egress::routes())
+        .merge(secret::routes())
         .merge(credentials::routes())
         .merge(telemetry::routes())
         .merge(telemetry_read::routes())

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use components::Components;
+use egress::Egress;
 use model::Clock;
+use secrets::Vault;
 use session::{Attempts, Sessions};
 use storage::Store;
 use tenant::App;
@@ -49,6 +51,10 @@ pub struct ApiConfig {
     pub sessions: Sessions,
     /// Runs listeners of stream adapters.
     pub listeners: Arc<dyn Listeners>,
+    /// Knows whom tenants' components may reach.
+    pub egress: Egress,
+    /// Keeps tenants' secrets.
+    pub secrets: Vault,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Signs tokens; 32 bytes or more, kept from start to start.
@@ -70,6 +76,8 @@ pub struct Shared {
     pub(crate) app: App,
     pub(crate) sessions: Sessions,
     pub(crate) listeners: Arc<dyn Listeners>,
+    pub(crate) egress: Egress,
+    pub(crate) secrets: Vault,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
@@ -93,6 +101,8 @@ impl ApiState {
             app,
             sessions,
             listeners,
+            egress,
+            secrets,
             clock,
             signing_key,
             metrics,
@@ -104,6 +114,8 @@ impl ApiState {
             app,
             sessions,
             listeners,
+            egress,
+            secrets,
             clock,
             tokens: Tokens::new(&signing_key),
             passwords: Passwords::new(),

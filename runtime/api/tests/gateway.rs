@@ -6,6 +6,8 @@
 mod alarms;
 #[path = "gateway/devices.rs"]
 mod devices;
+#[path = "gateway/egress.rs"]
+mod egress;
 #[path = "gateway/form.rs"]
 mod form;
 #[path = "gateway/isolation.rs"]

@@ -10,6 +10,11 @@ use serde::Serialize;
 
 use crate::Facts;
 
+/// Permissions for single secrets begin so; the secret's name follows.
+const SECRET: &str = "secret:";
+/// Effects in which secrets may stand.
+const USING_SECRETS: [&str; 2] = ["http-request", "publish"];
+
 /// Where a permission comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,6 +23,8 @@ pub enum Kind {
     Import,
     /// An effect it asks for.
     Effect,
+    /// A secret of the tenant, of which its nodes' configurations may speak.
+    Secret,
 }
 
 /// Whether it is given.
@@ -71,7 +78,7 @@ const KNOWN: [(&str, &str, bool); 26] = [
     ("save-state", "keeps a state of its own", true),
     ("set-timer", "is called again after a time", true),
     ("change-relation", "creates and deletes relations", true),
-    ("http-request", "sends requests to servers outside", false),
+    ("http-request", "sends HTTP requests to servers that the tenant's list names", false),
     ("publish", "publishes to systems outside", false),
 ];
 
@@ -90,7 +97,7 @@ pub fn needed(facts: &Facts, granted: &BTreeSet<String>, denied: &BTreeSet<Strin
         let (words, common) = match (known(name), kind) {
             (Some((words, common)), _) => (words.to_owned(), common),
             (None, Kind::Import) => (format!("uses the interface {name}"), false),
-            (None, Kind::Effect) => (format!("asks for the effect {name}"), false),
+            (None, _) => (format!("asks for the effect {name}"), false),
         };
         let state = if denied.contains(name) {
             State::Denied
@@ -107,6 +114,36 @@ pub fn needed(facts: &Facts, granted: &BTreeSet<String>, denied: &BTreeSet<Strin
         }
     };
     imports.chain(effects).map(permission).collect()
+}
+
+/// How it stands with single secrets: those that somebody has decided about. No version names the secrets it will use: configurations do.
+pub fn of_secrets(granted: &BTreeSet<String>, denied: &BTreeSet<String>) -> Vec<Permission> {
+    let all = granted
+        .iter()
+        .map(|name| (name, State::Granted))
+        .chain(denied.iter().map(|name| (name, State::Denied)));
+    let permission = |(name, state): (&String, State)| {
+        let secret = name.strip_prefix(SECRET)?;
+        Some(Permission {
+            name: name.clone(),
+            kind: Kind::Secret,
+            words: format!("uses the secret {secret:?}"),
+            state,
+        })
+    };
+    all.filter_map(permission).collect()
+}
+
+/// The secrets that a component may use, by name.
+pub fn secrets(record: &ComponentRecord) -> BTreeSet<String> {
+    let granted = record.granted.iter().filter(|name| !record.denied.contains(*name));
+    granted.filter_map(|name| Some(name.strip_prefix(SECRET)?.to_owned())).collect()
+}
+
+/// Whether there is something to decide: a version needs the permission, or it is for a secret and some version can use secrets.
+pub fn is_decidable(name: &str, needed: &BTreeSet<String>) -> bool {
+    let secret = name.strip_prefix(SECRET).is_some_and(|secret| !secret.is_empty());
+    needed.contains(name) || (secret && USING_SECRETS.iter().any(|effect| needed.contains(*effect)))
 }
 
 /// What keeps a version from serving; none: nothing.
@@ -180,6 +217,50 @@ mod tests {
         }
         let effects = needed(&facts(&[], &["http-request"]), &set(&[]), &set(&[]));
         assert_eq!((effects[0].kind, effects[0].state), (Kind::Effect, State::Asked));
+    }
+
+    #[test]
+    fn secrets_are_granted_one_by_one() {
+        let mut record = ComponentRecord {
+            tenant: model::TenantId::SYSTEM,
+            name: "calls".to_owned(),
+            revision: 1,
+            created_time: 0,
+            active: None,
+            previous: None,
+            suspended: None,
+            auto_rollback: false,
+            granted: set(&["http-request", "secret:a", "secret:b", "secret:"]),
+            denied: set(&["secret:b"]),
+        };
+        assert_eq!(secrets(&record), set(&["a", ""]));
+        decide(
+            &mut record,
+            vec!["secret:b".to_owned()],
+            vec!["secret:a".to_owned(), "secret:".to_owned()],
+        );
+        assert_eq!(secrets(&record), set(&["b"]));
+        let told = of_secrets(&record.granted, &record.denied);
+        assert!(
+            told.iter()
+                .any(|one| one.words == "uses the secret \"b\"" && one.state == State::Granted)
+        );
+        assert!(told.iter().any(|one| one.name == "secret:a" && one.state == State::Denied));
+        for (name, needed, decidable) in [
+            ("http-request", &["http-request"][..], true),
+            ("secret:a", &["http-request"], true),
+            ("secret:a", &["publish"], true),
+            ("secret:a", &["log"], false),
+            ("secret:", &["http-request"], false),
+            ("magic", &["http-request"], false),
+        ] {
+            assert_eq!(is_decidable(name, &set(needed)), decidable, "{name} {needed:?}");
+        }
+        assert_eq!(
+            obstacle(&facts(&["log"], &[]), &record.granted, &record.denied),
+            None,
+            "a denied secret stops nobody"
+        );
     }
 
     /// What the contract offers and this table does not know would have to be granted, without words for who decides.

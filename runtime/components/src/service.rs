@@ -25,7 +25,7 @@ use crate::compile::Compiler;
 use crate::serving::Serving;
 use crate::tenants::{Active, TenantSet, compose, used_by};
 use crate::watch::Watcher;
-use crate::{ComponentError, Facts, Quotas};
+use crate::{ComponentError, Facts, Quotas, permission};
 
 pub use inspect::{Inspected, InspectedVersion};
 pub use journal::Change;
@@ -200,7 +200,7 @@ impl Components {
                 return None;
             }
         };
-        let active = self.at_work(record.tenant, &record.name, digest, loaded, places);
+        let active = self.at_work(record, digest, loaded, places);
         if let Some(suspension) = record.suspended.as_ref().filter(|suspension| suspension.version == digest) {
             active.release.suspend(&suspension.reason);
         }
@@ -213,18 +213,18 @@ impl Components {
         admit::load(&self.0.host, &*self.0.compiler, bytes.into()).await
     }
 
-    fn at_work(&self, owner: TenantId, name: &str, digest: Digest, loaded: LoadedComponent, places: &Arc<Places>) -> Active {
+    fn at_work(&self, record: &ComponentRecord, digest: Digest, loaded: LoadedComponent, places: &Arc<Places>) -> Active {
+        let owner = record.tenant;
         let id = ReleaseId {
             owner,
-            component: name.into(),
+            component: record.name.as_str().into(),
             digest,
         };
         self.0.watcher.forget(owner, &id);
         let watch: Arc<dyn Watch> = self.0.watcher.clone();
-        Active {
-            loaded,
-            release: Release::new(id, owner, Arc::clone(places), Some(watch)),
-        }
+        let release = Release::new(id, owner, Arc::clone(places), Some(watch));
+        release.permit_secrets(Arc::new(permission::secrets(record)));
+        Active { loaded, release }
     }
 
     /// Waits until nobody else changes components of an owner.

@@ -90,9 +90,11 @@ impl TenantSet {
 /// A system's component as a tenant uses it: with counts and a breaker of its own.
 pub(crate) fn used_by(system: &Active, tenant: TenantId, places: &Arc<Places>, watch: &Arc<dyn Watch>) -> Active {
     let id: ReleaseId = system.release.id().clone();
+    let release = Release::new(id, tenant, Arc::clone(places), Some(Arc::clone(watch)));
+    release.permit_secrets(system.release.secrets());
     Active {
         loaded: system.loaded.clone(),
-        release: Release::new(id, tenant, Arc::clone(places), Some(Arc::clone(watch))),
+        release,
     }
 }
 

@@ -14,6 +14,12 @@ pub enum EffectError {
     /// The device did not take it, or did not answer.
     #[error("{0}")]
     Rpc(#[from] cluster::RpcError),
+    /// The server outside was not asked, or did not answer.
+    #[error("{0}")]
+    Outside(#[from] egress::EgressError),
+    /// A secret that it needs is not to be had.
+    #[error("{0}")]
+    Secret(#[from] secrets::SecretError),
 }
 
 impl From<StorageError> for EffectError {

@@ -2,7 +2,8 @@
 //!
 //! 1. [`plan`] – pure: which effects are plain writes that can join a batch, and what they write,
 //! 2. [`alarm`] – pure: the life of an alarm,
-//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device.
+//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device,
+//! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
 
@@ -11,9 +12,11 @@ pub mod calls;
 pub mod error;
 pub mod perform;
 pub mod plan;
+pub mod request;
 mod rpc;
 
 pub use calls::Calls;
 pub use error::EffectError;
 pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};
+pub use request::Outside;

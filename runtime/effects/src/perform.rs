@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::alarm::{self, Raise, Raised};
 use crate::plan::{Planned, key_values, plan};
+use crate::request::Outside;
 use crate::rpc::{Rpc, device_of};
 use crate::{Calls, EffectError};
 
@@ -49,6 +50,7 @@ pub struct Effects {
     /// Reading and writing an alarm must not interleave with another change of it. Not on the hot path: alarms are rare beside data.
     alarms: Arc<Vec<Mutex<()>>>,
     hasher: RandomState,
+    outside: Option<Outside>,
 }
 
 impl Effects {
@@ -64,6 +66,16 @@ impl Effects {
             clock,
             alarms,
             hasher: RandomState::new(),
+            outside: None,
+        }
+    }
+
+    /// Reaches servers outside, too.
+    #[must_use]
+    pub fn with_outside(self, outside: Outside) -> Self {
+        Effects {
+            outside: Some(outside),
+            ..self
         }
     }
 
@@ -84,6 +96,8 @@ impl Effects {
 
     /// Performs effects one after the other, each durable before the next; answers what the last one reports.
     ///
+    /// An effect that reports `Failure` is the last one.
+    ///
     /// # Errors
     /// Of the first effect that fails; those after it do not happen.
     pub async fn perform(&self, effects: impl IntoIterator<Item = Effect>, message: Arc<Message>) -> Result<Performed, EffectError> {
@@ -95,6 +109,9 @@ impl Effects {
                 relation: performed.relation,
                 message: performed.message.or(last.message),
             };
+            if last.relation == "Failure" {
+                break;
+            }
         }
         Ok(last)
     }
@@ -175,6 +192,10 @@ impl Effects {
                 let payload = payload_of(&payload);
                 self.rpc.reply(device_of(device)?, SessionId(session), request_id, payload).await
             }
+            Effect::HttpRequest(wanted) => match &self.outside {
+                Some(outside) => outside.send(&wanted, &message).await,
+                None => Err(EffectError::Invalid("this server sends no requests".to_owned())),
+            },
         }
     }
 

@@ -44,6 +44,6 @@ pub use guest::{LogLevel, LogSink, Readings};
 pub use limits::Limits;
 pub use memory::{Memory, SharedMemory};
 pub use node::{NodeContext, NodeInstance, timer_message};
-pub use outcome::{Content, Effect, Emission, Outcome, Relation};
+pub use outcome::{Content, Effect, Emission, HttpRequest, Outcome, Piece, Relation, RequestBody};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

@@ -13,6 +13,7 @@ use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, Readings, explain
 use crate::limits::Limiter;
 use crate::memory::SharedMemory;
 use crate::outcome::{Outcome, checked, forwarded};
+use crate::release::Release;
 
 /// What `process` returns at least when the answer was handed over.
 const HANDED_OVER: u32 = i32::MAX as u32;
@@ -44,6 +45,8 @@ pub struct NodeInstance {
     instance: RuleNode,
     descriptor: Arc<NodeDescriptor>,
     component: RuleComponent,
+    /// The uploaded version that it is of, which says what secrets it may use; none: of a shipped component, any.
+    release: Option<Arc<Release>>,
 }
 
 impl NodeInstance {
@@ -118,7 +121,14 @@ impl NodeInstance {
             instance,
             descriptor: Arc::clone(descriptor),
             component: component.clone(),
+            release: None,
         })
+    }
+
+    /// The same as a node of an uploaded version: it uses the secrets that the version may.
+    #[must_use]
+    pub fn released(self, release: Option<Arc<Release>>) -> Self {
+        NodeInstance { release, ..self }
     }
 
     /// Linear memory it has, bytes.
@@ -177,7 +187,11 @@ impl NodeInstance {
         let guest = self.store.data_mut();
         match guest.answer.take() {
             Some(Answer::Outcome(outcome)) => {
-                checked(outcome, message, guest.tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)
+                let outcome = checked(outcome, message, guest.tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)?;
+                if let Some(release) = &self.release {
+                    release.check(&outcome).map_err(ProcessError::Rejected)?;
+                }
+                Ok(outcome)
             }
             Some(Answer::Failure(reason)) => Err(ProcessError::Rejected(cut(reason))),
             None => Err(ProcessError::Rejected(

@@ -13,6 +13,10 @@ use crate::capability::{entity_id, short};
 use crate::component::NodeDescriptor;
 use crate::limits::Limits;
 
+mod request;
+
+pub use request::{HttpRequest, Piece, RequestBody};
+
 /// Metadata entries of a new message at most.
 const METADATA_MAX: usize = 200;
 /// Bytes of an alarm type or method name at most.
@@ -42,6 +46,16 @@ pub struct Outcome {
     pub emissions: SmallVec<[Emission; 1]>,
     /// What is to be done first.
     pub effects: SmallVec<[Effect; 1]>,
+}
+
+impl Outcome {
+    /// Names of the secrets that its effects are to use.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.effects.iter().flat_map(|effect| match effect {
+            Effect::HttpRequest(request) => Some(request.secrets()).into_iter().flatten(),
+            _ => None.into_iter().flatten(),
+        })
+    }
 }
 
 /// A message leaving a node.
@@ -130,6 +144,8 @@ pub enum Effect {
         request_id: u32,
         payload: Content,
     },
+    /// Send a request to a server outside.
+    HttpRequest(Box<HttpRequest>),
 }
 
 /// Kinds of effects that a node type may ask for.
@@ -137,13 +153,14 @@ pub enum Effect {
 pub struct EffectKinds(u8);
 
 /// Names of effects, in the order of their bits.
-const EFFECT_NAMES: [&str; 6] = [
+const EFFECT_NAMES: [&str; 7] = [
     "save-time-series",
     "save-attributes",
     "raise-alarm",
     "clear-alarm",
     "send-rpc",
     "reply-rpc",
+    "http-request",
 ];
 
 impl EffectKinds {
@@ -177,6 +194,7 @@ impl EffectKinds {
             wit::Effect::ClearAlarm(_) => 3,
             wit::Effect::SendRpc(_) => 4,
             wit::Effect::ReplyRpc(_) => 5,
+            wit::Effect::HttpRequest(_) => 6,
         };
         if self.0 & (1 << bit) == 0 {
             return Err(format!(
@@ -367,6 +385,7 @@ impl Checker<'_> {
                 request_id: rpc.request_id,
                 payload: self.content(rpc.payload)?,
             },
+            wit::Effect::HttpRequest(request) => Effect::HttpRequest(Box::new(self.http_request(request)?)),
         })
     }
 }

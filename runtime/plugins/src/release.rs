@@ -2,12 +2,15 @@
 //!
 //! Counts only; what follows from them is decided by whoever [watches](Watch).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::{Digest, TenantId};
 use parking_lot::RwLock;
+
+use crate::outcome::Outcome;
 
 /// Which version of which component.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +88,8 @@ pub struct Release {
     timed_ns: AtomicU64,
     instances: AtomicUsize,
     memory_bytes: AtomicUsize,
+    /// Secrets of the tenant that it may use, by name.
+    secrets: RwLock<Arc<BTreeSet<String>>>,
     stopped: AtomicBool,
     reason: RwLock<Option<Arc<str>>>,
 }
@@ -124,6 +129,7 @@ impl Release {
             timed_ns: AtomicU64::new(0),
             instances: AtomicUsize::new(0),
             memory_bytes: AtomicUsize::new(0),
+            secrets: RwLock::default(),
             stopped: AtomicBool::new(false),
             reason: RwLock::new(None),
         })
@@ -137,6 +143,34 @@ impl Release {
     /// For which tenant.
     pub fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    /// Sets which of the tenant's secrets it may use. At first: none.
+    pub fn permit_secrets(&self, names: Arc<BTreeSet<String>>) {
+        *self.secrets.write() = names;
+    }
+
+    /// Which of the tenant's secrets it may use.
+    pub fn secrets(&self) -> Arc<BTreeSet<String>> {
+        Arc::clone(&self.secrets.read())
+    }
+
+    /// Refuses an outcome that uses a secret it may not use.
+    ///
+    /// # Errors
+    /// Text, naming the secret.
+    pub fn check(&self, outcome: &Outcome) -> Result<(), String> {
+        let mut used = outcome.secrets().peekable();
+        if used.peek().is_none() {
+            return Ok(());
+        }
+        let permitted = self.secrets();
+        match used.find(|name| !permitted.contains(*name)) {
+            None => Ok(()),
+            Some(name) => Err(format!(
+                "the component may not use the secret {name:?}: grant it the permission \"secret:{name}\" first"
+            )),
+        }
     }
 
     /// Counts a message.
@@ -270,6 +304,40 @@ mod tests {
         assert_eq!((one.state().instances, one.state().memory_bytes), (0, 0));
         assert!(one.place().is_ok());
         drop(second);
+    }
+
+    #[test]
+    fn a_secret_is_used_by_who_may() {
+        use crate::outcome::{Effect, HttpRequest, Piece, RequestBody};
+
+        let secret = |name: &str| vec![Piece::Text("x".to_owned()), Piece::Secret(name.to_owned())];
+        let request = HttpRequest {
+            method: "GET",
+            url: secret("in-url"),
+            headers: vec![("X-Key".to_owned(), secret("in-header"))],
+            basic_auth: Some((secret("user"), secret("password"))),
+            body: Some(RequestBody::Text(secret("in-body"))),
+            timeout_ms: 0,
+            response_bytes_max: 0,
+        };
+        let mut outcome = Outcome::default();
+        let release = release(&Places::new(1));
+        assert_eq!(release.check(&outcome), Ok(()));
+        outcome.effects.push(Effect::HttpRequest(Box::new(request)));
+        let names: Vec<&str> = outcome.secrets().collect();
+        assert_eq!(names, ["in-url", "in-header", "user", "password", "in-body"]);
+        let all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        release.permit_secrets(Arc::new(all.clone()));
+        assert_eq!(release.check(&outcome), Ok(()));
+        for missing in &all {
+            let some = all.iter().filter(|name| *name != missing).cloned().collect();
+            release.permit_secrets(Arc::new(some));
+            assert!(
+                release
+                    .check(&outcome)
+                    .is_err_and(|told| told.contains(&format!("secret:{missing}")))
+            );
+        }
     }
 
     #[test]

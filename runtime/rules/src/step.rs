@@ -239,7 +239,8 @@ impl<R> Steps<R> {
     ) {
         match result {
             Err(reason) => self.fail(branch, reason, commands),
-            Ok((relation, message)) if emissions.is_empty() => {
+            // An effect may report `Failure` with a message that says more: nothing else happens then, either.
+            Ok((relation, message)) if emissions.is_empty() || relation == "Failure" => {
                 if let Some(message) = message {
                     branch.message = message;
                 }

@@ -8,6 +8,8 @@ mod evil;
 mod kept;
 #[path = "chain/ordered.rs"]
 mod ordered;
+#[path = "chain/outside.rs"]
+mod outside;
 #[path = "chain/panics.rs"]
 mod panics;
 #[path = "chain/replaced.rs"]

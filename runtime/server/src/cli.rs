@@ -76,6 +76,12 @@ pub struct ServeOptions {
     /// Memory that compiling an uploaded component may take, MiB [default: 2048]
     #[arg(long, env = "PACIFICSOFT_COMPILE_MEMORY", value_name = "MIB")]
     pub compile_memory: Option<u64>,
+    /// Special networks that components may send requests to all the same, such as 10.1.0.0/16,192.168.1.5 [default: none]
+    #[arg(long, env = "PACIFICSOFT_EGRESS_NETWORKS", value_name = "NETWORKS")]
+    pub egress_networks: Option<String>,
+    /// Certificates (PEM) of authorities to believe beside the system's, when components send requests over https
+    #[arg(long, env = "PACIFICSOFT_EGRESS_AUTHORITIES", value_name = "FILE")]
+    pub egress_authorities: Option<PathBuf>,
     /// What is logged: error, warn, info, debug or trace, also by part, such as `info,rules=debug` [default: info]
     #[arg(long, env = "PACIFICSOFT_LOG", value_name = "FILTER")]
     pub log: Option<String>,

@@ -1,11 +1,12 @@
 //! From options to a configuration that can be served.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use components::CompileLimits;
+use ipnet::IpNet;
 use session::RateLimits;
 use transport::TlsFiles;
 
@@ -34,6 +35,10 @@ pub struct Config {
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
     pub compile: CompileLimits,
+    /// Special networks that components may reach all the same.
+    pub egress_networks: Vec<IpNet>,
+    /// Certificate authorities to believe beside the system's.
+    pub egress_authorities: Option<PathBuf>,
     /// What is logged.
     pub log: String,
     /// Whether demo data is created.
@@ -104,6 +109,8 @@ impl Config {
                 options.compile_seconds.or(file.compile_seconds),
                 options.compile_memory.or(file.compile_memory),
             ),
+            egress_networks: networks(options.egress_networks.or(file.egress_networks).as_deref().unwrap_or_default())?,
+            egress_authorities: options.egress_authorities.or(file.egress_authorities),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             demo,
             admin_password: options
@@ -178,6 +185,16 @@ fn ports(text: &str) -> Result<RangeInclusive<u16>> {
     }
 }
 
+/// Networks or single addresses, with commas between them.
+fn networks(text: &str) -> Result<Vec<IpNet>> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let network = |part: &str| {
+        let network = part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from));
+        network.with_context(|| format!("egress-networks: {part:?} is no network; it looks like 10.1.0.0/16"))
+    };
+    parts.map(network).collect()
+}
+
 fn resolve(name: &str, address: &str) -> Result<SocketAddr> {
     let mut found = address
         .to_socket_addrs()
@@ -243,6 +260,20 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(ports(text).ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_are_listed() {
+        let told = |text: &str| networks(text).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        for (text, expected) in [
+            ("", Some("")),
+            ("10.1.0.0/16, 192.168.1.5", Some("10.1.0.0/16 192.168.1.5/32")),
+            ("fd00::/8,::1,", Some("fd00::/8 ::1/128")),
+            ("10.1.0.0/33", None),
+            ("intranet", None),
+        ] {
+            assert_eq!(told(text).ok().as_deref(), expected, "{text}");
         }
     }
 

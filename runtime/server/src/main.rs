@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod doors;
 mod listeners;
+mod outside;
 mod ports;
 mod rates;
 mod shipped;

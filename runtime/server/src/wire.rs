@@ -10,7 +10,7 @@ use cluster::{Router, SinglePeer};
 use components::breaker::Policy;
 use components::{Components, ComponentsConfig, Quotas, Separate};
 use device::{Registry, RegistryConfig};
-use effects::Effects;
+use effects::{Effects, Outside};
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Clock, SystemClock};
 use plugins::{Host, HostConfig};
@@ -43,6 +43,7 @@ pub struct Server {
     app: App,
     sessions: Sessions,
     listeners: TenantListeners,
+    outside: Outside,
     signing_key: Vec<u8>,
     metrics: PrometheusHandle,
 }
@@ -85,6 +86,8 @@ impl Server {
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let shared: Arc<dyn Store> = Arc::new(store.clone());
+        let (own, stored) = (config.clone(), Arc::clone(&shared));
+        let outside = blocking(move || crate::outside::build(&own, &stored)).await??;
         let components = Components::start(ComponentsConfig {
             store: Arc::clone(&shared),
             host,
@@ -99,7 +102,7 @@ impl Server {
         let router = Router::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let log = Arc::new(GuestLog);
         let table = ChainTable::new();
-        let effects = Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock));
+        let effects = Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)).with_outside(outside.clone());
         let calls = effects.calls().clone();
         let app = App::start(AppConfig {
             store: Arc::clone(&shared),
@@ -153,6 +156,7 @@ impl Server {
             app,
             sessions,
             listeners,
+            outside,
             signing_key,
             metrics,
         })
@@ -177,6 +181,8 @@ impl Server {
             app: self.app.clone(),
             sessions: self.sessions.clone(),
             listeners: Arc::new(self.listeners.clone()),
+            egress: self.outside.egress.clone(),
+            secrets: self.outside.secrets.clone(),
             clock: Arc::clone(&self.clock),
             signing_key: self.signing_key.clone(),
             metrics: Box::new(move || render.render()),

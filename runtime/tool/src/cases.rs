@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plugins::{Content, Effect, Outcome, ProcessError};
+use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, RequestBody};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -194,8 +194,35 @@ fn effect(effect: &Effect) -> Json {
             payload,
             ..
         } => json!({"reply-rpc": {"session": session, "request-id": request_id, "payload": content(payload)}}),
+        Effect::HttpRequest(request) => json!({"http-request": http_request(request)}),
         other => json!({"other": format!("{other:?}")}),
     }
+}
+
+fn http_request(request: &HttpRequest) -> Json {
+    let headers: BTreeMap<&str, Json> = request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let body = request.body.as_ref().map(|body| match body {
+        RequestBody::Content(content) => content.json().cloned().unwrap_or(Json::Null),
+        RequestBody::Text(pieces) => text(pieces),
+    });
+    json!({
+        "method": request.method,
+        "url": text(&request.url),
+        "headers": headers,
+        "basic-auth": request.basic_auth.as_ref().map(|(user, password)| [text(user), text(password)]),
+        "body": body,
+        "timeout-ms": request.timeout_ms,
+        "response-bytes-max": request.response_bytes_max,
+    })
+}
+
+/// A text with its secrets by name.
+fn text(pieces: &[Piece]) -> Json {
+    let shown = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Secret(name) => format!("${{secret:{name}}}"),
+    };
+    pieces.iter().map(shown).collect::<String>().into()
 }
 
 #[cfg(test)]

@@ -130,6 +130,31 @@ export function end(): Steps;
 /** An effect by its name in the contract, with its fields. What is left out is none, false or 0; JSON may be given as an object. */
 export function effect(name: Effect['tag'], fields: Record<string, unknown>): Effect;
 
+/** The value of one of the tenant's secrets, by its name. The host puts it in when it sends something; no component ever sees it. */
+export interface Secret {
+  tag: 'secret';
+  val: string;
+}
+export function secret(name: string): Secret;
+/** Text, or parts of one with secrets among them. */
+export type SecretText = string | Array<string | Secret>;
+/**
+ * The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the 200s the
+ * body becomes the payload, any other leaves along `Failure`.
+ */
+export function httpRequest(
+  method: string,
+  url: SecretText,
+  more?: {
+    headers?: Record<string, SecretText>;
+    basicAuth?: [SecretText, SecretText];
+    body?: unknown;
+    text?: SecretText;
+    timeoutMs?: number;
+    responseBytesMax?: number;
+  },
+): Effect;
+
 /** Lines for the tenant's eyes. */
 export const log: Record<'debug' | 'info' | 'warn' | 'error', (text: string) => void>;
 /** Milliseconds since 1970-01-01 UTC. */

@@ -5,6 +5,6 @@
 
 export { Message } from './message.js';
 export { RuleNode } from './node.js';
-export { content, effect, emit, end, forward, payload, Reject } from './outcome.js';
+export { content, effect, emit, end, forward, httpRequest, payload, Reject, secret } from './outcome.js';
 export { exportNodes } from './package.js';
 export { attribute, latest, log, nowMs, state, timers } from './capability.js';

@@ -51,6 +51,29 @@ export function effect(name, fields) {
   return { tag: name, val };
 }
 
+export function secret(name) {
+  return { tag: 'secret', val: name };
+}
+
+/** Text of the contract: pieces, with secrets among them. */
+const pieces = (text) => (Array.isArray(text) ? text : [text]).map((one) => (one?.tag === 'secret' ? one : { tag: 'text', val: String(one) }));
+
+export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0 } = {}) {
+  let sent;
+  if (text !== undefined) sent = { tag: 'text', val: pieces(text) };
+  else if (body !== undefined) sent = { tag: 'content', val: isContent(body) ? body : content(body) };
+  const val = {
+    method,
+    url: pieces(url),
+    headers: Object.entries(headers).map(([name, value]) => [name, pieces(value)]),
+    basicAuth: basicAuth && basicAuth.map(pieces),
+    body: sent,
+    timeoutMs,
+    responseBytesMax,
+  };
+  return { tag: 'http-request', val };
+}
+
 /** What `process` answered, in the form of the contract. */
 export function outcome(decided) {
   if (isEffect(decided)) return { tag: 'effect', val: decided };

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
-import { attribute, content, effect, emit, end, exportNodes, latest, log, nowMs, payload, RuleNode, state, timers } from '../src/index.js';
+import { attribute, content, effect, emit, end, exportNodes, httpRequest, latest, log, nowMs, payload, RuleNode, secret, state, timers } from '../src/index.js';
 import { HANDED_OVER } from '../src/package.js';
 import { defaults, read, schema } from '../src/schema.js';
 import { platform, reset, TestMessage } from '../src/testing.js';
@@ -48,6 +48,26 @@ test('effects and messages take plain values', () => {
   assert.deepEqual(effect('save-attributes', { scope: 'SERVER_SCOPE', values: payload() }).val.values, payload());
   const { message } = emit('Success', { a: 1 }, { metadata: { k: 'v' } });
   assert.deepEqual(message, { kind: undefined, originator: undefined, metadata: [['k', 'v']], payload: content({ a: 1 }) });
+});
+
+test('requests have text with secrets in it', () => {
+  const text = (val) => ({ tag: 'text', val });
+  const asked = httpRequest('POST', ['https://a/', secret('key')], { headers: { 'X-A': 'b' }, basicAuth: ['u', [secret('word')]], body: { t: 1 } });
+  assert.deepEqual(asked, {
+    tag: 'http-request',
+    val: {
+      method: 'POST',
+      url: [text('https://a/'), secret('key')],
+      headers: [['X-A', [text('b')]]],
+      basicAuth: [[text('u')], [secret('word')]],
+      body: { tag: 'content', val: content({ t: 1 }) },
+      timeoutMs: 0,
+      responseBytesMax: 0,
+    },
+  });
+  assert.deepEqual(httpRequest('GET', 'https://a/', { text: '' }).val.body, { tag: 'text', val: [text('')] });
+  assert.deepEqual(httpRequest('GET', 'https://a/').val.body, undefined);
+  assert.deepEqual(httpRequest('GET', 'https://a/', { body: payload('p') }).val.body.val, payload('p'));
 });
 
 test('the package describes itself and refuses in words', () => {

@@ -9,7 +9,7 @@ The records are those of the contract, generated from `wit/` by `python -m pacif
 
 from pacificsoft_sdk.message import Message
 from pacificsoft_sdk.node import Node
-from pacificsoft_sdk.outcome import Answer, EntityId, Reject, content, effect, emit, end, forward, payload
+from pacificsoft_sdk.outcome import Answer, EntityId, Reject, content, effect, emit, end, forward, http_request, payload, secret
 from pacificsoft_sdk.package import export
 
 __all__ = [
@@ -24,5 +24,7 @@ __all__ = [
     "end",
     "export",
     "forward",
+    "http_request",
     "payload",
+    "secret",
 ]

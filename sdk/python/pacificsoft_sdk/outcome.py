@@ -70,6 +70,44 @@ def effect(name: str, **given: Any) -> Effect:
     return case(record(**values))
 
 
+def secret(name: str) -> _contract.Piece:
+    """The value of one of the tenant's secrets, by its name. The host puts it in when it sends something; no component ever sees it."""
+    return _contract.Piece_Secret(name)
+
+
+#: Text, or parts of one with secrets among them.
+SecretText = Union[str, list[Union[str, _contract.Piece]]]
+
+
+def http_request(
+    method: str,
+    url: SecretText,
+    *,
+    headers: dict[str, SecretText] | None = None,
+    basic_auth: tuple[SecretText, SecretText] | None = None,
+    body: Any = None,
+    text: SecretText | None = None,
+    timeout_ms: int = 0,
+    response_bytes_max: int = 0,
+) -> Effect:
+    """The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the
+    200s the body becomes the payload, any other leaves along `Failure`."""
+    sent = None
+    if text is not None:
+        sent = _contract.RequestBody_Text(_pieces(text))
+    elif body is not None:
+        sent = _contract.RequestBody_Content(as_content(body))
+    entries = [(name, _pieces(value)) for name, value in (headers or {}).items()]
+    basic = None if basic_auth is None else (_pieces(basic_auth[0]), _pieces(basic_auth[1]))
+    request = _contract.HttpRequest(method, _pieces(url), entries, basic, sent, timeout_ms, response_bytes_max)
+    return _contract.Effect_HttpRequest(request)
+
+
+def _pieces(text: SecretText) -> list[_contract.Piece]:
+    parts = text if isinstance(text, list) else [text]
+    return [_contract.Piece_Text(part) if isinstance(part, str) else part for part in parts]
+
+
 def as_content(value: Any) -> Content | None:
     """JSON, as the contract wants it."""
     if value is None or isinstance(value, (_json_contract.Content_Json, _json_contract.Content_Payload)):

@@ -8,7 +8,7 @@ from typing import Literal, Optional
 from componentize_py_types import Err
 from wit_world.imports import answer, outcome
 
-from pacificsoft_sdk import Node, Reject, clock, content, effect, emit, end, export, log, package, payload, readings, schema
+from pacificsoft_sdk import Node, Reject, clock, content, effect, emit, end, export, http_request, log, package, payload, readings, schema, secret
 from pacificsoft_sdk.testing import TestMessage, named, platform
 
 
@@ -80,6 +80,17 @@ class OutcomeTest(unittest.TestCase):
             (lambda: effect("clear-alarm", alarm_type="a", colour="red"), TypeError),
         ]:
             self.assertRaises(error, wrong)
+
+    def test_requests_have_text_with_secrets_in_it(self):
+        asked = http_request("POST", ["https://a/", secret("key")], headers={"X-A": "b"}, basic_auth=("u", [secret("word")]), body={"t": 1})
+        name, request = named(asked)
+        self.assertEqual((name, request.method, request.timeout_ms), ("http-request", "POST", 0))
+        self.assertEqual(request.url, [outcome.Piece_Text("https://a/"), outcome.Piece_Secret("key")])
+        self.assertEqual(request.headers, [("X-A", [outcome.Piece_Text("b")])])
+        self.assertEqual(request.basic_auth, ([outcome.Piece_Text("u")], [outcome.Piece_Secret("word")]))
+        self.assertEqual(request.body, outcome.RequestBody_Content(content({"t": 1})))
+        self.assertEqual(named(http_request("GET", "https://a/", text=""))[1].body, outcome.RequestBody_Text([outcome.Piece_Text("")]))
+        self.assertIsNone(named(http_request("GET", "https://a/"))[1].body)
 
     def test_a_changed_message_keeps_what_is_not_given(self):
         message = emit("Success", {"a": 1}, metadata={"k": "v"}).message

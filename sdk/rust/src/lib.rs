@@ -74,8 +74,8 @@ pub use configuration::Configuration;
 pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
-    ClearAlarm, Content, Effect, Emission, EntityId, NewMessage, Outcome, RaiseAlarm, ReplyRpc, SaveAttributes, SaveTimeSeries, SendRpc,
-    Steps,
+    ClearAlarm, Content, Effect, Emission, EntityId, HttpRequest, NewMessage, Outcome, Piece, RaiseAlarm, ReplyRpc, RequestBody,
+    SaveAttributes, SaveTimeSeries, SendRpc, Steps,
 };
 pub use stream::StreamAdapter;
 

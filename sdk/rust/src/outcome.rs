@@ -3,7 +3,8 @@
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    ClearAlarm, Effect, Emission, NewMessage, RaiseAlarm, ReplyRpc, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+    ClearAlarm, Effect, Emission, HttpRequest, NewMessage, Piece, RaiseAlarm, ReplyRpc, RequestBody, SaveAttributes, SaveTimeSeries,
+    SendRpc, Steps,
 };
 
 /// What a node decided.
@@ -58,6 +59,64 @@ impl NewMessage {
             metadata: None,
             payload: Some(Content::Json(json.into())),
         }
+    }
+}
+
+impl HttpRequest {
+    /// A request without headers and body, with the host's own limits. `url` is text, or pieces with secrets among them.
+    pub fn new(method: impl Into<String>, url: impl Into<Text>) -> Self {
+        HttpRequest {
+            method: method.into(),
+            url: url.into().0,
+            headers: Vec::new(),
+            basic_auth: None,
+            body: None,
+            timeout_ms: 0,
+            response_bytes_max: 0,
+        }
+    }
+
+    /// The same with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
+        self.headers.push((name.into(), value.into().0));
+        self
+    }
+
+    /// The same with a JSON body.
+    #[must_use]
+    pub fn with_json(mut self, body: Content) -> Self {
+        self.body = Some(RequestBody::Content(body));
+        self
+    }
+}
+
+/// Text that may have secrets in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text(pub Vec<Piece>);
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Text(vec![Piece::Text(text.to_owned())])
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Text(vec![Piece::Text(text)])
+    }
+}
+
+impl From<Vec<Piece>> for Text {
+    fn from(pieces: Vec<Piece>) -> Self {
+        Text(pieces)
+    }
+}
+
+impl Piece {
+    /// A secret of the tenant, by its name.
+    pub fn secret(name: impl Into<String>) -> Self {
+        Piece::Secret(name.into())
     }
 }
 

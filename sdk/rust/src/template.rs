@@ -1,6 +1,9 @@
-//! Templates in configurations: `${key}` stands for metadata, `$[path]` for a place in the payload.
+//! Templates in configurations: `${key}` stands for metadata, `$[path]` for a place in the payload, `${secret:name}` for a secret.
 
-use crate::Message;
+use crate::{Message, Piece};
+
+/// What stands before the name of a secret.
+const SECRET: &str = "secret:";
 
 /// A text with places to fill in.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,23 +53,50 @@ impl Template {
         Template(parts)
     }
 
-    /// Fills the places in. A place without value stays as it is written.
+    /// Fills the places in. A place without value stays as it is written; so does that of a secret.
     pub fn fill(&self, message: &Message) -> String {
         let mut filled = String::new();
         for part in &self.0 {
-            match part {
-                Part::Text(text) => filled.push_str(text),
-                Part::Metadata(key) => match message.metadata(key) {
-                    Some(value) => filled.push_str(&value),
-                    None => push_all(&mut filled, &["${", key, "}"]),
-                },
-                Part::Payload(path) => match message.text(path).or_else(|| message.json(path)) {
-                    Some(value) => filled.push_str(&value),
-                    None => push_all(&mut filled, &["$[", path, "]"]),
-                },
-            }
+            part.fill(message, &mut filled);
         }
         filled
+    }
+
+    /// Fills the places in, but for secrets: the host puts them in. What comes from the message names none, whatever it looks like.
+    pub fn pieces(&self, message: &Message) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Metadata(key) if key.starts_with(SECRET) => {
+                    if !text.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut text)));
+                    }
+                    pieces.push(Piece::Secret(key[SECRET.len()..].to_owned()));
+                }
+                part => part.fill(message, &mut text),
+            }
+        }
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text));
+        }
+        pieces
+    }
+}
+
+impl Part {
+    fn fill(&self, message: &Message, filled: &mut String) {
+        match self {
+            Part::Text(text) => filled.push_str(text),
+            Part::Metadata(key) => match message.metadata(key) {
+                Some(value) => filled.push_str(&value),
+                None => push_all(filled, &["${", key, "}"]),
+            },
+            Part::Payload(path) => match message.text(path).or_else(|| message.json(path)) {
+                Some(value) => filled.push_str(&value),
+                None => push_all(filled, &["$[", path, "]"]),
+            },
+        }
     }
 }
 
@@ -94,5 +124,15 @@ mod tests {
         for (template, expected) in cases {
             assert_eq!(Template::parse(template).fill(&message.message()), expected);
         }
+    }
+
+    #[test]
+    fn secrets_are_named_by_the_template_only() {
+        let message = TestMessage::telemetry(r#"{"t": "${secret:b}"}"#).with("secret:a", "forged");
+        let pieces = Template::parse("x${secret:a}$[t]${secret:c}").pieces(&message.message());
+        let text = |text: &str| Piece::Text(text.to_owned());
+        let secret = |name: &str| Piece::Secret(name.to_owned());
+        assert_eq!(pieces, [text("x"), secret("a"), text("${secret:b}"), secret("c")]);
+        assert!(Template::parse("").pieces(&message.message()).is_empty());
     }
 }

@@ -15,10 +15,12 @@ use components::breaker::Policy;
 use components::{Components, ComponentsConfig, InProcess, Quotas};
 use device::{Registry, RegistryConfig};
 use effects::Effects;
+use egress::{Addresses, Egress, EgressConfig, SystemResolver, Trust};
 use model::entity::Authority;
 use model::{AttributeScope, Clock, DeviceId, DownlinkKinds, EntityId, Reading, TenantId};
 use plugins::{AdapterComponent, Catalog, Host, HostConfig, LoadedComponent, LogLevel, LogSink, Readings};
 use rules::NodeSurroundings;
+use secrets::{Key, Vault};
 use serde_json::Value as Json;
 use session::{Adapters, CloseReason, Event, Inbound, Session, Sessions, SessionsConfig, Transport};
 use storage::{EmbeddedConfig, EmbeddedStore, Store};
@@ -196,6 +198,13 @@ impl Gateway {
             app,
             sessions: sessions.clone(),
             listeners: Arc::new(api::NoListeners),
+            egress: Egress::new(EgressConfig {
+                store: Arc::clone(&store),
+                addresses: Addresses::default(),
+                resolver: Arc::new(SystemResolver),
+                trust: Trust::system(None).expect("certificates"),
+            }),
+            secrets: Vault::new(Arc::clone(&store), Key::generate()),
             clock: clock.clone(),
             signing_key: vec![7; 64],
             metrics: Box::new(|| "up 1\n".to_owned()),

@@ -79,7 +79,7 @@ impl Components {
             _ => Others::Apart(self.0.everybody.read().await),
         };
         let set = self.loaded_set(tenant)?;
-        let next = loaded.map(|(digest, loaded)| self.at_work(tenant, name, digest, loaded, &set.places));
+        let next = loaded.map(|(digest, loaded)| self.at_work(&record, digest, loaded, &set.places));
         let sets = self.next_sets(tenant, &set, name, next.as_ref())?;
         let prepared = self.prepare(&sets).await?;
         if record.active != digest {

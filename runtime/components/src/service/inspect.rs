@@ -1,6 +1,7 @@
 //! What is known of components: lists, versions, permissions, figures, bytes; who uses them. And what only changes that.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use model::entity::StoredChain;
 use model::{ComponentRecord, ComponentVersion, Digest, EntityKind, Page, PageRequest, TenantId};
@@ -79,8 +80,10 @@ impl Components {
         let facts = facts(&version)?;
         let set = self.0.sets.get(&record.tenant);
         let active = set.as_ref().and_then(|set| set.active_of(record.tenant, &record.name));
+        let mut permissions = permission::needed(&facts, &record.granted, &record.denied);
+        permissions.extend(permission::of_secrets(&record.granted, &record.denied));
         Ok(InspectedVersion {
-            permissions: permission::needed(&facts, &record.granted, &record.denied),
+            permissions,
             state: active
                 .filter(|active| active.digest() == version.digest)
                 .map(|active| active.release.state()),
@@ -135,7 +138,7 @@ impl Components {
             let _turn = self.turn(owner.tenant).await;
             let mut record = self.record(owner.tenant, name).await?;
             let known = self.needed_by_any(owner.tenant, name).await?;
-            if let Some(unknown) = all().find(|name| !known.contains(*name)) {
+            if let Some(unknown) = all().find(|name| !permission::is_decidable(name, &known)) {
                 return Err(ComponentError::Invalid(format!(
                     "No version of the component needs the permission [{unknown}]"
                 )));
@@ -149,11 +152,23 @@ impl Components {
                     )));
                 }
             }
-            self.0.store.save_component(record).await?;
+            self.0.store.save_component(record.clone()).await?;
+            self.permit_secrets(&record);
         }
         self.note(Change::PermissionsChanged, owner.tenant, name, None, &owner.by, &text)
             .await;
         self.inspect(owner.tenant, name).await
+    }
+
+    /// Tells what is at work which secrets it may use now.
+    fn permit_secrets(&self, record: &ComponentRecord) {
+        let secrets = Arc::new(permission::secrets(record));
+        for set in &self.0.sets {
+            let ours = *set.key() == record.tenant || record.tenant == TenantId::SYSTEM;
+            if let Some(active) = set.active_of(record.tenant, &record.name).filter(|_| ours) {
+                active.release.permit_secrets(Arc::clone(&secrets));
+            }
+        }
     }
 
     async fn needed_by_any(&self, owner: TenantId, name: &str) -> Result<BTreeSet<String>, ComponentError> {

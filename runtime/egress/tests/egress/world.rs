@@ -191,10 +191,11 @@ impl Server {
                 actor::spawn("server", async move {
                     match acceptor {
                         None => converse(stream, &heard, &manner).await,
-                        Some(acceptor) => match acceptor.accept(stream).await {
-                            Ok(stream) => converse(stream, &heard, &manner).await,
-                            Err(_) => {}
-                        },
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                converse(stream, &heard, &manner).await;
+                            }
+                        }
                     }
                 });
             }

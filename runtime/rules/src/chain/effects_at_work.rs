@@ -24,6 +24,16 @@ const REQUESTS_MAX: usize = 1024;
 const WAITING_MAX: usize = 10_000;
 
 type Emissions = SmallVec<[Emission; 1]>;
+/// Whom an effect takes turns with: effects of the same kind for the same originator. Servers outside may be slow; they must not hold up
+/// the originator's alarms and attributes.
+type Turn = (Beside, EntityId);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Beside {
+    Store,
+    Outside,
+}
+
 type Result3 = (Branch, Result<Performed, EffectError>, Emissions);
 
 /// What has become of effects.
@@ -64,9 +74,9 @@ pub(super) struct AtWork {
     batch: Batch,
     /// Batches at the store, in the order they were handed over.
     commits: FuturesOrdered<BoxFuture<'static, Finished>>,
-    /// Effects that read or wait, one at a time for each originator.
-    slow: FuturesUnordered<BoxFuture<'static, (Option<EntityId>, Result3)>>,
-    waiting: HashMap<EntityId, VecDeque<Job>>,
+    /// Effects that read or wait.
+    slow: FuturesUnordered<BoxFuture<'static, (Option<Turn>, Result3)>>,
+    waiting: HashMap<Turn, VecDeque<Job>>,
     waiting_len: usize,
     now_ms: i64,
 }
@@ -184,14 +194,14 @@ impl AtWork {
     pub(super) async fn finished(&mut self) -> Finished {
         tokio::select! {
             Some(batch) = self.commits.next(), if !self.commits.is_empty() => batch,
-            Some((originator, result)) = self.slow.next(), if !self.slow.is_empty() => {
+            Some((turn, result)) = self.slow.next(), if !self.slow.is_empty() => {
                 let mut results = vec![result];
-                self.start_next(originator);
+                self.start_next(turn);
                 // Most are done at once, such as clearing an alarm that is not there.
                 while results.len() < BATCH_MAX {
-                    let Some(Some((originator, result))) = self.slow.next().now_or_never() else { break };
+                    let Some(Some((turn, result))) = self.slow.next().now_or_never() else { break };
                     results.push(result);
-                    self.start_next(originator);
+                    self.start_next(turn);
                 }
                 Finished::Effects(results)
             }
@@ -208,37 +218,39 @@ impl AtWork {
             self.slow.push(perform(self.effects.clone(), job, None));
             return Ok(());
         }
-        let originator = job.branch.message.originator;
-        if let Some(queue) = self.waiting.get_mut(&originator) {
+        let outside = job.effects.iter().any(|effect| matches!(effect, Effect::HttpRequest(_)));
+        let beside = if outside { Beside::Outside } else { Beside::Store };
+        let turn = (beside, job.branch.message.originator);
+        if let Some(queue) = self.waiting.get_mut(&turn) {
             if self.waiting_len >= WAITING_MAX {
                 return Err((job.branch, "too many effects wait to be performed".to_owned()));
             }
             self.waiting_len += 1;
             queue.push_back(job);
         } else {
-            self.waiting.insert(originator, VecDeque::new());
-            self.slow.push(perform(self.effects.clone(), job, Some(originator)));
+            self.waiting.insert(turn, VecDeque::new());
+            self.slow.push(perform(self.effects.clone(), job, Some(turn)));
         }
         Ok(())
     }
 
-    /// An effect is done: the next of its originator has its turn.
-    fn start_next(&mut self, originator: Option<EntityId>) {
-        let Some(originator) = originator else { return };
-        let next = self.waiting.get_mut(&originator).and_then(VecDeque::pop_front);
+    /// An effect is done: the next one has its turn.
+    fn start_next(&mut self, turn: Option<Turn>) {
+        let Some(turn) = turn else { return };
+        let next = self.waiting.get_mut(&turn).and_then(VecDeque::pop_front);
         match next {
             Some(job) => {
                 self.waiting_len -= 1;
-                self.slow.push(perform(self.effects.clone(), job, Some(originator)));
+                self.slow.push(perform(self.effects.clone(), job, Some(turn)));
             }
             None => {
-                self.waiting.remove(&originator);
+                self.waiting.remove(&turn);
             }
         }
     }
 }
 
-fn perform(effects: Effects, job: Job, originator: Option<EntityId>) -> BoxFuture<'static, (Option<EntityId>, Result3)> {
+fn perform(effects: Effects, job: Job, turn: Option<Turn>) -> BoxFuture<'static, (Option<Turn>, Result3)> {
     Box::pin(async move {
         let Job {
             branch,
@@ -247,6 +259,6 @@ fn perform(effects: Effects, job: Job, originator: Option<EntityId>) -> BoxFutur
         } = job;
         let message: Arc<Message> = Arc::clone(&branch.message);
         let result = effects.perform(wanted, message).await;
-        (originator, (branch, result, emissions))
+        (turn, (branch, result, emissions))
     })
 }

@@ -57,6 +57,7 @@ pub fn open_node(
         &spec.configuration
     };
     let instance = NodeInstance::open(component, &descriptor.type_name, configuration, context).map_err(told)?;
+    let instance = instance.released(spec.node_type.release().cloned());
     Ok(OpenNode { instance, place })
 }
 

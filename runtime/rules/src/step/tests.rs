@@ -82,7 +82,7 @@ fn messages_follow_their_relations() {
 
 #[test]
 fn effects_come_before_what_leaves() {
-    const TABLES: [(&str, Wires, Rows); 4] = [
+    const TABLES: [(&str, Wires, Rows); 5] = [
         (
             "one effect: the message leaves along the relation it reports",
             LINE,
@@ -122,6 +122,16 @@ fn effects_come_before_what_leaves() {
                 (Enter(7), &["run 0"]),
                 (Ask(0, 2, &["Success"]), &["perform 0 [0, 1] then 1"]),
                 (Failed(0, "no"), &["run 3"]),
+                (Leave(3, &[]), &["settle 7 true"]),
+            ],
+        ),
+        (
+            "an effect that reports Failure: the emissions do not leave, either",
+            LINE,
+            &[
+                (Enter(7), &["run 0"]),
+                (Ask(0, 2, &["Success"]), &["perform 0 [0, 1] then 1"]),
+                (Done(0, "Failure"), &["run 3"]),
                 (Leave(3, &[]), &["settle 7 true"]),
             ],
         ),

@@ -8,13 +8,15 @@ use std::time::Duration;
 use actor::{LaneReceiver, Observe, lane};
 use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, Receipt, RouteError, Router, SettleError, Settled, SinglePeer};
-use effects::Effects;
+use effects::{Effects, Outside};
+use egress::{Addresses, AllowList, Egress, EgressConfig, SystemResolver, Trust};
 use model::entity::{Event, EventKind, RuleChainMetadata};
 use model::{
     AttributeScope, Clock, DeviceId, EntityId, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId, TenantId, Value,
 };
 use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings};
 use rules::{ChainHandle, ChainInput, ChainLane, ChainState, Graph, NodeSurroundings, start_chain};
+use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
 use shares::Shares;
 use storage::{AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, SeriesQuery, TimeSeriesStore};
@@ -76,7 +78,7 @@ fn catalog(limits: Limits) -> Catalog {
     })
     .unwrap();
     let mut catalog = Catalog::new();
-    for name in ["filter.wasm", "action.wasm", "test/evil-guests.wasm"] {
+    for name in ["filter.wasm", "action.wasm", "external.wasm", "test/evil-guests.wasm"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
         let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
         match host.load(&bytes).unwrap() {
@@ -182,6 +184,7 @@ pub struct World {
     pub store: EmbeddedStore,
     pub chain_clock: Arc<Fragile>,
     effects: Effects,
+    egress: Egress,
     around: NodeSurroundings,
     _dir: tempfile::TempDir,
 }
@@ -192,7 +195,18 @@ impl World {
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
         let chain_clock = Arc::new(Fragile::default());
         let router = Router::new(Arc::new(SinglePeer), Arc::new(NoDevices));
-        let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _);
+        // This machine plays the outside.
+        let egress = Egress::new(EgressConfig {
+            store: Arc::new(store.clone()),
+            addresses: Addresses::except(vec!["127.0.0.1/32".parse().unwrap()]),
+            resolver: Arc::new(SystemResolver),
+            trust: Trust::system(None).unwrap(),
+        });
+        let outside = Outside {
+            egress: egress.clone(),
+            secrets: Vault::new(Arc::new(store.clone()), Key::generate()),
+        };
+        let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _).with_outside(outside);
         let around = NodeSurroundings {
             readings: Arc::new(Silent),
             states: Arc::new(store.clone()),
@@ -206,9 +220,18 @@ impl World {
             store,
             chain_clock,
             effects,
+            egress,
             around,
             _dir: dir,
         }
+    }
+
+    /// Lets the tenant's nodes reach servers.
+    pub async fn allow(&self, rule: String) {
+        self.egress
+            .set_allow_list(self.tenant, &AllowList::parse(&[rule]).unwrap())
+            .await
+            .unwrap();
     }
 
     pub fn start(&self, graph: &Arc<Graph>) -> Chain {

@@ -1,0 +1,98 @@
+//! Answers made messages, and where secrets may stand.
+
+use super::*;
+use model::{DeviceId, MessageKind};
+
+fn message() -> Message {
+    Message {
+        id: uuid::Uuid::now_v7(),
+        kind: MessageKind::PostTelemetry,
+        originator: DeviceId::generate(TenantId::generate()).entity(),
+        customer: None,
+        metadata: [("deviceName", "D")].into_iter().collect(),
+        payload: Payload::new(json!({"t": 1})),
+        ts_ms: 5,
+    }
+}
+
+fn response(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Response {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, HeaderValue::from_static(value));
+    }
+    Response {
+        status: StatusCode::from_u16(status).expect("a status"),
+        headers: map,
+        body: body.into(),
+    }
+}
+
+#[test]
+fn an_answer_becomes_the_next_message() {
+    let cases = [
+        (200, r#"{"a": [1]}"#, "Success", json!({"a": [1]}), "OK", "OK"),
+        (201, "12", "Success", json!(12), "CREATED", "Created"),
+        (204, "", "Success", json!({}), "NO_CONTENT", "No Content"),
+        (200, "plain text", "Success", json!("plain text"), "OK", "OK"),
+        (302, "elsewhere", "Failure", json!({"t": 1}), "FOUND", "Found"),
+        (404, "nothing", "Failure", json!({"t": 1}), "NOT_FOUND", "Not Found"),
+        (
+            500,
+            "",
+            "Failure",
+            json!({"t": 1}),
+            "INTERNAL_SERVER_ERROR",
+            "Internal Server Error",
+        ),
+        (599, "", "Failure", json!({"t": 1}), "599", ""),
+    ];
+    for (status, body, relation, payload, name, reason) in cases {
+        let performed = answered(&response(status, &[], body), &message());
+        let next = performed.message.expect("a message");
+        let of = |key: &str| next.metadata.get(key).unwrap_or("-").to_owned();
+        assert_eq!((performed.relation, next.payload.json()), (relation, &payload), "{status}");
+        assert_eq!(
+            (of("status"), of("statusCode"), of("statusReason")),
+            (name.to_owned(), status.to_string(), reason.to_owned())
+        );
+        let error_body = if relation == "Failure" { body } else { "-" };
+        assert_eq!((of("error_body"), of("deviceName")), (error_body.to_owned(), "D".to_owned()));
+    }
+}
+
+#[test]
+fn headers_become_metadata() {
+    let headers = [("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
+    let next = answered(&response(200, &headers, "x"), &message()).message.expect("a message");
+    assert_eq!(next.metadata.get("content-type"), Some("text/plain"));
+    assert_eq!(next.metadata.get("set-cookie"), Some(r#"["a=1","b=2"]"#));
+}
+
+#[test]
+fn a_refusals_body_is_kept_in_part() {
+    let body: &'static str = "ö".repeat(20_000).leak();
+    let next = answered(&response(500, &[], body), &message()).message.expect("a message");
+    assert_eq!(next.metadata.get("error_body").map(str::len), Some(ERROR_BODY_BYTES_MAX));
+}
+
+#[test]
+fn no_secret_names_a_server() {
+    for (beginning, named) in [
+        ("", false),
+        ("https://", false),
+        ("https://api.test", false),
+        ("https://api.test:8", false),
+        ("https://a?", true),
+        ("https://a/", true),
+        ("https://a/x?key=", true),
+        ("/https:", false),
+        ("https://a#/", false),
+    ] {
+        assert_eq!(names_its_server(beginning), named, "{beginning}");
+    }
+    assert!(basic("a:b", "c").is_err());
+    assert_eq!(
+        basic("user", "pass:word").expect("a header").as_bytes(),
+        b"Basic dXNlcjpwYXNzOndvcmQ="
+    );
+}

@@ -1,0 +1,106 @@
+//! A request to a server outside, as a node asks for it: checked in form. Whether it may be sent is not known here.
+
+use super::{Checker, Content};
+use crate::bindings::outcome as wit;
+use crate::capability::short;
+
+/// Methods there are.
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+/// Pieces of one text at most.
+const PIECES_MAX: usize = 1_000;
+/// Headers at most.
+const HEADERS_MAX: usize = 64;
+/// Bytes of a secret's name at most.
+const SECRET_NAME_BYTES_MAX: usize = 64;
+
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// As it is.
+    Text(String),
+    /// The value of a secret of the tenant, by its name.
+    Secret(String),
+}
+
+/// The body of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RequestBody {
+    /// JSON.
+    Content(Content),
+    /// Text.
+    Text(Vec<Piece>),
+}
+
+/// A request to a server outside. The fields are those of the contract in wit/outcome.wit.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see there")]
+pub struct HttpRequest {
+    pub method: &'static str,
+    pub url: Vec<Piece>,
+    pub headers: Vec<(String, Vec<Piece>)>,
+    pub basic_auth: Option<(Vec<Piece>, Vec<Piece>)>,
+    pub body: Option<RequestBody>,
+    pub timeout_ms: u32,
+    pub response_bytes_max: u32,
+}
+
+impl HttpRequest {
+    /// Names of the secrets it is to use.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
+        let body = self.body.iter().filter_map(|body| match body {
+            RequestBody::Text(text) => Some(text),
+            RequestBody::Content(_) => None,
+        });
+        let texts = [&self.url].into_iter().chain(headers).chain(basic).chain(body);
+        texts.flatten().filter_map(|piece| match piece {
+            Piece::Secret(name) => Some(name.as_str()),
+            Piece::Text(_) => None,
+        })
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn http_request(&self, told: wit::HttpRequest) -> Result<HttpRequest, String> {
+        let method = METHODS.into_iter().find(|known| known.eq_ignore_ascii_case(&told.method));
+        let method = method.ok_or_else(|| format!("there is no method {:?}, there are {}", short(&told.method), METHODS.join(", ")))?;
+        if told.headers.len() > HEADERS_MAX {
+            return Err(format!("{} headers are more than the {HEADERS_MAX} allowed", told.headers.len()));
+        }
+        let headers = told.headers.into_iter().map(|(name, value)| Ok((name, pieces(value)?)));
+        let basic = told
+            .basic_auth
+            .map(|(user, password)| Ok::<_, String>((pieces(user)?, pieces(password)?)));
+        let body = told.body.map(|body| {
+            Ok::<_, String>(match body {
+                wit::RequestBody::Content(content) => RequestBody::Content(self.content(content)?),
+                wit::RequestBody::Text(text) => RequestBody::Text(pieces(text)?),
+            })
+        });
+        Ok(HttpRequest {
+            method,
+            url: pieces(told.url)?,
+            headers: headers.collect::<Result<_, String>>()?,
+            basic_auth: basic.transpose()?,
+            body: body.transpose()?,
+            timeout_ms: told.timeout_ms,
+            response_bytes_max: told.response_bytes_max,
+        })
+    }
+}
+
+fn pieces(told: Vec<wit::Piece>) -> Result<Vec<Piece>, String> {
+    if told.len() > PIECES_MAX {
+        return Err(format!("a text of {} pieces is more than the {PIECES_MAX} allowed", told.len()));
+    }
+    let piece = |piece| match piece {
+        wit::Piece::Text(text) => Ok(Piece::Text(text)),
+        wit::Piece::Secret(name) if name.is_empty() || name.len() > SECRET_NAME_BYTES_MAX => Err(format!(
+            "the name of a secret has {} bytes, not between 1 and {SECRET_NAME_BYTES_MAX}",
+            name.len()
+        )),
+        wit::Piece::Secret(name) => Ok(Piece::Secret(name)),
+    };
+    told.into_iter().map(piece).collect()
+}
