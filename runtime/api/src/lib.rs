@@ -15,7 +15,8 @@
 //! 6. `routes` – one file for each resource; [`router()`] joins them,
 //! 7. [`listeners`] – the port to listeners of stream adapters,
 //! 8. `provision` – devices that come to credentials by themselves,
-//! 9. [`seed`] – what a server, a tenant or a device starts with; [`registrar`] – devices that others speak for.
+//! 9. [`seed`] – what a server, a tenant or a device starts with; [`registrar`] – devices that others speak for; [`keeper`] – entities
+//!    that rule nodes make.
 //!
 //! This crate knows no protocol of devices and no component: it validates chains through `rules` and lists node types through `plugins`.
 
@@ -23,6 +24,7 @@ mod access;
 pub mod auth;
 pub mod error;
 pub mod extract;
+pub mod keeper;
 mod limited;
 pub mod listeners;
 mod provision;
@@ -35,6 +37,7 @@ mod state;
 mod turns;
 
 pub use error::ApiError;
+pub use keeper::Keeper;
 pub use listeners::{ListenerError, ListenerStatus, Listeners, NoListeners};
 pub use registrar::Registrar;
 pub use router::router;

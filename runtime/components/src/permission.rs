@@ -53,12 +53,12 @@ pub struct Permission {
 }
 
 /// Name, words, and whether everybody has it.
-const KNOWN: [(&str, &str, bool); 26] = [
+const KNOWN: [(&str, &str, bool); 30] = [
     ("log", "writes lines to the log", true),
     ("clock", "reads the time of day", true),
     ("readings", "reads attributes and latest values of the tenant's entities", true),
     ("history", "reads time series of the tenant's entities", true),
-    ("entities", "reads the tenant's entities and their relations", true),
+    ("entities", "reads the tenant's devices, assets and other entities", true),
     ("relations", "reads relations between the tenant's entities", true),
     ("customers", "reads the tenant's customers", true),
     ("alarms", "reads the tenant's alarms", true),
@@ -77,7 +77,11 @@ const KNOWN: [(&str, &str, bool); 26] = [
     ("reply-rpc", "answers requests of devices", true),
     ("save-state", "keeps a state of its own", true),
     ("set-timer", "is called again after a time", true),
-    ("change-relation", "creates and deletes relations", true),
+    ("create-relation", "creates relations", true),
+    ("delete-relation", "deletes relations", true),
+    ("assign-customer", "assigns devices to customers", true),
+    ("unassign-customer", "takes devices from customers", true),
+    ("ensure-entity", "creates devices and customers", true),
     ("http-request", "sends HTTP requests to servers that the tenant's list names", false),
     ("publish", "publishes to systems outside", false),
 ];
@@ -199,10 +203,17 @@ mod tests {
 
     #[test]
     fn what_reaches_outside_must_be_granted_and_what_is_denied_stops() {
-        let cases: [Case; 7] = [
+        let cases: [Case; 9] = [
             (&["log", "clock"], &[], &[], None),
             (&["log"], &[], &["log"], Some("\"log\" (writes lines to the log), which is denied")),
             (&["secrets"], &[], &[], Some("\"secrets\"")),
+            (
+                &["credentials", "history", "relations"],
+                &[],
+                &[],
+                Some("\"credentials\" (reads credentials of devices)"),
+            ),
+            (&["credentials"], &["credentials"], &[], None),
             (&["secrets"], &["secrets"], &[], None),
             (&["magic"], &[], &[], Some("uses the interface magic")),
             (&["magic"], &["magic"], &[], None),

@@ -2,14 +2,17 @@
 //!
 //! 1. [`plan`] – pure: which effects are plain writes that can join a batch, and what they write,
 //! 2. [`alarm`] – pure: the life of an alarm,
-//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device,
+//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `entities` – those
+//!    on entities and relations, with the port [`Keeper`] to who makes them.
 //! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
 
 pub mod alarm;
 pub mod calls;
+mod entities;
 pub mod error;
+pub mod keeper;
 pub mod perform;
 pub mod plan;
 pub mod request;
@@ -17,6 +20,7 @@ mod rpc;
 
 pub use calls::Calls;
 pub use error::EffectError;
+pub use keeper::Keeper;
 pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};
 pub use request::Outside;

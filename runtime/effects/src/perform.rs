@@ -1,7 +1,7 @@
 //! Effects that read before they write, or wait for a device.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cluster::{Delivery, Keep, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
 use crate::alarm::{self, Raise, Raised};
+use crate::keeper::Keeper;
 use crate::plan::{Planned, key_values, plan};
 use crate::request::Outside;
 use crate::rpc::{Rpc, device_of};
@@ -51,6 +52,7 @@ pub struct Effects {
     alarms: Arc<Vec<Mutex<()>>>,
     hasher: RandomState,
     outside: Option<Outside>,
+    keeper: Arc<OnceLock<Arc<dyn Keeper>>>,
 }
 
 impl Effects {
@@ -66,6 +68,7 @@ impl Effects {
             clock,
             alarms,
             hasher: RandomState::new(),
+            keeper: Arc::default(),
             outside: None,
         }
     }
@@ -77,6 +80,16 @@ impl Effects {
             outside: Some(outside),
             ..self
         }
+    }
+
+    /// Who makes and assigns entities. Known later than the rest, once: it tells actors above that devices have changed.
+    pub fn attach(&self, keeper: Arc<dyn Keeper>) {
+        let _ = self.keeper.set(keeper);
+    }
+
+    pub(crate) fn keeper(&self) -> Result<&Arc<dyn Keeper>, EffectError> {
+        let nobody = || EffectError::Invalid("entities cannot be changed here".to_owned());
+        self.keeper.get().ok_or_else(nobody)
     }
 
     /// The store that plain writes go to.
@@ -196,7 +209,46 @@ impl Effects {
                 Some(outside) => outside.send(&wanted, &message).await,
                 None => Err(EffectError::Invalid("this server sends no requests".to_owned())),
             },
+            other => self.perform_on_entities(other, &message).await,
         }
+    }
+
+    async fn perform_on_entities(&self, effect: Effect, message: &Arc<Message>) -> Result<Performed, EffectError> {
+        match effect {
+            Effect::DeleteAttributes {
+                entity,
+                scope,
+                keys,
+                notify_device,
+            } => self.delete_attributes(entity, scope, keys, notify_device).await,
+            Effect::CreateRelation(change) => self.relate(*change).await,
+            Effect::DeleteRelation(change) => self.part(*change).await,
+            Effect::AssignCustomer { entity, customer } => self.assign(entity, customer, message).await,
+            Effect::UnassignCustomer { entity, customer } => self.unassign(entity, customer, message).await,
+            Effect::EnsureEntity {
+                tenant,
+                kind,
+                name,
+                subtype,
+                becomes_originator,
+            } => self.ensure((tenant, kind), &name, &subtype, becomes_originator, message).await,
+            other => Err(EffectError::Invalid(format!("nobody performs {other:?}"))),
+        }
+    }
+
+    async fn delete_attributes(
+        &self,
+        entity: EntityId,
+        scope: AttributeScope,
+        keys: Vec<Arc<str>>,
+        notify_device: bool,
+    ) -> Result<Performed, EffectError> {
+        let news = (notify_device && scope == AttributeScope::SharedScope).then(|| keys.clone());
+        let performed = self.write(Mutation::DeleteAttributes { entity, scope, keys }).await?;
+        if let (Some(keys), Ok(device)) = (news, DeviceId::try_from(entity)) {
+            self.push(device, Downlink::AttributesRemoved(keys)).await;
+        }
+        Ok(performed)
     }
 
     async fn save_attributes(
@@ -255,7 +307,7 @@ impl Effects {
         })
     }
 
-    async fn write(&self, mutation: Mutation) -> Result<Performed, EffectError> {
+    pub(crate) async fn write(&self, mutation: Mutation) -> Result<Performed, EffectError> {
         self.store.submit(vec![mutation]).await?.await?;
         Ok(Performed::SUCCESS)
     }

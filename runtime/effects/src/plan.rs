@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Value;
+use model::{AttributeScope, Value};
 use plugins::{Content, Effect};
 use serde_json::Value as Json;
 use storage::Mutation;
@@ -70,6 +70,14 @@ pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
                     values,
                 })
             })
+        }
+        Effect::DeleteAttributes {
+            entity,
+            scope,
+            keys,
+            notify_device,
+        } if !notify_device || scope != AttributeScope::SharedScope => {
+            Ok(Planned::Write(Mutation::DeleteAttributes { entity, scope, keys }))
         }
         other => Ok(Planned::Perform(other)),
     }

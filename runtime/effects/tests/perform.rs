@@ -6,6 +6,8 @@
 mod alarms;
 #[path = "perform/attributes.rs"]
 mod attributes;
+#[path = "perform/entities.rs"]
+mod entities;
 #[path = "perform/rpc.rs"]
 mod rpc;
 #[path = "perform/world.rs"]

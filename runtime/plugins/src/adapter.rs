@@ -16,6 +16,7 @@ use crate::bindings::uplink as wit;
 use crate::budget::{Budget, allow};
 use crate::component::AdapterComponent;
 use crate::error::DecodeError;
+use crate::figures::Figures;
 use crate::guest::{Current, Guest, LogBudget, LogSink, explain, store};
 use crate::limits::Limiter;
 use crate::memory::SharedMemory;
@@ -271,6 +272,7 @@ impl AdapterPool {
             log_budget: LogBudget::new(limits),
             memory: SharedMemory::default(),
             memory_touched: false,
+            figures: Figures::default(),
         };
         let mut store = store(&host.0.engine, guest, limits);
         allow(&mut store, limits.open_ms);

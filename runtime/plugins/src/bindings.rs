@@ -40,4 +40,7 @@ pub(crate) mod stream_adapter {
 }
 
 pub(crate) use payload_adapter::pacificsoft::plugin::uplink;
-pub(crate) use rule_node::pacificsoft::plugin::{answer, clock, entity, json, log, outcome, readings, state, timers};
+pub(crate) use rule_node::pacificsoft::plugin::{
+    alarms, answer, clock, credentials, customers, entities, entity, history, json, log, metrics, outcome, readings, relations, state,
+    timers,
+};

@@ -17,6 +17,7 @@ use crate::budget::{Budget, allow};
 use crate::capability::foreign::{is_foreign, with_stubs};
 use crate::engine::Host;
 use crate::error::LoadError;
+use crate::figures::Figures;
 use crate::guest::{Current, Guest, LogBudget, explain, store};
 use crate::limits::{Limiter, Limits};
 use crate::memory::SharedMemory;
@@ -229,6 +230,7 @@ impl Host {
             log_budget: LogBudget::new(self.limits()),
             memory: SharedMemory::default(),
             memory_touched: false,
+            figures: Figures::default(),
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::bindings::{answer, clock, log, readings, state, timers, uplink};
+use crate::bindings::{
+    alarms, answer, clock, credentials, customers, entities, history, log, metrics, readings, relations, state, timers, uplink,
+};
 use crate::cache::CodeCache;
 use crate::capability;
 use crate::error::LoadError;
@@ -133,6 +135,13 @@ fn offer_to_nodes(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     answer::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     state::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     timers::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    history::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    entities::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    customers::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    relations::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    alarms::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    credentials::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    metrics::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     capability::message::add_to_linker(linker)
 }
 

@@ -7,7 +7,7 @@
 //! 1. [`limits`] and [`engine`] – the one place that configures wasmtime; the guest clock, and the `budget` of processor time it guards,
 //! 2. [`component`] and [`cache`] – from bytes to a component that can be instantiated; native code is kept on disk, authenticated,
 //! 3. [`admission`] and [`compile`] – uploads: judged by their names, compiled by another process,
-//! 4. [`catalog`] – node types by the ids that rule chains use; [`release`] – how an uploaded version fares,
+//! 4. [`catalog`] – node types by the ids that rule chains use; [`release`] – how an uploaded version fares; [`figures`] – what a node reports about itself,
 //! 5. [`node`] – one instance for one node of a chain; [`outcome`] – what it decided, checked; [`memory`] – what it keeps between messages,
 //! 6. [`adapter`] – instances that translate for devices,
 //! 7. [`stream`] – instances that speak a whole protocol of their own,
@@ -26,6 +26,7 @@ pub mod compile;
 pub mod component;
 pub mod engine;
 pub mod error;
+pub mod figures;
 pub mod guest;
 pub mod limits;
 pub mod memory;
@@ -40,10 +41,12 @@ pub use catalog::{Catalog, NodeType};
 pub use component::{AdapterComponent, AdapterDescriptor, LoadedComponent, NodeDescriptor, RuleComponent};
 pub use engine::{Host, HostConfig};
 pub use error::{DecodeError, Fault, LoadError, OpenError, ProcessError};
-pub use guest::{LogLevel, LogSink, Readings};
+pub use guest::{LogLevel, LogSink, Readings, Span};
 pub use limits::Limits;
 pub use memory::{Memory, SharedMemory};
 pub use node::{NodeContext, NodeInstance, timer_message};
-pub use outcome::{Content, Effect, Emission, HttpRequest, Outcome, Piece, Relation, RequestBody};
+pub use outcome::{
+    Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Relation, RelationChange, RequestBody,
+};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

@@ -9,6 +9,7 @@ use crate::bindings::rule_node::RuleNode;
 use crate::budget::{Budget, allow};
 use crate::component::{NodeDescriptor, RuleComponent};
 use crate::error::{OpenError, ProcessError};
+use crate::figures::Figures;
 use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, Readings, explain};
 use crate::limits::Limiter;
 use crate::memory::SharedMemory;
@@ -70,6 +71,7 @@ impl NodeInstance {
             log_budget: LogBudget::new(limits),
             memory: context.memory,
             memory_touched: false,
+            figures: Figures::of(context.tenant, context.node),
         };
         let mut opened = Self::open_as(component, type_name, configuration, guest);
         // What it wrote while opening does not count: no message waits for it to be durable.
@@ -125,9 +127,12 @@ impl NodeInstance {
         })
     }
 
-    /// The same as a node of an uploaded version: it uses the secrets that the version may.
+    /// The same as a node of an uploaded version: it uses the secrets that the version may, and shows what it reports about itself with it.
     #[must_use]
-    pub fn released(self, release: Option<Arc<Release>>) -> Self {
+    pub fn released(mut self, release: Option<Arc<Release>>) -> Self {
+        if let Some(release) = &release {
+            self.store.data_mut().figures.show_with(Arc::clone(release));
+        }
         NodeInstance { release, ..self }
     }
 
@@ -187,7 +192,7 @@ impl NodeInstance {
         let guest = self.store.data_mut();
         match guest.answer.take() {
             Some(Answer::Outcome(outcome)) => {
-                let outcome = checked(outcome, message, guest.tenant, &self.descriptor, limits).map_err(ProcessError::Rejected)?;
+                let outcome = checked(outcome, message, guest, &self.descriptor, limits).map_err(ProcessError::Rejected)?;
                 if let Some(release) = &self.release {
                     release.check(&outcome).map_err(ProcessError::Rejected)?;
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::entity::Severity;
-use model::{AttributeScope, EntityId, Message, Metadata, Payload, TenantId};
+use model::{AttributeScope, CustomerId, EntityId, EntityKind, Message, Metadata, Payload, TenantId};
 use serde_json::Value as Json;
 use smallvec::{SmallVec, smallvec};
 use uuid::Uuid;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::bindings::{json, outcome as wit};
 use crate::capability::{entity_id, short};
 use crate::component::NodeDescriptor;
+use crate::guest::{Guest, Readings};
 use crate::limits::Limits;
 
 mod request;
@@ -19,6 +20,8 @@ pub use request::{HttpRequest, Piece, RequestBody};
 
 /// Metadata entries of a new message at most.
 const METADATA_MAX: usize = 200;
+/// Attributes that one effect removes at most.
+const DELETED_KEYS_MAX: usize = 1_000;
 /// Bytes of an alarm type or method name at most.
 const NAME_BYTES_MAX: usize = 255;
 
@@ -146,14 +149,64 @@ pub enum Effect {
     },
     /// Send a request to a server outside.
     HttpRequest(Box<HttpRequest>),
+    /// Remove attributes.
+    DeleteAttributes {
+        entity: EntityId,
+        scope: AttributeScope,
+        keys: Vec<Arc<str>>,
+        notify_device: bool,
+    },
+    /// Relate two entities.
+    CreateRelation(Box<RelationChange>),
+    /// Relate two entities no more.
+    DeleteRelation(Box<RelationChange>),
+    /// Assign an entity to a customer.
+    AssignCustomer { entity: EntityId, customer: EntityRef },
+    /// Take an entity from a customer; none: from whomever it is assigned to.
+    UnassignCustomer { entity: EntityId, customer: Option<EntityRef> },
+    /// Find or create the entity of a name.
+    EnsureEntity {
+        tenant: TenantId,
+        kind: EntityKind,
+        name: String,
+        subtype: String,
+        becomes_originator: bool,
+    },
+}
+
+/// A relation that is to be there, or not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelationChange {
+    /// Where it starts.
+    pub source: EntityRef,
+    /// Where it ends.
+    pub target: EntityRef,
+    /// What it means.
+    pub relation_type: String,
+}
+
+/// An entity of the node's own tenant, by its id or by its name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntityRef {
+    /// This one.
+    Id(EntityId),
+    /// The one that has the name when the effect is performed.
+    Named {
+        /// Whose.
+        tenant: TenantId,
+        /// Kind.
+        kind: EntityKind,
+        /// Name.
+        name: String,
+    },
 }
 
 /// Kinds of effects that a node type may ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EffectKinds(u8);
+pub struct EffectKinds(u32);
 
 /// Names of effects, in the order of their bits.
-const EFFECT_NAMES: [&str; 7] = [
+const EFFECT_NAMES: [&str; 13] = [
     "save-time-series",
     "save-attributes",
     "raise-alarm",
@@ -161,6 +214,12 @@ const EFFECT_NAMES: [&str; 7] = [
     "send-rpc",
     "reply-rpc",
     "http-request",
+    "delete-attributes",
+    "create-relation",
+    "delete-relation",
+    "assign-customer",
+    "unassign-customer",
+    "ensure-entity",
 ];
 
 impl EffectKinds {
@@ -195,6 +254,12 @@ impl EffectKinds {
             wit::Effect::SendRpc(_) => 4,
             wit::Effect::ReplyRpc(_) => 5,
             wit::Effect::HttpRequest(_) => 6,
+            wit::Effect::DeleteAttributes(_) => 7,
+            wit::Effect::CreateRelation(_) => 8,
+            wit::Effect::DeleteRelation(_) => 9,
+            wit::Effect::AssignCustomer(_) => 10,
+            wit::Effect::UnassignCustomer(_) => 11,
+            wit::Effect::EnsureEntity(_) => 12,
         };
         if self.0 & (1 << bit) == 0 {
             return Err(format!(
@@ -223,13 +288,14 @@ pub(crate) fn forwarded(index: u32, node_type: &NodeDescriptor) -> Result<Outcom
 pub(crate) fn checked(
     told: wit::Outcome,
     message: &Arc<Message>,
-    tenant: TenantId,
+    guest: &Guest,
     node_type: &NodeDescriptor,
     limits: &Limits,
 ) -> Result<Outcome, String> {
     let checker = Checker {
         message,
-        tenant,
+        tenant: guest.tenant,
+        readings: guest.readings.as_deref(),
         node_type,
     };
     match told {
@@ -265,6 +331,7 @@ pub(crate) fn checked(
 struct Checker<'a> {
     message: &'a Arc<Message>,
     tenant: TenantId,
+    readings: Option<&'a dyn Readings>,
     node_type: &'a NodeDescriptor,
 }
 
@@ -294,7 +361,11 @@ impl Checker<'_> {
             message.kind = name("a message type", &kind).map(|()| kind.as_str().into())?;
         }
         if let Some(originator) = told.originator {
-            message.originator = entity_id(self.tenant, &originator)?;
+            let originator = entity_id(self.tenant, &originator)?;
+            if originator != message.originator {
+                message.originator = originator;
+                message.customer = self.customer_of(originator)?;
+            }
         }
         if let Some(entries) = told.metadata {
             if entries.len() > METADATA_MAX {
@@ -314,6 +385,37 @@ impl Checker<'_> {
             },
         }
         Ok(Arc::new(message))
+    }
+
+    /// The customer that a new originator is assigned to: its alarms are that customer's, not the old originator's.
+    fn customer_of(&self, entity: EntityId) -> Result<Option<CustomerId>, String> {
+        let Some(readings) = self.readings else { return Ok(None) };
+        let customer = readings.entity(entity)?.and_then(|record| record.customer);
+        Ok(customer.map(|customer| CustomerId::new(self.tenant, customer)))
+    }
+
+    fn reference(&self, told: wit::EntityRef) -> Result<EntityRef, String> {
+        match told {
+            wit::EntityRef::Id(id) => entity_id(self.tenant, &id).map(EntityRef::Id),
+            wit::EntityRef::Named(named) => Ok(EntityRef::Named {
+                tenant: self.tenant,
+                kind: kind(&named.entity_type)?,
+                name: name("a name", &named.name).map(|()| named.name)?,
+            }),
+        }
+    }
+
+    fn relation_change(&self, told: wit::RelationChange) -> Result<Box<RelationChange>, String> {
+        Ok(Box::new(RelationChange {
+            source: self.end(told.source)?,
+            target: self.end(told.target)?,
+            relation_type: relation_type(told.relation_type)?,
+        }))
+    }
+
+    /// An end of a relation.
+    fn end(&self, told: Option<wit::EntityRef>) -> Result<EntityRef, String> {
+        told.map_or(Ok(EntityRef::Id(self.message.originator)), |named| self.reference(named))
     }
 
     fn content(&self, told: json::Content) -> Result<Content, String> {
@@ -386,6 +488,32 @@ impl Checker<'_> {
                 payload: self.content(rpc.payload)?,
             },
             wit::Effect::HttpRequest(request) => Effect::HttpRequest(Box::new(self.http_request(request)?)),
+            wit::Effect::DeleteAttributes(delete) => Effect::DeleteAttributes {
+                entity: self.entity(delete.entity)?,
+                scope: delete
+                    .scope
+                    .parse()
+                    .map_err(|_| format!("there is no scope {:?}", short(&delete.scope)))?,
+                keys: keys(delete.keys)?,
+                notify_device: delete.notify_device,
+            },
+            wit::Effect::CreateRelation(change) => Effect::CreateRelation(self.relation_change(change)?),
+            wit::Effect::DeleteRelation(change) => Effect::DeleteRelation(self.relation_change(change)?),
+            wit::Effect::AssignCustomer(assign) => Effect::AssignCustomer {
+                entity: self.entity(assign.entity)?,
+                customer: self.reference(assign.customer)?,
+            },
+            wit::Effect::UnassignCustomer(unassign) => Effect::UnassignCustomer {
+                entity: self.entity(unassign.entity)?,
+                customer: unassign.customer.map(|named| self.reference(named)).transpose()?,
+            },
+            wit::Effect::EnsureEntity(ensure) => Effect::EnsureEntity {
+                tenant: self.tenant,
+                kind: kind(&ensure.entity_type)?,
+                name: name("a name", &ensure.name).map(|()| ensure.name)?,
+                subtype: ensure.subtype,
+                becomes_originator: ensure.becomes_originator,
+            },
         })
     }
 }
@@ -399,4 +527,24 @@ fn name(what: &str, name: &str) -> Result<(), String> {
         return Err(format!("{what} of {} bytes is not between 1 and {NAME_BYTES_MAX}", name.len()));
     }
     Ok(())
+}
+
+fn kind(name: &str) -> Result<EntityKind, String> {
+    name.parse().map_err(|_| format!("there is no entity type {:?}", short(name)))
+}
+
+fn relation_type(told: String) -> Result<String, String> {
+    name("a relation's type", &told)?;
+    match told.contains('\0') {
+        true => Err("a relation's type contains a zero".to_owned()),
+        false => Ok(told),
+    }
+}
+
+fn keys(told: Vec<String>) -> Result<Vec<Arc<str>>, String> {
+    if told.is_empty() || told.len() > DELETED_KEYS_MAX {
+        return Err(format!("{} keys are not between 1 and {DELETED_KEYS_MAX}", told.len()));
+    }
+    let key = |key: String| name("a key", &key).map(|()| Arc::from(key));
+    told.into_iter().map(key).collect()
 }

@@ -2,13 +2,16 @@
 //!
 //! Counts only; what follows from them is decided by whoever [watches](Watch).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::{Digest, TenantId};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+
+/// Names of figures of a version at most; more are not shown with it.
+const FIGURES_MAX: usize = 100;
 
 use crate::outcome::Outcome;
 
@@ -92,10 +95,11 @@ pub struct Release {
     secrets: RwLock<Arc<BTreeSet<String>>>,
     stopped: AtomicBool,
     reason: RwLock<Option<Arc<str>>>,
+    figures: Mutex<BTreeMap<String, f64>>,
 }
 
 /// What can be seen of a version from outside.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseState {
     /// Messages its nodes decided about.
@@ -112,6 +116,8 @@ pub struct ReleaseState {
     pub memory_bytes: usize,
     /// Why it does not run.
     pub suspended: Option<String>,
+    /// What its nodes report about themselves, by name: counters are added up over all of them, a gauge is what was said last.
+    pub figures: BTreeMap<String, f64>,
 }
 
 impl Release {
@@ -132,6 +138,7 @@ impl Release {
             secrets: RwLock::default(),
             stopped: AtomicBool::new(false),
             reason: RwLock::new(None),
+            figures: Mutex::default(),
         })
     }
 
@@ -187,6 +194,23 @@ impl Release {
         }
     }
 
+    /// Adds to a counter that its nodes report.
+    pub(crate) fn count(&self, name: &str, amount: u64) {
+        let mut figures = self.figures.lock();
+        let known = figures.len() < FIGURES_MAX || figures.contains_key(name);
+        if known {
+            *figures.entry(name.to_owned()).or_default() += amount as f64;
+        }
+    }
+
+    /// Sets a gauge that its nodes report.
+    pub(crate) fn gauge(&self, name: &str, value: f64) {
+        let mut figures = self.figures.lock();
+        if figures.len() < FIGURES_MAX || figures.contains_key(name) {
+            figures.insert(name.to_owned(), value);
+        }
+    }
+
     /// Notes how long one of many messages took.
     fn took(&self, time: Duration) {
         self.timed.fetch_add(1, Ordering::Relaxed);
@@ -233,6 +257,7 @@ impl Release {
             instances: self.instances.load(Ordering::Relaxed),
             memory_bytes: self.memory_bytes.load(Ordering::Relaxed),
             suspended: self.suspended().map(|reason| reason.to_string()),
+            figures: self.figures.lock().clone(),
         }
     }
 }
@@ -338,6 +363,20 @@ mod tests {
                     .is_err_and(|told| told.contains(&format!("secret:{missing}")))
             );
         }
+    }
+
+    #[test]
+    fn figures_of_all_nodes_come_together() {
+        let release = release(&Places::new(1));
+        release.count("dropped", 2);
+        release.count("dropped", 3);
+        release.gauge("depth", 1.5);
+        release.gauge("depth", 0.5);
+        for number in 0..2 * FIGURES_MAX {
+            release.count(&format!("n{number}"), 1);
+        }
+        let figures = release.state().figures;
+        assert_eq!((figures.len(), figures["dropped"], figures["depth"]), (FIGURES_MAX, 5.0, 0.5));
     }
 
     #[test]

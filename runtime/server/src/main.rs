@@ -11,6 +11,7 @@ mod listeners;
 mod outside;
 mod ports;
 mod rates;
+mod readings;
 mod shipped;
 mod wire;
 

@@ -4,23 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, RouteError};
-use model::{AttributeScope, DeviceId, EntityId, Reading, TenantId};
-use plugins::{LogLevel, LogSink, Readings};
-use storage::EmbeddedStore;
+use model::{DeviceId, TenantId};
+use plugins::{LogLevel, LogSink};
 use tenant::LocalDevices;
-
-/// Guests' reads, answered by the embedded store.
-pub struct StoredReadings(pub EmbeddedStore);
-
-impl Readings for StoredReadings {
-    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String> {
-        self.0.attribute_now(entity, scope, key).map_err(|error| error.to_string())
-    }
-
-    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String> {
-        self.0.latest_now(entity, key).map_err(|error| error.to_string())
-    }
-}
 
 /// Guests' log lines, as lines of the server's log.
 pub struct GuestLog;

@@ -27,7 +27,8 @@ use crate::adapters::TenantAdapters;
 use crate::config::Config;
 use crate::doors::{Addresses, Doors};
 use crate::listeners::{Making, TenantListeners};
-use crate::ports::{GuestLog, LateDevices, StoredReadings};
+use crate::ports::{GuestLog, LateDevices};
+use crate::readings::StoredReadings;
 use crate::shipped::{self, Shipped};
 
 /// Bytes of the secrets a server makes for itself.
@@ -107,7 +108,7 @@ impl Server {
         let app = App::start(AppConfig {
             store: Arc::clone(&shared),
             components: components.clone(),
-            effects,
+            effects: effects.clone(),
             nodes: NodeSurroundings {
                 readings: Arc::new(StoredReadings(store.clone())),
                 states: Arc::new(store),
@@ -126,6 +127,7 @@ impl Server {
             RegistryConfig::default(),
         );
         app.attach(registry.clone());
+        effects.attach(Arc::new(api::Keeper::new(Arc::clone(&shared), Arc::clone(&clock), app.clone())));
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry.clone()));
         // Ends with the process.

@@ -21,6 +21,7 @@ mod expiry;
 mod folder;
 mod keys;
 mod node_state;
+mod now;
 mod relations;
 mod rpcs;
 mod series;
@@ -37,7 +38,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use model::{AttributeScope, Clock, EntityId, Reading, SystemClock};
+use model::{Clock, SystemClock};
 use tokio::sync::{mpsc, watch};
 
 use crate::{Commit, Journal, Mutation, StorageError};
@@ -148,22 +149,6 @@ impl EmbeddedStore {
             ended,
             thread: Some(thread),
         })))
-    }
-
-    /// An attribute, read at once: for callers that cannot wait. Takes microseconds when the attribute is in memory.
-    ///
-    /// # Errors
-    /// [`StorageError::Failed`] and [`StorageError::Corrupt`] as for every read.
-    pub fn attribute_now(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, StorageError> {
-        attributes::attribute(&self.0.tables, entity, scope, key)
-    }
-
-    /// The newest reading of a key, read at once: for callers that cannot wait. Takes microseconds when the reading is in memory.
-    ///
-    /// # Errors
-    /// [`StorageError::Failed`] and [`StorageError::Corrupt`] as for every read.
-    pub fn latest_now(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, StorageError> {
-        series::latest(&self.0.tables, entity, key, self.0.clock.now_ms())
     }
 
     /// Hands a job to the writer, waiting for a place.

@@ -6,9 +6,11 @@
 import type { EntityId } from './contract/interfaces/pacificsoft-plugin-entity.js';
 import type { Content, Shape } from './contract/interfaces/pacificsoft-plugin-json.js';
 import type * as nodes from './contract/interfaces/pacificsoft-plugin-nodes.js';
-import type { Effect, Emission, Steps } from './contract/interfaces/pacificsoft-plugin-outcome.js';
+import type { DeviceCredentials } from './contract/interfaces/pacificsoft-plugin-credentials.js';
+import type { Direction, Related } from './contract/interfaces/pacificsoft-plugin-relations.js';
+import type { Effect, Emission, EntityRef, Steps } from './contract/interfaces/pacificsoft-plugin-outcome.js';
 
-export type { Content, Effect, Emission, EntityId, Shape, Steps };
+export type { Content, DeviceCredentials, Direction, Effect, Emission, EntityId, EntityRef, Related, Shape, Steps };
 
 /** Anything that JSON can say. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -154,6 +156,10 @@ export function httpRequest(
     responseBytesMax?: number;
   },
 ): Effect;
+/** An entity that an effect is about, by its id. */
+export function byId(id: EntityId): EntityRef;
+/** An entity that an effect is about, by its type and name: looked up when the effect is performed. */
+export function byName(entityType: string, name: string): EntityRef;
 
 /** Lines for the tenant's eyes. */
 export const log: Record<'debug' | 'info' | 'warn' | 'error', (text: string) => void>;
@@ -163,6 +169,62 @@ export function nowMs(): number;
 export function attribute(entity: EntityId, scope: string, key: string): any;
 /** The latest value of a time series, parsed, with its time in milliseconds. */
 export function latest(entity: EntityId, key: string): [number, any] | undefined;
+
+/** Values with their times, by key. */
+export type Values = Record<string, { ts: number; value: any }>;
+/** Several attributes at once, 100 at most: those that are set. */
+export function attributes(entity: EntityId, scope: string, keys: string[]): Values;
+/** Several latest values at once, 100 at most: those that there are. */
+export function latestValues(entity: EntityId, keys: string[]): Values;
+/** Readings of a time series, times in milliseconds: `fromMs` <= time < `toMs`. 1 000 at most; 100 and the oldest first if nothing is said. */
+export function series(
+  entity: EntityId,
+  key: string,
+  span?: { fromMs?: number; toMs?: number; limit?: number; newestFirst?: boolean },
+): Array<[number, any]>;
+
+/** An entity, as people know it. */
+export interface EntityInfo {
+  id: EntityId;
+  name: string;
+  /** Its type; of a device, the name of its profile. */
+  subtype: string;
+  label?: string;
+  profile?: EntityId;
+  createdMs: number;
+  customer?: EntityId;
+  additionalInfo?: any;
+  /** What else is one text, number or boolean, by its name in the REST API, as text. */
+  fields: Record<string, string>;
+}
+/** A device, asset or other entity; not a customer. */
+export function entity(id: EntityId): EntityInfo | undefined;
+export function findEntity(entityType: string, name: string): EntityId | undefined;
+/** The tenant itself. */
+export function tenant(): EntityId;
+export function customer(id: EntityId): EntityInfo | undefined;
+export function findCustomer(title: string): EntityId | undefined;
+/** The customer that an entity is assigned to. */
+export function customerOf(id: EntityId): EntityInfo | undefined;
+/** Relations that start (`outgoing`) or end (`incoming`) at an entity. 1 000 at most; 100 if nothing is said. */
+export function relations(id: EntityId, direction: Direction, which?: { relationType?: string; limit?: number }): Related[];
+export function isRelated(source: EntityId, target: EntityId, relationType: string): boolean;
+/** An alarm in the form of the REST API, by the UUID of its id. */
+export function alarm(id: string): any;
+/** The alarm of a type that is not cleared. */
+export function activeAlarm(originator: EntityId, alarmType: string): any;
+/** The alarms that are not cleared, 100 at most. */
+export function activeAlarms(originator: EntityId, limit?: number): any[];
+/** What a device logs in with. The permission has to be granted. */
+export function credentials(device: EntityId): DeviceCredentials | undefined;
+
+/** Figures of the node's own, shown at `/metrics`: 20 names of `a` to `z`, digits and `_`. */
+export const metrics: {
+  /** Adds to a counter. */
+  add(name: string, amount?: number): void;
+  /** Sets a gauge. */
+  set(name: string, value: number): void;
+};
 
 /**
  * What the node remembers, for types that have a `stateSchema`. It survives restarts, and new versions with the same `stateSchema`. A write

@@ -5,6 +5,29 @@
 
 export { Message } from './message.js';
 export { RuleNode } from './node.js';
-export { content, effect, emit, end, forward, httpRequest, payload, Reject, secret } from './outcome.js';
+export { byId, byName, content, effect, emit, end, forward, httpRequest, payload, Reject, secret } from './outcome.js';
 export { exportNodes } from './package.js';
-export { attribute, latest, log, nowMs, state, timers } from './capability.js';
+export {
+  activeAlarm,
+  activeAlarms,
+  alarm,
+  attribute,
+  attributes,
+  credentials,
+  customer,
+  customerOf,
+  entity,
+  findCustomer,
+  findEntity,
+  isRelated,
+  latest,
+  latestValues,
+  log,
+  metrics,
+  nowMs,
+  relations,
+  series,
+  state,
+  tenant,
+  timers,
+} from './capability.js';

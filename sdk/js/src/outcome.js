@@ -74,6 +74,16 @@ export function httpRequest(method, url, { headers = {}, basicAuth, body, text, 
   return { tag: 'http-request', val };
 }
 
+/** An entity that an effect is about, by its id. */
+export function byId(id) {
+  return { tag: 'id', val: id };
+}
+
+/** An entity that an effect is about, by its type and name. */
+export function byName(entityType, name) {
+  return { tag: 'named', val: { entityType, name } };
+}
+
 /** What `process` answered, in the form of the contract. */
 export function outcome(decided) {
   if (isEffect(decided)) return { tag: 'effect', val: decided };

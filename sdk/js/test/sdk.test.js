@@ -3,7 +3,39 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 
-import { attribute, content, effect, emit, end, exportNodes, httpRequest, latest, log, nowMs, payload, RuleNode, secret, state, timers } from '../src/index.js';
+import {
+  activeAlarm,
+  activeAlarms,
+  attribute,
+  attributes,
+  byId,
+  byName,
+  content,
+  credentials,
+  customer,
+  customerOf,
+  effect,
+  emit,
+  end,
+  entity,
+  exportNodes,
+  findCustomer,
+  findEntity,
+  httpRequest,
+  isRelated,
+  latest,
+  latestValues,
+  log,
+  metrics,
+  nowMs,
+  payload,
+  relations,
+  RuleNode,
+  secret,
+  series,
+  state,
+  timers,
+} from '../src/index.js';
 import { HANDED_OVER } from '../src/package.js';
 import { defaults, read, schema } from '../src/schema.js';
 import { platform, reset, TestMessage } from '../src/testing.js';
@@ -152,4 +184,36 @@ test('a timer nobody expects fails its message', () => {
   nodes.open('hot-node', '{"key": "t"}');
   assert.equal(nodes.onTimer('t'), HANDED_OVER);
   assert.match(platform.answers[0].failed, /onTimer is not there/);
+});
+
+test('what is stored of the tenant is read from the platform', () => {
+  const device = { entityType: 'DEVICE', id: 'd' };
+  const owner = { entityType: 'CUSTOMER', id: 'c' };
+  platform.entities.push({ id: device, name: 'D', customer: owner, additionalInfo: { floor: 1 }, fields: { phone: '1' } }, { id: owner, name: 'C' });
+  platform.attributes.set('d/SERVER_SCOPE/limit', 7);
+  platform.latest.set('d/t', [5, 20]);
+  platform.series.set('d/t', [[1, 10], [2, 15], [5, 20]]);
+  platform.relations.push([device, 'Has', owner]);
+  platform.alarms.push({ id: { id: 'a' }, type: 'hot', originator: device }, { id: { id: 'b' }, type: 'old', originator: device, cleared: true });
+  platform.credentials.set('d', { credentialsType: 'ACCESS_TOKEN', credentialsId: 'token' });
+  assert.deepEqual(attributes(device, 'SERVER_SCOPE', ['limit', 'none']), { limit: { ts: 1, value: 7 } });
+  assert.deepEqual(latestValues(device, ['t', 'none']), { t: { ts: 5, value: 20 } });
+  assert.deepEqual(series(device, 't', { fromMs: 2, limit: 2, newestFirst: true }), [[5, 20], [2, 15]]);
+  assert.deepEqual([entity(device).name, entity(device).additionalInfo, entity(device).fields], ['D', { floor: 1 }, { phone: '1' }]);
+  assert.deepEqual([entity(owner), customer(owner).name, customerOf(device).name], [undefined, 'C', 'C']);
+  assert.deepEqual([findEntity('DEVICE', 'D'), findEntity('DEVICE', 'E'), findCustomer('C')], [device, undefined, owner]);
+  assert.deepEqual(relations(owner, 'incoming'), [{ relationType: 'Has', entity: device }]);
+  assert.deepEqual([isRelated(device, owner, 'Has'), isRelated(owner, device, 'Has')], [true, false]);
+  assert.deepEqual([activeAlarm(device, 'hot').id.id, activeAlarm(device, 'old'), activeAlarms(device).length], ['a', undefined, 1]);
+  assert.equal(credentials(device).credentialsId, 'token');
+  metrics.add('seen');
+  metrics.add('seen', 2);
+  metrics.set('depth', 1.5);
+  assert.deepEqual([...platform.figures], [['seen', 3], ['depth', 1.5]]);
+});
+
+test('effects name entities by id or by name', () => {
+  const target = byName('DEVICE', 'D');
+  assert.deepEqual(effect('create-relation', { target, relationType: 'Has' }).val, { target: { tag: 'named', val: { entityType: 'DEVICE', name: 'D' } }, relationType: 'Has' });
+  assert.equal(byId({ entityType: 'DEVICE', id: 'd' }).tag, 'id');
 });

@@ -1,7 +1,7 @@
 """Write rule nodes for Pacificsoft.
 
 A node type is a class derived from `Node`; a component is a package of them, made with `export`. Interfaces that a node may use are
-submodules: `from pacificsoft_sdk import log, clock, readings`. A component can touch only what it imports; writes are not calls, they are
+submodules: `from pacificsoft_sdk import log, clock, readings, history, entities, customers, relations, alarms, metrics`. A component can touch only what it imports; writes are not calls, they are
 effects in what `process` answers.
 
 The records are those of the contract, generated from `wit/` by `python -m pacificsoft_build types`.
@@ -9,7 +9,21 @@ The records are those of the contract, generated from `wit/` by `python -m pacif
 
 from pacificsoft_sdk.message import Message
 from pacificsoft_sdk.node import Node
-from pacificsoft_sdk.outcome import Answer, EntityId, Reject, content, effect, emit, end, forward, http_request, payload, secret
+from pacificsoft_sdk.outcome import (
+    Answer,
+    EntityId,
+    Reject,
+    by_id,
+    by_name,
+    content,
+    effect,
+    emit,
+    end,
+    forward,
+    http_request,
+    payload,
+    secret,
+)
 from pacificsoft_sdk.package import export
 
 __all__ = [
@@ -18,6 +32,8 @@ __all__ = [
     "Message",
     "Node",
     "Reject",
+    "by_id",
+    "by_name",
     "content",
     "effect",
     "emit",

@@ -108,6 +108,16 @@ def _pieces(text: SecretText) -> list[_contract.Piece]:
     return [_contract.Piece_Text(part) if isinstance(part, str) else part for part in parts]
 
 
+def by_id(entity: EntityId) -> Any:
+    """An entity that an effect is about, by its id."""
+    return _contract.EntityRef_Id(entity)
+
+
+def by_name(entity_type: str, name: str) -> Any:
+    """An entity that an effect is about, by its type and name: looked up when the effect is performed."""
+    return _contract.EntityRef_Named(_contract.EntityName(entity_type, name))
+
+
 def as_content(value: Any) -> Content | None:
     """JSON, as the contract wants it."""
     if value is None or isinstance(value, (_json_contract.Content_Json, _json_contract.Content_Payload)):

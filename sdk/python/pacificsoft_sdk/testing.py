@@ -28,6 +28,19 @@ class Platform:
     lines: list[tuple[str, str]] = field(default_factory=list)
     attributes: dict[tuple[str, str, str], Any] = field(default_factory=dict)
     latest: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
+    #: Readings by entity id and key: times and values, oldest first.
+    series: dict[tuple[str, str], list[tuple[int, Any]]] = field(default_factory=dict)
+    #: Entities and customers.
+    entities: list[Any] = field(default_factory=list)
+    tenant: EntityId = field(default_factory=lambda: EntityId("TENANT", "00000000-0000-0000-0000-0000000000ff"))
+    #: Source, type, target.
+    relations: list[tuple[EntityId, str, EntityId]] = field(default_factory=list)
+    #: In the form of the REST API.
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    #: By id of the device.
+    credentials: dict[str, Any] = field(default_factory=dict)
+    #: What the node reported about itself.
+    figures: dict[str, float] = field(default_factory=dict)
     #: What the node keeps: bytes by key.
     state: dict[str, bytes] = field(default_factory=dict)
     #: Timers that are set, with their delays in milliseconds. Tests call `on_timer` themselves.
@@ -147,6 +160,51 @@ def _latest(entity: EntityId, key: str) -> tuple[int, str] | None:
     return None if found is None else (found[0], json.dumps(found[1]))
 
 
+def _attributes(entity: EntityId, scope: str, keys: list[str]) -> list[tuple[str, int, str]]:
+    found = [(key, platform.attributes.get((entity.id, scope, key))) for key in keys]
+    return [(key, 1, json.dumps(value)) for key, value in found if value is not None]
+
+
+def _latest_values(entity: EntityId, keys: list[str]) -> list[tuple[str, int, str]]:
+    found = [(key, platform.latest.get((entity.id, key))) for key in keys]
+    return [(key, one[0], json.dumps(one[1])) for key, one in found if one is not None]
+
+
+def _series(entity: EntityId, key: str, span: Any) -> list[tuple[int, str]]:
+    inside = [one for one in platform.series.get((entity.id, key), []) if span.from_ms <= one[0] < span.to_ms]
+    ordered = inside[::-1] if span.newest_first else inside
+    return [(ts, json.dumps(value)) for ts, value in ordered[: span.limit]]
+
+
+def _entity(id: EntityId, customer: bool) -> Any:
+    found = (one for one in platform.entities if one.id == id and (id.entity_type == "CUSTOMER") == customer)
+    return next(found, None)
+
+
+def _named(entity_type: str, name: str) -> EntityId | None:
+    return next((one.id for one in platform.entities if one.id.entity_type == entity_type and one.name == name), None)
+
+
+def _customer_of(id: EntityId) -> Any:
+    found = _entity(id, False)
+    return None if found is None or found.customer is None else _entity(found.customer, True)
+
+
+def _related(entity: EntityId, direction: Any, relation_type: str | None, limit: int) -> list[Any]:
+    contract = importlib.import_module("wit_world.imports.relations")
+    outgoing = direction == contract.Direction.OUTGOING
+    ends = [(source, name, target) if outgoing else (target, name, source) for source, name, target in platform.relations]
+    return [contract.Related(name, far) for near, name, far in ends if near == entity and relation_type in (None, name)][:limit]
+
+
+def _active(originator: EntityId) -> list[dict[str, Any]]:
+    return [one for one in platform.alarms if one["originator"]["id"] == originator.id and not one.get("cleared")]
+
+
+def _count(name: str, amount: int) -> None:
+    platform.figures[name] = platform.figures.get(name, 0) + amount
+
+
 def _keep(key: str, value: bytes) -> None:
     new = key not in platform.state
     if not 1 <= len(key.encode()) <= 256 or len(value) > 65_536 or (new and len(platform.state) >= 1_000):
@@ -161,7 +219,33 @@ def _install() -> None:
         "readings": {
             "attribute": lambda entity, scope, key: _text(platform.attributes.get((entity.id, scope, key))),
             "latest": _latest,
+            "attributes": _attributes,
+            "latest_values": _latest_values,
         },
+        "history": {"series": _series},
+        "entities": {
+            "get": lambda id: _entity(id, False),
+            "find": lambda entity_type, name: None if entity_type == "CUSTOMER" else _named(entity_type, name),
+            "tenant": lambda: platform.tenant,
+        },
+        "customers": {
+            "get": lambda id: _entity(id, True),
+            "find": lambda title: _named("CUSTOMER", title),
+            "of": _customer_of,
+        },
+        "relations": {
+            "of": _related,
+            "exists": lambda source, target, relation_type: (source, relation_type, target) in platform.relations,
+        },
+        "alarms": {
+            "get": lambda id: _text(next((one for one in platform.alarms if one["id"]["id"] == id), None)),
+            "active": lambda originator, alarm_type: _text(
+                next((one for one in _active(originator) if one["type"] == alarm_type), None)
+            ),
+            "all_active": lambda originator, limit: [json.dumps(one) for one in _active(originator)[:limit]],
+        },
+        "credentials": {"of": lambda device: platform.credentials.get(device.id)},
+        "metrics": {"add": _count, "set": lambda name, value: platform.figures.update({name: value})},
         "state": {
             "get": lambda key: platform.state.get(key),
             "set": _keep,

@@ -8,7 +8,33 @@ from typing import Literal, Optional
 from componentize_py_types import Err
 from wit_world.imports import answer, outcome
 
-from pacificsoft_sdk import Node, Reject, clock, content, effect, emit, end, export, http_request, log, package, payload, readings, schema, secret
+from pacificsoft_sdk import (
+    EntityId,
+    Node,
+    Reject,
+    alarms,
+    by_id,
+    by_name,
+    clock,
+    content,
+    credentials,
+    customers,
+    effect,
+    emit,
+    end,
+    entities,
+    export,
+    history,
+    http_request,
+    log,
+    metrics,
+    package,
+    payload,
+    readings,
+    relations,
+    schema,
+    secret,
+)
 from pacificsoft_sdk.testing import TestMessage, named, platform
 
 
@@ -159,6 +185,43 @@ class TestingTest(unittest.TestCase):
         self.assertEqual(readings.attribute(entity, "SERVER_SCOPE", "limit"), 7)
         self.assertIsNone(readings.attribute(entity, "CLIENT_SCOPE", "limit"))
         self.assertEqual((readings.latest(entity, "t"), clock.now_ms()), ((5, 21.5), 9))
+
+
+class ReadsTest(unittest.TestCase):
+    def setUp(self):
+        platform.reset()
+
+    def test_what_is_stored_is_read_from_the_platform(self):
+        device, owner = EntityId("DEVICE", "d"), EntityId("CUSTOMER", "c")
+        info = lambda id, name, customer=None: entities.EntityInfo(id, name, "", None, None, 0, customer, None, [])
+        platform.entities = [info(device, "D", owner), info(owner, "C")]
+        platform.attributes = {("d", "SERVER_SCOPE", "limit"): 7}
+        platform.latest = {("d", "t"): (5, 20)}
+        platform.series = {("d", "t"): [(1, 10), (2, 15), (5, 20)]}
+        platform.relations = [(device, "Has", owner)]
+        platform.alarms = [{"id": {"id": "a"}, "type": "hot", "originator": {"id": "d"}}]
+        platform.credentials = {"d": credentials.DeviceCredentials("ACCESS_TOKEN", "token", None)}
+        self.assertEqual(readings.attributes(device, "SERVER_SCOPE", ["limit", "none"]), {"limit": (1, 7)})
+        self.assertEqual(readings.latest_values(device, ["t", "none"]), {"t": (5, 20)})
+        self.assertEqual(history.series(device, "t", from_ms=2, limit=2, newest_first=True), [(5, 20), (2, 15)])
+        self.assertEqual((entities.get(device).name, entities.get(owner)), ("D", None))
+        self.assertEqual((entities.find("DEVICE", "D"), entities.find("DEVICE", "E"), customers.find("C")), (device, None, owner))
+        self.assertEqual((customers.get(owner).name, customers.of(device).name, customers.of(owner)), ("C", "C", None))
+        self.assertEqual(relations.of(owner, relations.Direction.INCOMING), [relations.Related("Has", device)])
+        self.assertTrue(relations.exists(device, owner, "Has"))
+        self.assertEqual((alarms.active(device, "hot")["id"]["id"], alarms.active(device, "cold")), ("a", None))
+        self.assertEqual((alarms.get("a")["type"], len(alarms.all_active(device))), ("hot", 1))
+        self.assertEqual(credentials.of(device).credentials_id, "token")
+        metrics.add("seen")
+        metrics.add("seen", 2)
+        metrics.set("depth", 1.5)
+        self.assertEqual(platform.figures, {"seen": 3, "depth": 1.5})
+
+    def test_effects_name_entities_by_id_or_by_name(self):
+        related = effect("create-relation", target=by_name("DEVICE", "D"), relation_type="Has")
+        name, record = named(related)
+        self.assertEqual((name, record.source, record.target.value.name), ("create-relation", None, "D"))
+        self.assertEqual(by_id(EntityId("DEVICE", "d")).value.id, "d")
 
 
 if __name__ == "__main__":

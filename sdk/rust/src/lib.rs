@@ -53,16 +53,20 @@
 //! [`configuration`] says what can be derived of a configuration. A payload adapter implements [`Adapter`] and is exported with [`export_adapter!`]. A stream adapter, which speaks a whole protocol
 //! of its own, implements [`StreamAdapter`] and is exported with [`export_stream!`].
 //!
-//! A component can touch only what it imports: [`log`], [`now_ms`], [`readings`](attribute), and what the node keeps itself, [`state`]
-//! and [`timers`]. Writes to anything else are not calls: they are *effects* in the [`Outcome`].
+//! A component can touch only what it imports: [`log`], [`now_ms`], what is stored of its tenant ([`reads`]), what the node keeps itself
+//! ([`state`] and [`timers`]), and figures for the people who run it ([`metrics`]). Writes to anything else are not calls: they are *effects* in the [`Outcome`].
 
 pub mod adapter;
+pub mod aside;
 #[doc(hidden)]
 pub mod bindings;
 pub mod configuration;
 pub mod message;
+pub mod metrics;
 pub mod node;
 pub mod outcome;
+pub mod reads;
+pub mod related;
 pub mod state;
 pub mod stream;
 pub mod template;
@@ -74,9 +78,9 @@ pub use configuration::Configuration;
 pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
-    ClearAlarm, Content, Effect, Emission, EntityId, HttpRequest, NewMessage, Outcome, Piece, RaiseAlarm, ReplyRpc, RequestBody,
-    SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+    AssignCustomer, ClearAlarm, Content, DeleteAttributes, Effect, Emission, EnsureEntity, EntityId, EntityName, EntityRef, HttpRequest, NewMessage, Outcome, Piece, RaiseAlarm, RelationChange, ReplyRpc, RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
 };
+pub use reads::{attribute, latest};
 pub use stream::StreamAdapter;
 
 /// How important a log line is.
@@ -115,26 +119,4 @@ pub fn now_ms() -> i64 {
     return bindings::node::pacificsoft::plugin::clock::now_ms();
     #[cfg(not(target_arch = "wasm32"))]
     testing::now_ms()
-}
-
-/// An attribute of an entity, as JSON text. Scope: `CLIENT_SCOPE`, `SHARED_SCOPE` or `SERVER_SCOPE`. Natively always none.
-pub fn attribute(entity: &EntityId, scope: &str, key: &str) -> Option<String> {
-    #[cfg(target_arch = "wasm32")]
-    return bindings::node::pacificsoft::plugin::readings::attribute(entity, scope, key);
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        let _ = (entity, scope, key);
-        None
-    }
-}
-
-/// The latest value of a time series as JSON text, with its time in milliseconds. Natively always none.
-pub fn latest(entity: &EntityId, key: &str) -> Option<(i64, String)> {
-    #[cfg(target_arch = "wasm32")]
-    return bindings::node::pacificsoft::plugin::readings::latest(entity, key);
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        let _ = (entity, key);
-        None
-    }
 }

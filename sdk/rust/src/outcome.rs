@@ -3,8 +3,7 @@
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    ClearAlarm, Effect, Emission, HttpRequest, NewMessage, Piece, RaiseAlarm, ReplyRpc, RequestBody, SaveAttributes, SaveTimeSeries,
-    SendRpc, Steps,
+    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EntityName, EntityRef, HttpRequest, NewMessage, Piece, RaiseAlarm, RelationChange, ReplyRpc, RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
 };
 
 /// What a node decided.
@@ -124,5 +123,15 @@ impl Content {
     /// The whole payload of the processed message. Costs no copy.
     pub fn whole() -> Self {
         Content::Payload(String::new())
+    }
+}
+
+impl EntityRef {
+    /// The entity of a type and name, looked up when the effect is performed.
+    pub fn by_name(entity_type: impl Into<String>, name: impl Into<String>) -> Self {
+        EntityRef::Named(EntityName {
+            entity_type: entity_type.into(),
+            name: name.into(),
+        })
     }
 }

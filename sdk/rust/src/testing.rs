@@ -1,11 +1,15 @@
 //! Testing nodes and adapters natively, without a host.
 
+pub mod platform;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
 use crate::{EntityId, Inbound, Level, Message};
+
+pub use platform::Platform;
 
 /// A message made of JSON.
 #[derive(Clone, Debug)]
@@ -46,6 +50,13 @@ impl TestMessage {
     #[must_use]
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.metadata.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same from another entity.
+    #[must_use]
+    pub fn from(mut self, originator: EntityId) -> Self {
+        self.originator = originator;
         self
     }
 
@@ -139,8 +150,30 @@ pub fn timers() -> BTreeMap<String, u64> {
     TIMERS.with_borrow(Clone::clone)
 }
 
-/// Forgets everything this thread has kept in [`crate::state`], and its timers.
+thread_local! {
+    static PLATFORM: RefCell<Platform> = RefCell::new(Platform::default());
+    static FIGURES: RefCell<BTreeMap<String, f64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Looks at, or fills, what this thread's nodes find stored.
+pub fn platform<T>(look: impl FnOnce(&mut Platform) -> T) -> T {
+    PLATFORM.with_borrow_mut(look)
+}
+
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
+pub(crate) fn figured<T>(look: impl FnOnce(&mut BTreeMap<String, f64>) -> T) -> T {
+    FIGURES.with_borrow_mut(look)
+}
+
+/// What this thread's nodes have reported about themselves.
+pub fn figures() -> BTreeMap<String, f64> {
+    FIGURES.with_borrow(Clone::clone)
+}
+
+/// Forgets everything this thread has kept in [`crate::state`], its timers and figures, and what is stored.
 pub fn forget() {
     KEPT.take();
     TIMERS.take();
+    FIGURES.take();
+    PLATFORM.take();
 }

@@ -1,8 +1,9 @@
 //! Rule nodes that misbehave, each in one way. The host must survive all of them; a test names each.
 
+use pacificsoft_sdk::reads::attributes;
 use pacificsoft_sdk::{
-    ClearAlarm, Content, Descriptor, Effect, Emission, EntityId, Level, Message, NewMessage, Outcome, RuleNode, SaveTimeSeries, Steps, log,
-    state, timers,
+    ClearAlarm, Content, Descriptor, Effect, Emission, EntityId, EntityRef, Level, Message, NewMessage, Outcome, RelationChange, RuleNode,
+    SaveTimeSeries, Steps, log, metrics, state, timers,
 };
 
 macro_rules! evil {
@@ -226,7 +227,64 @@ StateFlood, "state-flood", "test.evil.state-flood", open: fine, process: |_, _| 
     }
 });
 
+evil!(/// Reports figures under ten thousand names.
+FigureFlood, "figure-flood", "test.evil.figure-flood", open: fine, process: |_, _| {
+    for number in 0..10_000 {
+        metrics::add(&format!("n{number}"), 1);
+    }
+    metrics::set("Not A Name", 1.0);
+    Ok(Outcome::Forward(0))
+});
+evil!(/// Asks for ten thousand attributes at once.
+KeyFlood, "key-flood", "test.evil.key-flood", open: fine, process: |_, message| {
+    let keys: Vec<String> = (0..10_000).map(|number| number.to_string()).collect();
+    std::hint::black_box(attributes(&message.originator(), "SERVER_SCOPE", &keys));
+    Ok(Outcome::Forward(0))
+});
+
+/// Asks for effects on entities that make no sense; which one, the configuration says.
+pub struct BadRelation(String);
+
+impl RuleNode for BadRelation {
+    const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "bad-relation",
+            class_ids: &["test.evil.bad-relation"],
+            title: "bad relation",
+            description: "Misbehaves, for tests.",
+            effects: &["create-relation"],
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(configuration: &str) -> Result<Self, String> {
+        let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        Ok(BadRelation(json["wrong"].as_str().unwrap_or_default().to_owned()))
+    }
+
+    fn process(&mut self, _: &Message) -> Result<Outcome, String> {
+        let mut change = RelationChange {
+            source: None,
+            target: Some(EntityRef::by_name("DEVICE", "D")),
+            relation_type: "Contains".to_owned(),
+        };
+        match self.0.as_str() {
+            "type" => change.relation_type = "a\0b".to_owned(),
+            "long type" => change.relation_type = "x".repeat(300),
+            "kind" => change.target = Some(EntityRef::by_name("SPACESHIP", "D")),
+            "name" => change.target = Some(EntityRef::by_name("DEVICE", "")),
+            _ => {}
+        }
+        Ok(Outcome::Effect(Effect::CreateRelation(change)))
+    }
+}
+
 pacificsoft_sdk::export_nodes!(
+    BadRelation,
+    FigureFlood,
+    KeyFlood,
     Counter,
     UndeclaredState,
     StateFlood,

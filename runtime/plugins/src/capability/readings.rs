@@ -1,6 +1,8 @@
 //! Interface `readings`: stored values of the tenant's own entities.
 
-use model::{AttributeScope, EntityId, EntityKind};
+use std::sync::Arc;
+
+use model::{AttributeScope, EntityId, EntityKind, Reading};
 use uuid::Uuid;
 
 use crate::bindings::entity;
@@ -9,7 +11,7 @@ use crate::guest::Guest;
 
 impl Guest {
     /// The entity a guest names. It is always one of the guest's own tenant, whatever the guest says.
-    fn own_entity(&self, named: &entity::EntityId) -> wasmtime::Result<EntityId> {
+    pub(super) fn own_entity(&self, named: &entity::EntityId) -> wasmtime::Result<EntityId> {
         entity_id(self.tenant, named).map_err(wasmtime::Error::msg)
     }
 }
@@ -24,17 +26,39 @@ pub(crate) fn entity_id(tenant: model::TenantId, named: &entity::EntityId) -> Re
     Ok(EntityId::new(tenant, kind, id))
 }
 
+fn scope_of(name: &str) -> wasmtime::Result<AttributeScope> {
+    name.parse()
+        .map_err(|_| wasmtime::Error::msg(format!("there is no scope {:?}", short(name))))
+}
+
 /// The beginning of a guest's text, for an error.
 pub(crate) fn short(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
+/// Keys of one question at most.
+const KEYS_MAX: usize = 100;
+
+/// Refuses a question about too much.
+fn few(keys: Vec<String>) -> wasmtime::Result<Vec<Arc<str>>> {
+    if keys.len() > KEYS_MAX {
+        return Err(wasmtime::Error::msg(format!(
+            "the node asked for {} keys at once, more than the {KEYS_MAX} allowed",
+            keys.len()
+        )));
+    }
+    Ok(keys.into_iter().map(Arc::from).collect())
+}
+
+fn shown(found: Vec<(Arc<str>, Reading)>) -> Vec<(String, i64, String)> {
+    let shown = |(key, reading): (Arc<str>, Reading)| (key.to_string(), reading.ts_ms, reading.value.to_json().to_string());
+    found.into_iter().map(shown).collect()
+}
+
 impl Host for Guest {
     fn attribute(&mut self, named: entity::EntityId, scope: String, key: String) -> wasmtime::Result<Option<String>> {
         let entity = self.own_entity(&named)?;
-        let scope: AttributeScope = scope
-            .parse()
-            .map_err(|_| wasmtime::Error::msg(format!("there is no scope {:?}", short(&scope))))?;
+        let scope = scope_of(&scope)?;
         let Some(readings) = &self.readings else { return Ok(None) };
         let found = readings.attribute(entity, scope, &key).map_err(wasmtime::Error::msg)?;
         Ok(found.map(|reading| reading.value.to_json().to_string()))
@@ -45,5 +69,28 @@ impl Host for Guest {
         let Some(readings) = &self.readings else { return Ok(None) };
         let found = readings.latest(entity, &key).map_err(wasmtime::Error::msg)?;
         Ok(found.map(|reading| (reading.ts_ms, reading.value.to_json().to_string())))
+    }
+    fn attributes(&mut self, named: entity::EntityId, scope: String, keys: Vec<String>) -> wasmtime::Result<Vec<(String, i64, String)>> {
+        let entity = self.own_entity(&named)?;
+        let (scope, keys) = (scope_of(&scope)?, few(keys)?);
+        let Some(readings) = &self.readings else { return Ok(Vec::new()) };
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let reading = readings.attribute(entity, scope, &key).map_err(wasmtime::Error::msg)?;
+            found.extend(reading.map(|reading| (key, reading)));
+        }
+        Ok(shown(found))
+    }
+
+    fn latest_values(&mut self, named: entity::EntityId, keys: Vec<String>) -> wasmtime::Result<Vec<(String, i64, String)>> {
+        let entity = self.own_entity(&named)?;
+        let keys = few(keys)?;
+        let Some(readings) = &self.readings else { return Ok(Vec::new()) };
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let reading = readings.latest(entity, &key).map_err(wasmtime::Error::msg)?;
+            found.extend(reading.map(|reading| (key, reading)));
+        }
+        Ok(shown(found))
     }
 }

@@ -15,32 +15,53 @@ use crate::{AlarmFilter, AlarmStore, StorageError};
 #[async_trait]
 impl AlarmStore for EmbeddedStore {
     async fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, StorageError> {
-        let stored = self.0.tables.get(Table::Alarms, keys::of_tenant(tenant, id))?;
-        stored.map(|bytes| from_json("an alarm", &bytes)).transpose()
+        one(&self.0.tables, tenant, id)
     }
 
     async fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, StorageError> {
-        if !keys::storable(alarm_type) {
-            return Ok(None);
-        }
-        let key = keys::active_alarm(originator, alarm_type);
-        // Asked for every value below a threshold, and nearly always there is none: the cheap answer first.
-        if self.0.tables.get(Table::ActiveAlarms, &key)?.is_none() {
-            return Ok(None);
-        }
-        // Index and alarm of the same moment: in between it could be cleared.
-        let moment = self.0.tables.moment();
-        let Some(id) = moment.get(Table::ActiveAlarms, key)? else {
-            return Ok(None);
-        };
-        let stored = moment.get(Table::Alarms, keys::of_tenant(originator.tenant, keys::trailing_id(&id)?))?;
-        stored.map(|bytes| from_json("an alarm", &bytes)).transpose()
+        active(&self.0.tables, originator, alarm_type)
     }
 
     async fn alarms(&self, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError> {
         let (filter, page) = (filter.clone(), page.clone());
         self.scan(move |tables| list(tables, tenant, &filter, &page)).await
     }
+}
+
+/// One alarm.
+pub(super) fn one(tables: &Tables, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, StorageError> {
+    let stored = tables.get(Table::Alarms, keys::of_tenant(tenant, id))?;
+    stored.map(|bytes| from_json("an alarm", &bytes)).transpose()
+}
+
+/// The alarm of a type that is not cleared.
+pub(super) fn active(tables: &Tables, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, StorageError> {
+    if !keys::storable(alarm_type) {
+        return Ok(None);
+    }
+    let key = keys::active_alarm(originator, alarm_type);
+    // Asked for every value below a threshold, and nearly always there is none: the cheap answer first.
+    if tables.get(Table::ActiveAlarms, &key)?.is_none() {
+        return Ok(None);
+    }
+    // Index and alarm of the same moment: in between it could be cleared.
+    let moment = tables.moment();
+    let Some(id) = moment.get(Table::ActiveAlarms, key)? else {
+        return Ok(None);
+    };
+    let stored = moment.get(Table::Alarms, keys::of_tenant(originator.tenant, keys::trailing_id(&id)?))?;
+    stored.map(|bytes| from_json("an alarm", &bytes)).transpose()
+}
+
+/// The alarms of an originator that are not cleared, sorted by type.
+pub(super) fn all_active(tables: &Tables, originator: EntityId, limit: usize) -> Result<Vec<Alarm>, StorageError> {
+    let mut found = Vec::new();
+    for row in tables.prefix(Table::ActiveAlarms, &keys::entity(originator)).take(limit) {
+        let (_, id) = row?;
+        // Cleared since the index was read: left out.
+        found.extend(one(tables, originator.tenant, keys::trailing_id(&id)?)?.filter(|alarm| !alarm.cleared));
+    }
+    Ok(found)
 }
 
 fn list(tables: &Tables, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError> {

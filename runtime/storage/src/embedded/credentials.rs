@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::apply::{from_json, json};
 use super::change::Change;
-use super::tables::Table;
+use super::tables::{Table, Tables};
 use super::{EmbeddedStore, keys};
 use crate::{CredentialStore, StorageError};
 
@@ -26,19 +26,24 @@ impl CredentialStore for EmbeddedStore {
     }
 
     async fn credentials_of(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, StorageError> {
-        // Both rows of the same moment: in between the credentials could be replaced.
-        let moment = self.0.tables.moment();
-        let Some(id) = moment.get(Table::DeviceCredentials, keys::of_tenant(device.tenant, device.id))? else {
-            return Ok(None);
-        };
-        let stored = moment.get(Table::Credentials, id)?;
-        stored.map(|bytes| decode(&bytes).map(|(_, credentials)| credentials)).transpose()
+        of(&self.0.tables, device)
     }
 
     async fn save_credentials(&self, tenant: TenantId, credentials: DeviceCredentials) -> Result<(), StorageError> {
         keys::check("a credentials id", &credentials.credentials_id)?;
         self.command(move |change| save(change, tenant, &credentials)).await
     }
+}
+
+/// The credentials of a device.
+pub(super) fn of(tables: &Tables, device: DeviceId) -> Result<Option<DeviceCredentials>, StorageError> {
+    // Both rows of the same moment: in between the credentials could be replaced.
+    let moment = tables.moment();
+    let Some(id) = moment.get(Table::DeviceCredentials, keys::of_tenant(device.tenant, device.id))? else {
+        return Ok(None);
+    };
+    let stored = moment.get(Table::Credentials, id)?;
+    stored.map(|bytes| decode(&bytes).map(|(_, credentials)| credentials)).transpose()
 }
 
 fn save(change: &mut Change, tenant: TenantId, credentials: &DeviceCredentials) -> Result<(), StorageError> {

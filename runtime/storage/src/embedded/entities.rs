@@ -28,22 +28,11 @@ struct Stored<B> {
 #[async_trait]
 impl EntityStore for EmbeddedStore {
     async fn entity(&self, id: EntityId) -> Result<Option<EntityRecord>, StorageError> {
-        let stored = self.0.tables.get(Table::Entities, keys::entity(id))?;
-        stored.map(|bytes| record(id, &bytes)).transpose()
+        one(&self.0.tables, id)
     }
 
     async fn entity_by_name(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, StorageError> {
-        if !keys::storable(name) {
-            return Ok(None);
-        }
-        // Name and entity of the same moment: in between it could be renamed.
-        let moment = self.0.tables.moment();
-        let Some(id) = moment.get(Table::Names, keys::name(tenant, kind, name))? else {
-            return Ok(None);
-        };
-        let id = EntityId::new(tenant, kind, keys::trailing_id(&id)?);
-        let stored = moment.get(Table::Entities, keys::entity(id))?;
-        stored.map(|bytes| record(id, &bytes)).transpose()
+        one_by_name(&self.0.tables, tenant, kind, name)
     }
 
     async fn entities(
@@ -65,6 +54,27 @@ impl EntityStore for EmbeddedStore {
     async fn delete_entity(&self, id: EntityId) -> Result<bool, StorageError> {
         self.command(move |change| delete(change, id)).await
     }
+}
+
+/// One entity.
+pub(super) fn one(tables: &Tables, id: EntityId) -> Result<Option<EntityRecord>, StorageError> {
+    let stored = tables.get(Table::Entities, keys::entity(id))?;
+    stored.map(|bytes| record(id, &bytes)).transpose()
+}
+
+/// One entity by its name.
+pub(super) fn one_by_name(tables: &Tables, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, StorageError> {
+    if !keys::storable(name) {
+        return Ok(None);
+    }
+    // Name and entity of the same moment: in between it could be renamed.
+    let moment = tables.moment();
+    let Some(id) = moment.get(Table::Names, keys::name(tenant, kind, name))? else {
+        return Ok(None);
+    };
+    let id = EntityId::new(tenant, kind, keys::trailing_id(&id)?);
+    let stored = moment.get(Table::Entities, keys::entity(id))?;
+    stored.map(|bytes| record(id, &bytes)).transpose()
 }
 
 fn save(change: &mut Change, record: EntityRecord) -> Result<u64, StorageError> {

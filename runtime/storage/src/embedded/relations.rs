@@ -22,25 +22,8 @@ impl RelationStore for EmbeddedStore {
     }
 }
 
-impl EmbeddedStore {
-    /// As [`RelationStore::relation`], at once.
-    ///
-    /// # Errors
-    /// [`StorageError::Failed`] and [`StorageError::Corrupt`] as for every read.
-    pub fn relation_now(&self, tenant: TenantId, named: &Relation) -> Result<Option<Relation>, StorageError> {
-        relation(&self.0.tables, tenant, named)
-    }
-
-    /// As [`RelationStore::relations`], at once.
-    ///
-    /// # Errors
-    /// [`StorageError::Failed`] and [`StorageError::Corrupt`] as for every read.
-    pub fn relations_now(&self, entity: EntityId, query: &RelationQuery) -> Result<Vec<Relation>, StorageError> {
-        relations(&self.0.tables, entity, query)
-    }
-}
-
-fn relation(tables: &Tables, tenant: TenantId, named: &Relation) -> Result<Option<Relation>, StorageError> {
+/// See [`RelationStore::relation`].
+pub(super) fn relation(tables: &Tables, tenant: TenantId, named: &Relation) -> Result<Option<Relation>, StorageError> {
     if !storable(&named.relation_type) {
         return Ok(None);
     }
@@ -54,7 +37,8 @@ fn relation(tables: &Tables, tenant: TenantId, named: &Relation) -> Result<Optio
     stored.map(found).transpose()
 }
 
-fn relations(tables: &Tables, entity: EntityId, query: &RelationQuery) -> Result<Vec<Relation>, StorageError> {
+/// See [`RelationStore::relations`].
+pub(super) fn relations(tables: &Tables, entity: EntityId, query: &RelationQuery) -> Result<Vec<Relation>, StorageError> {
     let prefix = match query.relation_type.as_deref() {
         None => keys::relations(entity, query.group),
         Some(relation_type) if storable(relation_type) => keys::relations_of_type(entity, query.group, relation_type),

@@ -39,15 +39,19 @@ impl TimeSeriesStore for EmbeddedStore {
     }
 
     async fn series(&self, entity: EntityId, key: &str, query: &SeriesQuery) -> Result<Vec<Reading>, StorageError> {
-        if !keys::storable(key) {
-            return Ok(Vec::new());
-        }
-        let (series, query, now_ms) = (keys::series(entity, key), query.clone(), self.0.clock.now_ms());
-        self.scan(move |tables| match stored(tables, &series)? {
-            Some(id) => readings(tables, id, &query, now_ms),
-            None => Ok(Vec::new()),
-        })
-        .await
+        let (key, query, now_ms) = (key.to_owned(), query.clone(), self.0.clock.now_ms());
+        self.scan(move |tables| of_key(tables, entity, &key, &query, now_ms)).await
+    }
+}
+
+/// Readings of a key.
+pub(super) fn of_key(tables: &Tables, entity: EntityId, key: &str, query: &SeriesQuery, now_ms: i64) -> Result<Vec<Reading>, StorageError> {
+    if !keys::storable(key) {
+        return Ok(Vec::new());
+    }
+    match stored(tables, &keys::series(entity, key))? {
+        Some(id) => readings(tables, id, query, now_ms),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -1,0 +1,48 @@
+//! Interface `relations`: how the tenant's entities are related.
+
+use model::entity::{Direction, Relation, RelationGroup};
+
+use crate::bindings::entity::EntityId;
+use crate::bindings::relations::{Direction as Asked, Host, Related};
+use crate::guest::Guest;
+
+/// Relations of one answer at most.
+const RELATIONS_MAX: u32 = 1_000;
+
+impl Host for Guest {
+    fn of(&mut self, named: EntityId, direction: Asked, relation_type: Option<String>, limit: u32) -> wasmtime::Result<Vec<Related>> {
+        let entity = self.own_entity(&named)?;
+        let Some(readings) = &self.readings else { return Ok(Vec::new()) };
+        let direction = match direction {
+            Asked::Outgoing => Direction::From,
+            Asked::Incoming => Direction::To,
+        };
+        let found = readings
+            .relations(entity, direction, relation_type.as_deref(), limit.clamp(1, RELATIONS_MAX))
+            .map_err(wasmtime::Error::msg)?;
+        let seen = found.into_iter().map(|relation| {
+            let other = relation.seen(direction);
+            Related {
+                relation_type: relation.relation_type,
+                entity: EntityId {
+                    entity_type: other.entity_type.as_str().to_owned(),
+                    id: other.id.to_string(),
+                },
+            }
+        });
+        Ok(seen.collect())
+    }
+
+    fn exists(&mut self, source: EntityId, target: EntityId, relation_type: String) -> wasmtime::Result<bool> {
+        let (from, to) = (self.own_entity(&source)?, self.own_entity(&target)?);
+        let Some(readings) = &self.readings else { return Ok(false) };
+        let named = Relation {
+            from: from.into(),
+            to: to.into(),
+            relation_type,
+            type_group: RelationGroup::Common,
+            additional_info: None,
+        };
+        readings.is_related(self.tenant, &named).map_err(wasmtime::Error::msg)
+    }
+}
