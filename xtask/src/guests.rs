@@ -21,11 +21,21 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 11] = [
+const GUESTS: [Guest; 13] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
         component: "filter.wasm",
+    },
+    Guest {
+        package: "node-enrichment",
+        folder: "rule-nodes/enrichment",
+        component: "enrichment.wasm",
+    },
+    Guest {
+        package: "node-transformation",
+        folder: "rule-nodes/transformation",
+        component: "transformation.wasm",
     },
     Guest {
         package: "node-action",

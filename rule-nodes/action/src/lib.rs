@@ -1,9 +1,14 @@
-//! Actions: nodes that ask the host to save, raise, clear or send something.
+//! Actions: nodes that ask the host to save, raise, clear, relate or send something, and nodes that hold and count messages.
 
 mod alarm_details;
 mod clear_alarm;
 mod create_alarm;
+mod customer;
+mod delay;
+mod delete_attributes;
 mod log;
+mod message_count;
+mod relation;
 mod rpc_call_reply;
 mod rpc_call_request;
 mod save_attributes;
@@ -11,7 +16,12 @@ mod save_time_series;
 
 pub use clear_alarm::ClearAlarmNode;
 pub use create_alarm::CreateAlarmNode;
+pub use customer::{AssignToCustomer, UnassignFromCustomer};
+pub use delay::Delay;
+pub use delete_attributes::DeleteAttributesNode;
 pub use log::LogNode;
+pub use message_count::MessageCount;
+pub use relation::{CreateRelation, DeleteRelation};
 pub use rpc_call_reply::RpcCallReply;
 pub use rpc_call_request::RpcCallRequest;
 pub use save_attributes::SaveAttributesNode;
@@ -24,5 +34,12 @@ pacificsoft_sdk::export_nodes!(
     ClearAlarmNode,
     LogNode,
     RpcCallRequest,
-    RpcCallReply
+    RpcCallReply,
+    CreateRelation,
+    DeleteRelation,
+    AssignToCustomer,
+    UnassignFromCustomer,
+    DeleteAttributesNode,
+    Delay,
+    MessageCount
 );

@@ -30,7 +30,7 @@ fn client_scope() -> String {
     "CLIENT_SCOPE".to_owned()
 }
 
-fn check_scope(scope: &str) -> Result<(), String> {
+pub(crate) fn check_scope(scope: &str) -> Result<(), String> {
     if ["CLIENT_SCOPE", "SHARED_SCOPE", "SERVER_SCOPE"].contains(&scope) {
         Ok(())
     } else {

@@ -6,20 +6,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model::entity::{EntityRecord, Relation};
 use model::{
-    AttributeScope, DeviceId, Downlink, DownlinkKind, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock,
-    TenantId, Uplink, Value,
+    AttributeScope, DeviceId, Digest, Downlink, DownlinkKind, EntityId, EntityKind, Message, MessageKind, Metadata, Payload, Reading,
+    RuleNodeId, SystemClock, TenantId, Uplink, Value,
 };
 use parking_lot::Mutex;
 use plugins::{
     AdapterPool, Content, DecodeError, Effect, Fault, Host, HostConfig, Inbound, LoadError, LoadedComponent, LogLevel, LogSink,
-    NodeContext, NodeInstance, OpenError, Outcome, ProcessError, Readings, RuleComponent, SharedMemory, Transport,
+    NodeContext, NodeInstance, OpenError, Outcome, Places, ProcessError, Readings, Release, ReleaseId, RuleComponent, SharedMemory,
+    Transport,
 };
 use serde_json::{Value as Json, json};
 
 #[derive(Default)]
 struct Platform {
     lines: Mutex<Vec<String>>,
+    /// Tenants of the entities that were asked about.
+    asked: Mutex<Vec<TenantId>>,
+    entities: Vec<EntityRecord>,
 }
 
 impl Readings for Platform {
@@ -31,6 +36,14 @@ impl Readings for Platform {
     }
     fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
         Ok(None)
+    }
+    fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String> {
+        self.asked.lock().push(entity.tenant);
+        Ok(self.entities.iter().find(|record| record.id == entity).cloned())
+    }
+    fn is_related(&self, tenant: TenantId, _: &Relation) -> Result<bool, String> {
+        self.asked.lock().push(tenant);
+        Ok(true)
     }
 }
 
@@ -481,4 +494,120 @@ fn a_timer_that_has_fired_is_not_set_any_more() {
 fn state_is_for_types_that_declare_it_and_costs_time() {
     assert!(rejected("undeclared-state").contains("declares no state-schema"));
     assert_eq!(broken("state-flood"), Fault::Time { budget_ms: 20 });
+}
+
+#[test]
+fn what_a_guest_asks_about_is_of_its_own_tenant() {
+    let (own, foreign) = (TenantId::generate(), TenantId::generate());
+    let platform = Arc::new(Platform::default());
+    let other = DeviceId::generate(foreign);
+    let configuration = json!({"direction": "FROM", "relationType": "Contains", "checkForSingleEntity": true, "entityType": "DEVICE",
+        "entityId": other.id.to_string()});
+    let mut node = NodeInstance::open(
+        &rules("filter.wasm"),
+        "check-relation",
+        &configuration.to_string(),
+        context(&platform, own),
+    )
+    .unwrap();
+    assert_eq!(relation(&node.process(&message(json!({}))).unwrap()), "True");
+    assert_eq!(*platform.asked.lock(), [own], "the id of a foreign device names one of its own");
+}
+
+#[test]
+fn a_guest_sees_no_tenant_but_its_own_and_no_users() {
+    let own = TenantId::generate();
+    let platform = Arc::new(Platform::default());
+    let mut node = NodeInstance::open(
+        &rules("enrichment.wasm"),
+        "originator-fields",
+        r#"{"dataMapping":{"name":"n"}}"#,
+        context(&platform, own),
+    )
+    .unwrap();
+    for (kind, id) in [
+        (EntityKind::Tenant, TenantId::generate().0),
+        (EntityKind::User, uuid::Uuid::now_v7()),
+    ] {
+        let mut from = Message::clone(&message(json!({})));
+        from.originator = EntityId::new(own, kind, id);
+        assert!(matches!(node.process(&Arc::new(from)), Err(ProcessError::Rejected(_))), "{kind:?}");
+    }
+    assert_eq!(*platform.asked.lock(), [], "the store is not even asked");
+    let mut from = Message::clone(&message(json!({})));
+    from.originator = EntityId::new(own, EntityKind::Tenant, own.0);
+    assert!(matches!(node.process(&Arc::new(from)), Err(ProcessError::Rejected(_))));
+    assert_eq!(*platform.asked.lock(), [TenantId::SYSTEM], "its own record is the system's");
+}
+
+#[test]
+fn a_new_originator_brings_its_own_customer() {
+    let own = TenantId::generate();
+    let customer = uuid::Uuid::now_v7();
+    let device = DeviceId::generate(own).entity();
+    let record = EntityRecord {
+        id: device,
+        version: 1,
+        name: "D".into(),
+        subtype: String::new(),
+        customer: Some(customer),
+        body: json!({}),
+    };
+    let platform = Arc::new(Platform {
+        entities: vec![record],
+        ..Platform::default()
+    });
+    let mut node = NodeInstance::open(
+        &rules("transformation.wasm"),
+        "deduplication",
+        r#"{"interval":1}"#,
+        NodeContext {
+            memory: SharedMemory::restore("pending-messages/1", None),
+            ..context(&platform, own)
+        },
+    )
+    .unwrap();
+    let mut from = Message::clone(&message(json!({"t": 1})));
+    from.originator = device;
+    let ended = node.process(&Arc::new(from)).unwrap();
+    assert!(ended.emissions.is_empty() && ended.effects.is_empty());
+    let timer = plugins::timer_message(RuleNodeId::generate(own), &device.id.to_string(), 7);
+    let left = node.on_timer(&device.id.to_string(), &timer).unwrap();
+    let left = left.emissions[0].message.as_ref().unwrap();
+    assert_eq!((left.originator, left.customer.map(|one| one.id)), (device, Some(customer)));
+    assert_eq!(left.payload.json(), &json!({"t": 1}));
+}
+
+#[test]
+fn figures_of_a_node_are_few() {
+    let tenant = TenantId::generate();
+    let id = ReleaseId {
+        owner: tenant,
+        component: "evil".into(),
+        digest: Digest([1; 32]),
+    };
+    let release = Release::new(id, tenant, Places::new(1), None);
+    let mut node = evil("figure-flood");
+    node.show_figures_with(Arc::clone(&release));
+    node.process(&message(json!({}))).unwrap();
+    node.process(&message(json!({}))).unwrap();
+    let figures = release.state().figures;
+    assert_eq!((figures.len(), figures["n0"]), (20, 2.0));
+}
+
+#[test]
+fn questions_and_effects_have_limits() {
+    assert!(matches!(broken("key-flood"), Fault::Trap(reason) if reason.contains("10000 keys")));
+    for (wrong, says) in [
+        ("type", "contains a zero"),
+        ("long type", "300 bytes"),
+        ("kind", "SPACESHIP"),
+        ("name", "0 bytes"),
+    ] {
+        let mut node = open(&rules("test/evil-guests.wasm"), "bad-relation", json!({ "wrong": wrong })).unwrap();
+        match node.process(&message(json!({}))) {
+            Err(ProcessError::Rejected(reason)) => assert!(reason.contains(says), "{wrong}: {reason}"),
+            other => panic!("{wrong}: {other:?}"),
+        }
+    }
 }

@@ -41,7 +41,13 @@ pub(crate) fn catalog() -> &'static Catalog {
         })
         .expect("the machine runs components");
         let mut catalog = Catalog::new();
-        for name in ["filter.wasm", "action.wasm", "test/evil-guests.wasm"] {
+        for name in [
+            "filter.wasm",
+            "enrichment.wasm",
+            "transformation.wasm",
+            "action.wasm",
+            "test/evil-guests.wasm",
+        ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
             let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
             match host.load(&bytes).expect("a good component") {

@@ -12,6 +12,8 @@ mod ordered;
 mod outside;
 #[path = "chain/panics.rs"]
 mod panics;
+#[path = "chain/platform.rs"]
+mod platform;
 #[path = "chain/replaced.rs"]
 mod replaced;
 #[path = "chain/settled.rs"]

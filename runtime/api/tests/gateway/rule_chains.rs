@@ -202,3 +202,68 @@ async fn node_types_are_listed_by_family_and_found_by_class() {
         .await
         .refused(403, 20);
 }
+
+#[tokio::test]
+async fn nodes_make_entities_and_assign_them_as_people_do() {
+    const RELATE: &str = "org.thingsboard.rule.engine.action.TbCreateRelationNode";
+    const ASSIGN: &str = "org.thingsboard.rule.engine.action.TbAssignToCustomerNode";
+    const UNASSIGN: &str = "org.thingsboard.rule.engine.action.TbUnassignFromCustomerNode";
+    let gateway = Gateway::start().await;
+    let people = gateway.tenant("a").await;
+    let new = chain(&gateway, &people, "Assigning").await;
+    let made = json!({"direction": "FROM", "relationType": "Manages", "entityType": "DEVICE", "entityNamePattern": "$[meter]",
+        "entityTypePattern": "meter", "createEntityIfNotExists": true});
+    let mut related = node(RELATE, "relate", made);
+    related["configurationVersion"] = json!(1);
+    let nodes = json!([
+        node(FILTER, "free?", json!({"key": "free", "operator": "EQUAL", "value": true})),
+        node(UNASSIGN, "unassign", json!({})),
+        node(
+            ASSIGN,
+            "assign",
+            json!({"customerNamePattern": "$[owner]", "createCustomerIfNotExists": true})
+        ),
+        related
+    ]);
+    let connections = json!([
+        {"fromIndex": 0, "toIndex": 1, "type": "True"}, {"fromIndex": 0, "toIndex": 2, "type": "False"},
+        {"fromIndex": 2, "toIndex": 3, "type": "Success"}
+    ]);
+    gateway
+        .post("/api/ruleChain/metadata", &people.admin, metadata(&new, nodes, connections))
+        .await
+        .ok();
+    gateway
+        .post(&format!("/api/ruleChain/{}/root", id(&new)), &people.admin, Json::Null)
+        .await
+        .ok();
+    let device = id(&gateway.device(&people.admin, "D1").await);
+    let owner = || async {
+        let shown = gateway.get(&format!("/api/device/info/{device}"), &people.admin).await.ok();
+        shown["customerTitle"].as_str().map(str::to_owned)
+    };
+    for _ in 0..2 {
+        let message = json!({"owner": "Blue", "meter": "M1"});
+        gateway.report(DeviceId::new(people.tenant, device), message).await;
+        assert_eq!(owner().await.as_deref(), Some("Blue"));
+        let found = gateway
+            .get(&format!("/api/relations/info/from/DEVICE/{device}"), &people.admin)
+            .await
+            .ok();
+        assert_eq!((found.as_array().map(Vec::len), &found[0]["toName"]), (Some(1), &json!("M1")));
+    }
+    let customers = gateway
+        .get("/api/customers?pageSize=9&page=0&textSearch=Blue", &people.admin)
+        .await
+        .ok();
+    assert_eq!(customers["totalElements"], json!(1));
+    let meter = gateway.get("/api/tenant/devices?deviceName=M1", &people.admin).await.ok();
+    assert_eq!(meter["type"], json!("meter"));
+    let credentials = gateway
+        .get(&format!("/api/device/{}/credentials", id(&meter)), &people.admin)
+        .await
+        .ok();
+    assert_eq!(credentials["credentialsId"].as_str().map(str::len), Some(20), "it can connect");
+    gateway.report(DeviceId::new(people.tenant, device), json!({"free": true})).await;
+    assert_eq!(owner().await, None);
+}

@@ -84,7 +84,7 @@ fn loaded() -> &'static (Host, Arc<Catalog>, AdapterComponent) {
             host.load(&bytes).expect("a component")
         };
         let mut catalog = Catalog::new();
-        for name in ["filter.wasm", "action.wasm"] {
+        for name in ["filter.wasm", "enrichment.wasm", "transformation.wasm", "action.wasm"] {
             let LoadedComponent::Rules(rules) = load(name) else {
                 panic!("{name} has rule nodes")
             };
@@ -167,7 +167,7 @@ impl Gateway {
         let app = App::start(AppConfig {
             store: Arc::clone(&store),
             components: components.clone(),
-            effects,
+            effects: effects.clone(),
             nodes: NodeSurroundings {
                 readings: silent.clone(),
                 states: Arc::new(silent.0.clone()),
@@ -180,6 +180,7 @@ impl Gateway {
         });
         let registry = Registry::new(Arc::clone(&store), Arc::new(table), calls, clock.clone(), RegistryConfig::default());
         app.attach(registry.clone());
+        effects.attach(Arc::new(api::Keeper::new(Arc::clone(&store), clock.clone(), app.clone())));
         components.attach(Arc::new(AppServing(app.clone())));
         assert!(devices.0.set(LocalDevices::new(app.clone(), registry)).is_ok());
         let sessions = Sessions::start(SessionsConfig {

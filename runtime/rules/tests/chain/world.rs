@@ -10,16 +10,20 @@ use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, Receipt, RouteError, Router, SettleError, Settled, SinglePeer};
 use effects::{Effects, Outside};
 use egress::{Addresses, AllowList, Egress, EgressConfig, SystemResolver, Trust};
-use model::entity::{Event, EventKind, RuleChainMetadata};
+use model::entity::{Direction, EntityRecord, Event, EventKind, Relation, RelationGroup, RuleChainMetadata};
 use model::{
-    AttributeScope, Clock, DeviceId, EntityId, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId, TenantId, Value,
+    AttributeScope, Clock, DeviceId, EntityId, EntityKind, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId,
+    TenantId, Value,
 };
 use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings};
 use rules::{ChainHandle, ChainInput, ChainLane, ChainState, Graph, NodeSurroundings, start_chain};
 use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
 use shares::Shares;
-use storage::{AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, SeriesQuery, TimeSeriesStore};
+use storage::{
+    AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, RelationQuery, SeriesQuery, StorageError,
+    TimeSeriesStore,
+};
 
 pub const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
 pub const FIELD_FILTER: &str = "org.pacificsoft.filter.FieldFilter";
@@ -78,7 +82,14 @@ fn catalog(limits: Limits) -> Catalog {
     })
     .unwrap();
     let mut catalog = Catalog::new();
-    for name in ["filter.wasm", "action.wasm", "external.wasm", "test/evil-guests.wasm"] {
+    for name in [
+        "filter.wasm",
+        "enrichment.wasm",
+        "transformation.wasm",
+        "action.wasm",
+        "external.wasm",
+        "test/evil-guests.wasm",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
         let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
         match host.load(&bytes).unwrap() {
@@ -91,12 +102,37 @@ fn catalog(limits: Limits) -> Catalog {
 
 struct Silent;
 
-impl Readings for Silent {
-    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
+/// What nodes read, from the store.
+struct Stored(EmbeddedStore);
+
+fn told<T>(read: Result<T, StorageError>) -> Result<T, String> {
+    read.map_err(|error| error.to_string())
+}
+
+impl Readings for Stored {
+    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String> {
+        told(self.0.attribute_now(entity, scope, key))
     }
-    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
+    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String> {
+        told(self.0.latest_now(entity, key))
+    }
+    fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String> {
+        told(self.0.entity_now(entity))
+    }
+    fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
+        told(self.0.entity_by_name_now(tenant, kind, name))
+    }
+    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
+        let query = RelationQuery {
+            direction,
+            group: RelationGroup::Common,
+            relation_type: of_type.map(str::to_owned),
+            limit: limit as usize,
+        };
+        told(self.0.relations_now(entity, &query))
+    }
+    fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String> {
+        told(self.0.relation_now(tenant, named)).map(|found| found.is_some())
     }
 }
 
@@ -208,7 +244,7 @@ impl World {
         };
         let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _).with_outside(outside);
         let around = NodeSurroundings {
-            readings: Arc::new(Silent),
+            readings: Arc::new(Stored(store.clone())),
             states: Arc::new(store.clone()),
             log: Arc::new(Silent),
             clock: Arc::new(Ticking::default()),
