@@ -114,7 +114,7 @@ impl Handler<Observe> for DeviceActor {
     async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> DeviceState {
         DeviceState {
             name: self.facts.name.to_string(),
-            sessions: self.sessions.len(),
+            sessions: self.sessions.count(),
             pending_requests: self.requests.len(),
             uplinks: self.uplinks,
             last_activity_ms: self.last_activity_ms,

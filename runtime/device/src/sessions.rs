@@ -33,7 +33,7 @@ impl Sessions {
     }
 
     /// Sessions there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
     }
 
@@ -172,7 +172,7 @@ mod tests {
         assert!(!sessions.connected(subscribed), "it is known");
         sessions.tell(&news());
         assert_eq!(downlinks.try_recv(), Some(news()));
-        assert_eq!(sessions.len(), 1);
+        assert_eq!(sessions.count(), 1);
     }
 
     #[test]
@@ -197,6 +197,6 @@ mod tests {
             sessions.connected(link.clone());
         }
         assert!(!sessions.has(all[0].0.id) && sessions.has(all[1].0.id));
-        assert_eq!(sessions.len(), SESSIONS_MAX);
+        assert_eq!(sessions.count(), SESSIONS_MAX);
     }
 }
