@@ -74,7 +74,7 @@ pub enum EntityKind {
 
 impl EntityKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [EntityKind; 15] = [
+    pub const ALL: [EntityKind; 16] = [
         EntityKind::Tenant,
         EntityKind::Customer,
         EntityKind::User,
