@@ -185,7 +185,10 @@ async fn node_types_are_listed_by_family_and_found_by_class() {
         .await
         .ok();
     let filters = filters.as_array().expect("a list");
-    assert!(!filters.is_empty() && filters.iter().all(|one| one["type"] == json!("FILTER")));
+    for family in ["FILTER", "ENRICHMENT"] {
+        assert!(filters.iter().any(|one| one["type"] == json!(family)), "{family}");
+    }
+    assert!(filters.iter().all(|one| one["type"] == json!("FILTER") || one["type"] == json!("ENRICHMENT")));
     let found = gateway.get(&format!("/api/component/{SERIES}"), &people.admin).await.ok();
     let definition = &found["configurationDescriptor"]["nodeDefinition"];
     assert_eq!(
@@ -205,6 +208,7 @@ async fn node_types_are_listed_by_family_and_found_by_class() {
 
 #[tokio::test]
 async fn nodes_make_entities_and_assign_them_as_people_do() {
+    const TYPES: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeFilterNode";
     const RELATE: &str = "org.thingsboard.rule.engine.action.TbCreateRelationNode";
     const ASSIGN: &str = "org.thingsboard.rule.engine.action.TbAssignToCustomerNode";
     const UNASSIGN: &str = "org.thingsboard.rule.engine.action.TbUnassignFromCustomerNode";
@@ -223,14 +227,18 @@ async fn nodes_make_entities_and_assign_them_as_people_do() {
             "assign",
             json!({"customerNamePattern": "$[owner]", "createCustomerIfNotExists": true})
         ),
-        related
+        related,
+        // What the device says, and not that it connected.
+        node(TYPES, "said?", json!({"messageTypes": ["POST_TELEMETRY_REQUEST"]}))
     ]);
     let connections = json!([
         {"fromIndex": 0, "toIndex": 1, "type": "True"}, {"fromIndex": 0, "toIndex": 2, "type": "False"},
-        {"fromIndex": 2, "toIndex": 3, "type": "Success"}
+        {"fromIndex": 2, "toIndex": 3, "type": "Success"}, {"fromIndex": 4, "toIndex": 0, "type": "True"}
     ]);
+    let mut all = metadata(&new, nodes, connections);
+    all["firstNodeIndex"] = json!(4);
     gateway
-        .post("/api/ruleChain/metadata", &people.admin, metadata(&new, nodes, connections))
+        .post("/api/ruleChain/metadata", &people.admin, all)
         .await
         .ok();
     gateway
