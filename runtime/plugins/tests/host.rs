@@ -587,8 +587,7 @@ fn figures_of_a_node_are_few() {
         digest: Digest([1; 32]),
     };
     let release = Release::new(id, tenant, Places::new(1), None);
-    let mut node = evil("figure-flood");
-    node.show_figures_with(Arc::clone(&release));
+    let mut node = evil("figure-flood").released(Some(Arc::clone(&release)));
     node.process(&message(json!({}))).unwrap();
     node.process(&message(json!({}))).unwrap();
     let figures = release.state().figures;

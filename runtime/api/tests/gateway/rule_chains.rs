@@ -188,7 +188,11 @@ async fn node_types_are_listed_by_family_and_found_by_class() {
     for family in ["FILTER", "ENRICHMENT"] {
         assert!(filters.iter().any(|one| one["type"] == json!(family)), "{family}");
     }
-    assert!(filters.iter().all(|one| one["type"] == json!("FILTER") || one["type"] == json!("ENRICHMENT")));
+    assert!(
+        filters
+            .iter()
+            .all(|one| one["type"] == json!("FILTER") || one["type"] == json!("ENRICHMENT"))
+    );
     let found = gateway.get(&format!("/api/component/{SERIES}"), &people.admin).await.ok();
     let definition = &found["configurationDescriptor"]["nodeDefinition"];
     assert_eq!(
@@ -237,10 +241,7 @@ async fn nodes_make_entities_and_assign_them_as_people_do() {
     ]);
     let mut all = metadata(&new, nodes, connections);
     all["firstNodeIndex"] = json!(4);
-    gateway
-        .post("/api/ruleChain/metadata", &people.admin, all)
-        .await
-        .ok();
+    gateway.post("/api/ruleChain/metadata", &people.admin, all).await.ok();
     gateway
         .post(&format!("/api/ruleChain/{}/root", id(&new)), &people.admin, Json::Null)
         .await
