@@ -121,6 +121,7 @@ async fn the_timeout_is_the_devices_own() {
     })
     .await;
     assert_eq!(next(&mut chain, "active").await, (MessageKind::Inactivity, json!(false)));
+    until(&world, device, "active", Value::Bool(false)).await;
     // It says that it is there, and nothing else.
     let (lane, now_ms) = (world.lane(device).await, world.clock_ms());
     lane.send(Delivery::Heard(now_ms)).await.unwrap();
