@@ -17,6 +17,8 @@ use crate::meter::{Meter, Usage};
 pub const SLICE: Duration = Duration::from_millis(4);
 /// A tenant that was charged nothing for so long is not there.
 const ABSENT_AFTER: Duration = Duration::from_secs(1);
+/// How often a tenant says that it is there: not with every slice, all tenants share what that takes.
+const SAYS_EVERY: Duration = Duration::from_millis(10);
 
 /// Everybody's.
 #[derive(Clone)]
@@ -60,6 +62,9 @@ pub struct Share {
     /// Has to wait for turns, for being heavy or in debt. Found out when a slice is charged.
     waits: AtomicBool,
     heavy: AtomicBool,
+    /// When it said last that it is there, and whether it was alone then.
+    said_ns: AtomicU64,
+    alone: AtomicBool,
     waited_ns: AtomicU64,
     /// One slice of a heavy tenant waits or runs at a time, so that tenants take turns, not nodes.
     line: Arc<Semaphore>,
@@ -105,6 +110,8 @@ impl Shares {
                 meter: Mutex::new(Meter::new(None)),
                 waits: AtomicBool::new(false),
                 heavy: AtomicBool::new(false),
+                said_ns: AtomicU64::new(0),
+                alone: AtomicBool::new(true),
                 waited_ns: AtomicU64::new(0),
                 line: Arc::new(Semaphore::new(1)),
             })
@@ -178,10 +185,21 @@ impl Share {
         self.charge(Duration::ZERO);
     }
 
+    fn is_alone(&self, now: Duration) -> bool {
+        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let since = now_ns.saturating_sub(self.said_ns.load(Ordering::Relaxed));
+        if u128::from(since) >= SAYS_EVERY.as_nanos() {
+            self.said_ns.store(now_ns, Ordering::Relaxed);
+            let alone = self.all.present.lock().seen(self.tenant, now);
+            self.alone.store(alone, Ordering::Relaxed);
+        }
+        self.alone.load(Ordering::Relaxed)
+    }
+
     /// Charges a slice that ends now.
     pub fn charge(&self, used: Duration) {
         let now = self.all.now();
-        let alone = self.all.present.lock().seen(self.tenant, now);
+        let alone = self.is_alone(now);
         let (heavy, in_debt) = {
             let mut meter = self.meter.lock();
             meter.charge(used, now);
