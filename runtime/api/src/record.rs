@@ -3,10 +3,10 @@
 //! Knows neither callers nor routes.
 
 use model::entity::{Customer, Device, DeviceProfile, EntityRecord, IdRef, StoredChain, StreamListener, Tenant, TenantProfile, User};
-use model::{EntityId, EntityKind, TenantId};
+use model::{EntityId, EntityKind, Page, PageRequest, TenantId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use storage::{StorageError, Store};
+use storage::{EntityFilter, StorageError, Store};
 use uuid::Uuid;
 
 use crate::ApiError;
@@ -114,6 +114,17 @@ pub(crate) async fn find<E: Entity>(store: &dyn Store, tenant: TenantId, id: Uui
 /// [`ApiError::NotFound`].
 pub(crate) async fn get<E: Entity>(store: &dyn Store, tenant: TenantId, id: Uuid) -> Result<E, ApiError> {
     find(store, tenant, id).await?.ok_or_else(|| ApiError::no_entity(E::LABEL, id))
+}
+
+/// A page of a tenant's entities of a kind.
+pub(crate) async fn page<E: Entity>(
+    store: &dyn Store,
+    tenant: TenantId,
+    filter: &EntityFilter,
+    request: &PageRequest,
+) -> Result<Page<E>, ApiError> {
+    let found = store.entities(tenant, E::KIND, filter, request).await?;
+    Ok(found.try_map(read)?)
 }
 
 /// Saves an entity that was read at version `base` (0: a new one), and gives it its new version.

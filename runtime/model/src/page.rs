@@ -63,14 +63,29 @@ impl<T> Page<T> {
         }
     }
 
-    /// The same page with other rows.
-    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
+    /// The same page with these rows.
+    pub fn with<U>(&self, data: Vec<U>) -> Page<U> {
         Page {
-            data: self.data.into_iter().map(f).collect(),
+            data,
             total_pages: self.total_pages,
             total_elements: self.total_elements,
             has_next: self.has_next,
         }
+    }
+
+    /// The same page, each row as another.
+    pub fn map<U>(mut self, f: impl FnMut(T) -> U) -> Page<U> {
+        let rows = std::mem::take(&mut self.data);
+        self.with(rows.into_iter().map(f).collect())
+    }
+
+    /// The same page, each row as another.
+    ///
+    /// # Errors
+    /// The first one of a row.
+    pub fn try_map<U, E>(mut self, f: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let rows = std::mem::take(&mut self.data);
+        Ok(self.with(rows.into_iter().map(f).collect::<Result<_, _>>()?))
     }
 }
 

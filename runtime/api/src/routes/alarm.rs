@@ -95,23 +95,13 @@ async fn list(
         customer: member.customer,
         ..filter(&asked)?
     };
-    let Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    } = api.store.alarms(member.tenant, &filter, &page).await?;
+    let mut found = api.store.alarms(member.tenant, &filter, &page).await?;
     let mut names = HashMap::new();
-    let mut infos = Vec::with_capacity(data.len());
-    for alarm in data {
+    let mut infos = Vec::with_capacity(found.data.len());
+    for alarm in std::mem::take(&mut found.data) {
         infos.push(alarm_info(api, member.tenant, alarm, &mut names).await?);
     }
-    Ok(Json(Page {
-        data: infos,
-        total_pages,
-        total_elements,
-        has_next,
-    }))
+    Ok(Json(found.with(infos)))
 }
 
 async fn read(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<Uuid>) -> Result<Json<Shown>, ApiError> {

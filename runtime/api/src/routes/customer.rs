@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::entity::{Customer, IdRef};
-use model::{CustomerId, EntityKind, Page};
+use model::{CustomerId, Page};
 use storage::EntityFilter;
 use uuid::Uuid;
 
@@ -55,21 +55,5 @@ async fn list(
     TenantAdmin { tenant }: TenantAdmin,
     Paging(page): Paging,
 ) -> Result<Json<Page<Customer>>, ApiError> {
-    let found = api
-        .store
-        .entities(tenant, EntityKind::Customer, &EntityFilter::default(), &page)
-        .await?;
-    let Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    } = found;
-    let data = data.into_iter().map(record::read).collect::<Result<_, _>>()?;
-    Ok(Json(Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    }))
+    record::page(&*api.store, tenant, &EntityFilter::default(), &page).await.map(Json)
 }

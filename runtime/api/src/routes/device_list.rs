@@ -146,36 +146,17 @@ async fn filter(api: &ApiState, tenant: TenantId, customer: Option<Uuid>, asked:
 }
 
 async fn page(api: &ApiState, tenant: TenantId, filter: EntityFilter, Paging(page): Paging) -> Result<Json<Page<Device>>, ApiError> {
-    let Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    } = api.store.entities(tenant, EntityKind::Device, &filter, &page).await?;
-    let data = data
-        .into_iter()
-        .map(|record| record::read(record).map(shown))
-        .collect::<Result<_, _>>()?;
-    Ok(Json(Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    }))
+    let found = record::page(&*api.store, tenant, &filter, &page).await?;
+    Ok(Json(found.map(shown)))
 }
 
-async fn infos(api: &ApiState, tenant: TenantId, page: Page<Device>) -> Result<Json<Page<DeviceInfo>>, ApiError> {
+async fn infos(api: &ApiState, tenant: TenantId, mut page: Page<Device>) -> Result<Json<Page<DeviceInfo>>, ApiError> {
     let mut titles = HashMap::new();
     let mut data = Vec::with_capacity(page.data.len());
-    for device in page.data {
+    for device in std::mem::take(&mut page.data) {
         data.push(device_info(api, tenant, device, &mut titles).await?);
     }
-    Ok(Json(Page {
-        data,
-        total_pages: page.total_pages,
-        total_elements: page.total_elements,
-        has_next: page.has_next,
-    }))
+    Ok(Json(page.with(data)))
 }
 
 /// `titles`: of customers looked up so far.

@@ -160,17 +160,7 @@ async fn count(api: &ApiState, tenant: TenantId, name: &str) -> Result<u64, ApiE
 }
 
 async fn pages(api: &ApiState, tenant: TenantId, page: &PageRequest) -> Result<Page<DeviceProfile>, ApiError> {
-    let found = api
-        .store
-        .entities(tenant, EntityKind::DeviceProfile, &EntityFilter::default(), page)
-        .await?;
-    let data = found.data.into_iter().map(record::read);
-    Ok(Page {
-        data: data.collect::<Result<_, _>>()?,
-        total_pages: found.total_pages,
-        total_elements: found.total_elements,
-        has_next: found.has_next,
-    })
+    record::page(&*api.store, tenant, &EntityFilter::default(), page).await
 }
 
 async fn list(
@@ -183,12 +173,7 @@ async fn list(
 
 async fn list_infos(State(api): State<ApiState>, member: Member, Paging(page): Paging) -> Result<Json<Page<JsonValue>>, ApiError> {
     let found = pages(&api, member.tenant, &page).await?;
-    Ok(Json(Page {
-        data: found.data.iter().map(info).collect(),
-        total_pages: found.total_pages,
-        total_elements: found.total_elements,
-        has_next: found.has_next,
-    }))
+    Ok(Json(found.map(|profile| info(&profile))))
 }
 
 async fn read_info(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<Uuid>) -> Result<Json<JsonValue>, ApiError> {

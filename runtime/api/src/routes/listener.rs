@@ -100,17 +100,8 @@ async fn list(
     TenantAdmin { tenant }: TenantAdmin,
     Paging(page): Paging,
 ) -> Result<Json<Page<Shown>>, ApiError> {
-    let found = api
-        .store
-        .entities(tenant, EntityKind::StreamListener, &EntityFilter::default(), &page)
-        .await?;
-    let data = found.data.into_iter().map(|record| Ok(shown(&api, record::read(record)?)));
-    Ok(Json(Page {
-        data: data.collect::<Result<_, ApiError>>()?,
-        total_pages: found.total_pages,
-        total_elements: found.total_elements,
-        has_next: found.has_next,
-    }))
+    let found = record::page(&*api.store, tenant, &EntityFilter::default(), &page).await?;
+    Ok(Json(found.map(|listener| shown(&api, listener))))
 }
 
 async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin, PathOf(id): PathOf<Uuid>) -> Result<(), ApiError> {

@@ -47,25 +47,8 @@ async fn list(
     if asked.chain_type.is_some_and(|kind| !kind.is_empty() && kind != "CORE") {
         return Ok(Json(Page::of(Vec::new(), &page)));
     }
-    let Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    } = api
-        .store
-        .entities(tenant, EntityKind::RuleChain, &EntityFilter::default(), &page)
-        .await?;
-    let data = data
-        .into_iter()
-        .map(|record| record::read::<StoredChain>(record).map(|stored| stored.chain))
-        .collect::<Result<_, _>>()?;
-    Ok(Json(Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    }))
+    let found = record::page(&*api.store, tenant, &EntityFilter::default(), &page).await?;
+    Ok(Json(found.map(|stored: StoredChain| stored.chain)))
 }
 
 async fn read(

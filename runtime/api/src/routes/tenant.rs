@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use model::entity::{Authority, Tenant};
-use model::{EntityKind, Page, TenantId};
+use model::{Page, TenantId};
 use storage::{EntityFilter, StorageError};
 use uuid::Uuid;
 
@@ -69,23 +69,9 @@ async fn read(State(api): State<ApiState>, caller: Principal, PathOf(id): PathOf
 }
 
 async fn list(State(api): State<ApiState>, _: SysAdmin, Paging(page): Paging) -> Result<Json<Page<Tenant>>, ApiError> {
-    let found = api
-        .store
-        .entities(TenantId::SYSTEM, EntityKind::Tenant, &EntityFilter::default(), &page)
-        .await?;
-    let Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    } = found;
-    let data = data.into_iter().map(record::read).collect::<Result<_, _>>()?;
-    Ok(Json(Page {
-        data,
-        total_pages,
-        total_elements,
-        has_next,
-    }))
+    record::page(&*api.store, TenantId::SYSTEM, &EntityFilter::default(), &page)
+        .await
+        .map(Json)
 }
 
 fn refused(error: SeedError) -> ApiError {

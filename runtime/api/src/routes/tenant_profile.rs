@@ -124,12 +124,7 @@ async fn list(State(api): State<ApiState>, _: SysAdmin, Paging(page): Paging) ->
 async fn list_infos(State(api): State<ApiState>, _: SysAdmin, Paging(page): Paging) -> Result<Json<Page<JsonValue>>, ApiError> {
     ensure_default_in_turn(&api).await?;
     let found = pages(&api, &page).await?;
-    Ok(Json(Page {
-        data: found.data.iter().map(info).collect(),
-        total_pages: found.total_pages,
-        total_elements: found.total_elements,
-        has_next: found.has_next,
-    }))
+    Ok(Json(found.map(|profile| info(&profile))))
 }
 
 async fn read_info(State(api): State<ApiState>, _: SysAdmin, PathOf(id): PathOf<Uuid>) -> Result<Json<JsonValue>, ApiError> {
@@ -178,16 +173,7 @@ async fn all(api: &ApiState) -> Result<Vec<TenantProfile>, ApiError> {
 }
 
 async fn pages(api: &ApiState, page: &PageRequest) -> Result<Page<TenantProfile>, ApiError> {
-    let found = api
-        .store
-        .entities(TenantId::SYSTEM, EntityKind::TenantProfile, &EntityFilter::default(), page)
-        .await?;
-    Ok(Page {
-        data: found.data.into_iter().map(record::read).collect::<Result<_, _>>()?,
-        total_pages: found.total_pages,
-        total_elements: found.total_elements,
-        has_next: found.has_next,
-    })
+    record::page(&*api.store, TenantId::SYSTEM, &EntityFilter::default(), page).await
 }
 
 async fn tenants(api: &ApiState) -> Result<Vec<Tenant>, ApiError> {
