@@ -86,6 +86,7 @@ async fn run_values(store: &dyn Store) {
 
 async fn run_alarms_and_events(store: &dyn Store) {
     alarms::one_is_active_for_a_type(store).await;
+    alarms::all_active_ones_come_sorted(store).await;
     alarms::an_old_one_does_not_clear_a_new_one(store).await;
     alarms::lists_filter(store).await;
     alarms::lists_sort_and_page(store).await;

@@ -5,7 +5,7 @@
 //! reads          → database, at once; scans on the blocking pool
 //! ```
 //!
-//! Reading order: `keys` and `value_codec` (what is on disk), `tables` (where), `change`, `apply` and `writer` (how it gets
+//! Reading order: `keys` and [`value_codec`](crate::value_codec) (what is on disk), `tables` (where), `change`, `apply` and `writer` (how it gets
 //! there), then one file for each port. Readings show up for readers when they are written, a moment before they are durable; a
 //! [`Commit`](crate::Commit) and every `save_…` answer only when they are.
 
@@ -30,7 +30,6 @@ mod small;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod value_codec;
 mod writer;
 
 use std::path::PathBuf;
@@ -193,7 +192,7 @@ impl EmbeddedStore {
 #[async_trait]
 impl Journal for EmbeddedStore {
     async fn submit(&self, batch: Vec<Mutation>) -> Result<Commit, StorageError> {
-        apply::check(&batch)?;
+        crate::text::check_batch(&batch)?;
         let (done, commit) = Commit::pending();
         self.hand_over(Job::Batch { mutations: batch, done }).await?;
         Ok(commit)

@@ -6,17 +6,22 @@
 //!
 //! 1. [`mutation`] – the changes that the hot path makes, in batches, and [`Commit`], the promise that they are durable,
 //! 2. [`traits`] – the ports: [`Journal`] takes mutations; the other traits read, and change entities one at a time,
-//! 3. [`embedded`] – the default back end: one process, one folder, group commit,
-//! 4. [`conformance`] – what every back end must do, as one suite.
+//! 3. [`text`], [`lists`], [`value_codec`], [`json`] – what all back ends have in common,
+//! 4. [`embedded`] – the default back end: one process, one folder, group commit,
+//! 5. [`conformance`] – what every back end must do, as one suite. (The back end for clusters is a crate of its own.)
 //!
 //! A store must not know actors or protocols; what a component does is nothing to it.
 
 pub mod conformance;
 pub mod embedded;
 pub mod error;
+pub mod json;
+pub mod lists;
 pub mod mutation;
 pub mod query;
+pub mod text;
 pub mod traits;
+pub mod value_codec;
 
 pub use embedded::{EmbeddedConfig, EmbeddedStore};
 pub use error::StorageError;

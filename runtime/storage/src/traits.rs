@@ -170,6 +170,9 @@ pub trait AlarmStore: Send + Sync + 'static {
     /// The alarm of a type that is not cleared, if there is one.
     async fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, StorageError>;
 
+    /// The alarms of an originator that are not cleared, so many at most, sorted by type.
+    async fn active_alarms(&self, originator: EntityId, limit: usize) -> Result<Vec<Alarm>, StorageError>;
+
     /// A page of a tenant's alarms, newest first unless the request says otherwise. Text search looks at types.
     async fn alarms(&self, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError>;
 }

@@ -34,6 +34,23 @@ pub async fn one_is_active_for_a_type(store: &dyn Store) {
     assert_eq!(store.alarm(TenantId::generate(), raised.id.id).await.expect("reads"), None);
 }
 
+/// All that are not cleared, sorted by type, and no more than the limit.
+pub async fn all_active_ones_come_sorted(store: &dyn Store) {
+    let entity = device();
+    let cleared = Alarm {
+        cleared: true,
+        ..alarm(entity, "a", 1)
+    };
+    let raised = [alarm(entity, "c", 3), alarm(entity, "b", 2), alarm(sibling(entity), "d", 4)];
+    let batch = raised.iter().chain([&cleared]).map(put);
+    commit(store, batch.collect()).await;
+    let found = async |limit| {
+        let found = store.active_alarms(entity, limit).await.expect("reads");
+        found.into_iter().map(|alarm| alarm.alarm_type).collect::<String>()
+    };
+    assert_eq!((found(10).await, found(1).await), ("bc".to_owned(), "b".to_owned()));
+}
+
 /// Clearing an alarm that is not the active one any more changes nothing about the active one, in one batch or in several.
 pub async fn an_old_one_does_not_clear_a_new_one(store: &dyn Store) {
     for together in [true, false] {

@@ -1,7 +1,5 @@
 //! Alarms, and the index of those that are not cleared. A list reads all alarms of the tenant.
 
-use std::cmp::Ordering;
-
 use async_trait::async_trait;
 use model::entity::Alarm;
 use model::{EntityId, Page, PageRequest, TenantId};
@@ -10,7 +8,7 @@ use uuid::Uuid;
 use super::apply::from_json;
 use super::tables::{Table, Tables, capped};
 use super::{EmbeddedStore, keys};
-use crate::{AlarmFilter, AlarmStore, StorageError};
+use crate::{AlarmFilter, AlarmStore, StorageError, lists};
 
 #[async_trait]
 impl AlarmStore for EmbeddedStore {
@@ -20,6 +18,10 @@ impl AlarmStore for EmbeddedStore {
 
     async fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, StorageError> {
         active(&self.0.tables, originator, alarm_type)
+    }
+
+    async fn active_alarms(&self, originator: EntityId, limit: usize) -> Result<Vec<Alarm>, StorageError> {
+        self.scan(move |tables| all_active(tables, originator, limit)).await
     }
 
     async fn alarms(&self, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError> {
@@ -65,45 +67,13 @@ pub(super) fn all_active(tables: &Tables, originator: EntityId, limit: usize) ->
 }
 
 fn list(tables: &Tables, tenant: TenantId, filter: &AlarmFilter, page: &PageRequest) -> Result<Page<Alarm>, StorageError> {
-    let search = page.text_search.as_ref().map(|text| text.to_lowercase());
+    let search = lists::search(page);
     let mut alarms: Vec<Alarm> = Vec::new();
     for row in capped("alarms of a tenant", tables.prefix(Table::Alarms, tenant.0.as_bytes())) {
         let alarm: Alarm = from_json("an alarm", &row?.1)?;
-        if passes(&alarm, tenant, filter) && search.as_ref().is_none_or(|text| alarm.alarm_type.to_lowercase().contains(text)) {
+        if lists::alarms::passes(&alarm, tenant, filter, search.as_ref()) {
             alarms.push(alarm);
         }
     }
-    let property = page.sort_property.as_deref();
-    // Newest first unless the request names a property, and with it a direction.
-    let descending = page.descending || property.is_none();
-    alarms.sort_unstable_by(|a, b| if descending { order(property, b, a) } else { order(property, a, b) });
-    Ok(Page::of(alarms, page))
-}
-
-fn passes(alarm: &Alarm, tenant: TenantId, filter: &AlarmFilter) -> bool {
-    filter.originator.is_none_or(|originator| alarm.originator.of(tenant) == originator)
-        && filter
-            .customer
-            .is_none_or(|customer| alarm.customer_id.is_some_and(|of| of.id == customer))
-        && filter.alarm_type.as_ref().is_none_or(|alarm_type| alarm.alarm_type == *alarm_type)
-        && filter.cleared.is_none_or(|cleared| alarm.cleared == cleared)
-        && filter.acknowledged.is_none_or(|acknowledged| alarm.acknowledged == acknowledged)
-        && (filter.severities.is_empty() || filter.severities.contains(&alarm.severity))
-        && filter.from_ms.is_none_or(|from| alarm.created_time >= from)
-        && filter.to_ms.is_none_or(|to| alarm.created_time <= to)
-}
-
-/// By a property of the REST API, then by creation, then by id, so that pages never overlap.
-fn order(property: Option<&str>, a: &Alarm, b: &Alarm) -> Ordering {
-    let by_property = match property {
-        Some("type" | "name") => a.alarm_type.cmp(&b.alarm_type),
-        Some("severity") => a.severity.cmp(&b.severity),
-        Some("status") => a.status().cmp(b.status()),
-        Some("startTs") => a.start_ts.cmp(&b.start_ts),
-        Some("endTs") => a.end_ts.cmp(&b.end_ts),
-        Some("ackTs") => a.ack_ts.cmp(&b.ack_ts),
-        Some("clearTs") => a.clear_ts.cmp(&b.clear_ts),
-        _ => Ordering::Equal,
-    };
-    by_property.then_with(|| (a.created_time, a.id.id).cmp(&(b.created_time, b.id.id)))
+    Ok(lists::alarms::page(alarms, page))
 }

@@ -9,39 +9,12 @@ use uuid::Uuid;
 
 use super::change::Change;
 use super::tables::Table;
-use super::{keys, node_state, relations, value_codec};
-use crate::{Mutation, StorageError};
+use super::{keys, node_state, relations};
+pub(super) use crate::json::{from_json, json};
+use crate::{Mutation, StorageError, value_codec};
 
 /// Rows removed with one batch at most, so that removing a year of readings does not fill the memory.
 pub(super) const REMOVED_AT_ONCE_MAX: usize = 10_000;
-
-/// Refuses mutations whose text does not fit into a key, before they are queued.
-pub(super) fn check(batch: &[Mutation]) -> Result<(), StorageError> {
-    const KEY: &str = "a key";
-    for mutation in batch {
-        match mutation {
-            Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => {
-                values.iter().try_for_each(|(key, _)| keys::check(KEY, key))?;
-            }
-            Mutation::DeletePoints { key, .. } => keys::check(KEY, key)?,
-            Mutation::DeleteAttributes { keys, .. } => keys.iter().try_for_each(|key| keys::check(KEY, key))?,
-            Mutation::PutAlarm(alarm) => keys::check("an alarm type", &alarm.alarm_type)?,
-            Mutation::NodeState { change, .. } => {
-                change.entries.iter().try_for_each(|(key, _)| keys::check(KEY, key))?;
-                change.timers.iter().try_for_each(|(name, _)| keys::check("a timer's name", name))?;
-            }
-            Mutation::PutRelation { relation, .. } | Mutation::DeleteRelation { relation, .. } => relations::check(relation)?,
-            Mutation::PutRpc(_)
-            | Mutation::DeleteRpc { .. }
-            | Mutation::Remind(_)
-            | Mutation::Forget(_)
-            | Mutation::AppendEvent(_)
-            | Mutation::DropNodeState(_)
-            | Mutation::DropRelations { .. } => {}
-        }
-    }
-    Ok(())
-}
 
 /// How much work a batch is, in values.
 pub(super) fn weight(batch: &[Mutation]) -> usize {
@@ -216,14 +189,4 @@ pub(super) fn sweep(change: &mut Change) -> Result<(), StorageError> {
         change.remove(Table::Garbage, series);
     }
     change.apply()
-}
-
-/// The stored form of what is rare.
-pub(super) fn json(value: &impl serde::Serialize) -> Result<Vec<u8>, StorageError> {
-    serde_json::to_vec(value).map_err(|error| StorageError::Failed(format!("cannot be written as JSON: {error}")))
-}
-
-/// What is rare, of its stored form.
-pub(super) fn from_json<'a, T: serde::Deserialize<'a>>(what: &str, bytes: &'a [u8]) -> Result<T, StorageError> {
-    serde_json::from_slice(bytes).map_err(|error| StorageError::Corrupt(format!("{what}: {error}")))
 }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use model::{AttributeScope, EntityId, Reading};
 
 use super::tables::{Table, Tables, capped};
-use super::{EmbeddedStore, keys, value_codec};
-use crate::{AttributeStore, StorageError};
+use super::{EmbeddedStore, keys};
+use crate::{AttributeStore, StorageError, value_codec};
 
 /// Keys looked up at once at most without going to the blocking pool.
 const KEYS_AT_ONCE_MAX: usize = 32;

@@ -10,15 +10,17 @@ use super::apply::{from_json, json, remove_all};
 use super::change::Change;
 use super::tables::{Table, capped};
 use super::{EmbeddedStore, keys};
+use crate::text::{check_within, storable_within};
 use crate::{ComponentStore, StorageError};
 
+const NAME: &str = "the name of a component";
 /// Bytes of a piece.
 const PIECE_BYTES: usize = 1 << 20;
 
 #[async_trait]
 impl ComponentStore for EmbeddedStore {
     async fn component(&self, tenant: TenantId, name: &str) -> Result<Option<ComponentRecord>, StorageError> {
-        if !storable(name) {
+        if !storable_within(name) {
             return Ok(None);
         }
         let stored = self.0.tables.get(Table::Components, keys::component(tenant, name))?;
@@ -35,7 +37,7 @@ impl ComponentStore for EmbeddedStore {
     }
 
     async fn save_component(&self, mut record: ComponentRecord) -> Result<u64, StorageError> {
-        check(&record.name)?;
+        check_within(NAME, &record.name)?;
         self.command(move |change| {
             let key = keys::component(record.tenant, &record.name);
             let stored = change.get(Table::Components, &key)?;
@@ -58,7 +60,7 @@ impl ComponentStore for EmbeddedStore {
     }
 
     async fn delete_component(&self, tenant: TenantId, name: &str) -> Result<bool, StorageError> {
-        if !storable(name) {
+        if !storable_within(name) {
             return Ok(false);
         }
         let name = name.to_owned();
@@ -75,7 +77,7 @@ impl ComponentStore for EmbeddedStore {
     }
 
     async fn component_versions(&self, tenant: TenantId, name: &str) -> Result<Vec<ComponentVersion>, StorageError> {
-        if !storable(name) {
+        if !storable_within(name) {
             return Ok(Vec::new());
         }
         let prefix = keys::component_parts(tenant, name);
@@ -97,7 +99,7 @@ impl ComponentStore for EmbeddedStore {
         version: ComponentVersion,
         bytes: Arc<[u8]>,
     ) -> Result<bool, StorageError> {
-        check(name)?;
+        check_within(NAME, name)?;
         let (name, digest) = (name.to_owned(), version.digest);
         let key = keys::component_version(tenant, &name, digest);
         if self.0.tables.get(Table::ComponentVersions, &key)?.is_some() {
@@ -125,7 +127,7 @@ impl ComponentStore for EmbeddedStore {
     }
 
     async fn component_bytes(&self, tenant: TenantId, name: &str, digest: Digest) -> Result<Option<Vec<u8>>, StorageError> {
-        if !storable(name) {
+        if !storable_within(name) {
             return Ok(None);
         }
         let key = keys::component_version(tenant, name, digest);
@@ -149,7 +151,7 @@ impl ComponentStore for EmbeddedStore {
     }
 
     async fn delete_component_version(&self, tenant: TenantId, name: &str, digest: Digest) -> Result<bool, StorageError> {
-        if !storable(name) {
+        if !storable_within(name) {
             return Ok(false);
         }
         let key = keys::component_version(tenant, name, digest);
@@ -170,16 +172,4 @@ fn torn(digest: Digest) -> StorageError {
 fn remove_prefix(change: &mut Change, table: Table, prefix: &[u8]) -> Result<(), StorageError> {
     let rows = change.prefix(table, prefix)?;
     remove_all(change, table, rows)
-}
-
-fn storable(name: &str) -> bool {
-    keys::storable(name) && !name.contains('\0')
-}
-
-fn check(name: &str) -> Result<(), StorageError> {
-    keys::check("the name of a component", name)?;
-    if name.contains('\0') {
-        return Err(StorageError::Failed("refused: the name of a component contains 0x00".into()));
-    }
-    Ok(())
 }

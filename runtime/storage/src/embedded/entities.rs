@@ -1,7 +1,5 @@
 //! Entities, and the index of their names. A list reads all entities of the kind, but parses the bodies of one page only.
 
-use std::cmp::Ordering;
-
 use async_trait::async_trait;
 use model::entity::EntityRecord;
 use model::{DeviceId, EntityId, EntityKind, Page, PageRequest, TenantId};
@@ -13,7 +11,8 @@ use super::apply::{from_json, json, remove_all};
 use super::change::Change;
 use super::tables::{Table, Tables, capped};
 use super::{EmbeddedStore, credentials, keys, rpcs};
-use crate::{EntityFilter, EntityStore, StorageError};
+use crate::lists::entities::{Row, Seen, created_time, passes};
+use crate::{EntityFilter, EntityStore, StorageError, lists};
 
 /// The stored form. `B`: the body, parsed or not.
 #[derive(Serialize, Deserialize)]
@@ -148,19 +147,6 @@ fn delete(change: &mut Change, id: EntityId) -> Result<bool, StorageError> {
     Ok(stored.is_some())
 }
 
-/// What a list is sorted by. The rest of a row is read again for the page's rows: all of them may not fit into memory.
-struct Row {
-    id: EntityId,
-    text: String,
-    created: i64,
-}
-
-#[derive(Deserialize)]
-struct Created {
-    #[serde(rename = "createdTime", default)]
-    created_time: i64,
-}
-
 fn list(
     tables: &Tables,
     tenant: TenantId,
@@ -168,43 +154,23 @@ fn list(
     filter: &EntityFilter,
     page: &PageRequest,
 ) -> Result<Page<EntityRecord>, StorageError> {
-    let search = page.text_search.as_ref().map(|text| text.to_lowercase());
-    let sort = page.sort_property.as_deref();
+    let search = lists::search(page);
     let mut rows = Vec::new();
     for row in capped("entities of a kind", tables.prefix(Table::Entities, &keys::kind(tenant, kind))) {
         let (key, bytes) = row?;
         let stored: Stored<&RawValue> = from_json("an entity", &bytes)?;
-        let wanted = filter.customer.is_none_or(|customer| stored.customer == Some(customer))
-            && filter.subtype.as_ref().is_none_or(|subtype| stored.subtype == *subtype)
-            && search.as_ref().is_none_or(|text| stored.name.to_lowercase().contains(text));
-        if !wanted {
-            continue;
-        }
-        // A body without a time of creation, or that is no object, counts as the oldest.
-        let created = serde_json::from_str::<Created>(stored.body.get()).map_or(0, |body| body.created_time);
-        let text = match sort {
-            Some("name") => stored.name,
-            Some("type") => stored.subtype,
-            _ => String::new(),
+        let seen = Seen {
+            name: &stored.name,
+            subtype: &stored.subtype,
+            customer: stored.customer,
         };
-        rows.push(Row {
-            id: EntityId::new(tenant, kind, keys::trailing_id(&key)?),
-            text,
-            created,
-        });
+        if passes(&seen, filter, search.as_ref()) {
+            rows.push(Row::new(keys::trailing_id(&key)?, &seen, created_time(stored.body.get()), page));
+        }
     }
-    rows.sort_unstable_by(|a, b| if page.descending { order(b, a) } else { order(a, b) });
-    fill(Page::of(rows, page), |row| {
-        tables
-            .get(Table::Entities, keys::entity(row.id))?
-            .map(|bytes| record(row.id, &bytes))
-            .transpose()
+    fill(lists::entities::page(rows, page), |row| {
+        one(tables, EntityId::new(tenant, kind, row.id))
     })
-}
-
-/// By the text asked for (none: all are equal), then by creation, then by id, so that pages never overlap.
-fn order(a: &Row, b: &Row) -> Ordering {
-    (&a.text, a.created, a.id.id).cmp(&(&b.text, b.created, b.id.id))
 }
 
 /// The same page with what its rows stand for. A row that is gone meanwhile is left out.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fjall::compaction::filter::{CompactionFilter, CompactionFilterResult, Context, Factory, ItemAccessor, Verdict};
 use model::Clock;
 
-use super::value_codec;
+use crate::value_codec;
 
 /// Makes the filter for one rewrite.
 pub(super) struct DropExpired {

@@ -8,25 +8,7 @@ use model::{AttributeScope, DeviceId, Digest, EntityId, EntityKind, TenantId};
 use uuid::Uuid;
 
 use crate::StorageError;
-
-/// Bytes of text in a key at most. The database's own limit is 65 535 bytes for a whole key, and it panics beyond.
-pub(super) const TEXT_LEN_MAX: usize = 4096;
-
-/// Refuses text that cannot be part of a key.
-pub(super) fn check(what: &str, text: &str) -> Result<(), StorageError> {
-    if storable(text) {
-        return Ok(());
-    }
-    Err(StorageError::Failed(format!(
-        "refused: {what} has {} bytes, but 1 to {TEXT_LEN_MAX} can be stored",
-        text.len()
-    )))
-}
-
-/// Whether text can be part of a key. Nothing is stored under other text, so reads answer with nothing.
-pub(super) fn storable(text: &str) -> bool {
-    !text.is_empty() && text.len() <= TEXT_LEN_MAX
-}
+pub(super) use crate::text::{check, storable};
 
 /// Entities of a kind: the prefix of [`entity`] and [`name`].
 pub(super) fn kind(tenant: TenantId, kind: EntityKind) -> Vec<u8> {
@@ -211,7 +193,7 @@ fn with_text(mut bytes: Vec<u8>, text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::value_codec::tests::hex;
+    use crate::value_codec::tests::hex;
 
     const TENANT: TenantId = TenantId(Uuid::from_u128(0x0102030405060708090a0b0c0d0e0f10));
     const ID: Uuid = Uuid::from_u128(0xf1f2f3f4f5f6f7f8f9fafbfcfdfeff00);
@@ -265,17 +247,5 @@ mod tests {
             assert_eq!(point_time(&key).expect("16 bytes"), ts);
         }
         assert!(point_time(&[0; 15]).is_err());
-    }
-
-    #[test]
-    fn text_in_keys_has_limits() {
-        for (text, fits) in [
-            ("", false),
-            ("a", true),
-            (&*"a".repeat(TEXT_LEN_MAX), true),
-            (&*"a".repeat(TEXT_LEN_MAX + 1), false),
-        ] {
-            assert_eq!(check("a name", text).is_ok(), fits, "{} bytes", text.len());
-        }
     }
 }

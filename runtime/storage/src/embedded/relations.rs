@@ -8,6 +8,7 @@ use super::apply::{from_json, json};
 use super::change::Change;
 use super::tables::{Table, Tables};
 use super::{EmbeddedStore, keys};
+use crate::text::storable_within;
 use crate::{RelationQuery, RelationStore, StorageError};
 
 #[async_trait]
@@ -24,7 +25,7 @@ impl RelationStore for EmbeddedStore {
 
 /// See [`RelationStore::relation`].
 pub(super) fn relation(tables: &Tables, tenant: TenantId, named: &Relation) -> Result<Option<Relation>, StorageError> {
-    if !storable(&named.relation_type) {
+    if !storable_within(&named.relation_type) {
         return Ok(None);
     }
     let stored = tables.get(Table::Relations, start(tenant, named))?;
@@ -41,7 +42,7 @@ pub(super) fn relation(tables: &Tables, tenant: TenantId, named: &Relation) -> R
 pub(super) fn relations(tables: &Tables, entity: EntityId, query: &RelationQuery) -> Result<Vec<Relation>, StorageError> {
     let prefix = match query.relation_type.as_deref() {
         None => keys::relations(entity, query.group),
-        Some(relation_type) if storable(relation_type) => keys::relations_of_type(entity, query.group, relation_type),
+        Some(relation_type) if storable_within(relation_type) => keys::relations_of_type(entity, query.group, relation_type),
         Some(_) => return Ok(Vec::new()),
     };
     let table = match query.direction {
@@ -131,17 +132,4 @@ fn start(tenant: TenantId, relation: &Relation) -> Vec<u8> {
 
 fn end(tenant: TenantId, relation: &Relation) -> Vec<u8> {
     keys::relation(relation.to.of(tenant), relation.type_group, &relation.relation_type, relation.from)
-}
-
-/// Refuses a type that cannot be part of a key.
-pub(super) fn check(relation: &Relation) -> Result<(), StorageError> {
-    keys::check("a relation's type", &relation.relation_type)?;
-    match storable(&relation.relation_type) {
-        true => Ok(()),
-        false => Err(StorageError::Failed("refused: a relation's type contains a zero".into())),
-    }
-}
-
-fn storable(relation_type: &str) -> bool {
-    keys::storable(relation_type) && !relation_type.contains('\0')
 }

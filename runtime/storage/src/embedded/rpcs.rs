@@ -9,7 +9,7 @@ use super::apply::{delete_rpc, from_json};
 use super::change::Change;
 use super::tables::{Table, Tables, capped};
 use super::{EmbeddedStore, keys};
-use crate::{RpcStore, StorageError};
+use crate::{RpcStore, StorageError, lists};
 
 const WHAT: &str = "a request to a device";
 
@@ -34,7 +34,7 @@ impl RpcStore for EmbeddedStore {
                 open.push(from_json(WHAT, &bytes)?);
             }
         }
-        open.sort_unstable_by_key(age);
+        open.sort_unstable_by_key(lists::rpcs::age);
         Ok(open)
     }
 
@@ -45,31 +45,16 @@ impl RpcStore for EmbeddedStore {
 }
 
 fn list(tables: &Tables, device: DeviceId, status: Option<RpcStatus>, page: &PageRequest) -> Result<Page<Rpc>, StorageError> {
-    let search = page.text_search.as_ref().map(|text| text.to_lowercase());
+    let search = lists::search(page);
     let mut all: Vec<Rpc> = Vec::new();
     let rows = tables.prefix(Table::Rpcs, &keys::entity(device.entity()));
     for row in capped("requests to a device", rows) {
         let rpc: Rpc = from_json(WHAT, &row?.1)?;
-        let found = |text: &String| rpc.request.body.method.to_lowercase().contains(text);
-        if status.is_none_or(|status| status == rpc.status) && search.as_ref().is_none_or(found) {
+        if lists::rpcs::passes(&rpc, status, search.as_ref()) {
             all.push(rpc);
         }
     }
-    match page.sort_property.as_deref() {
-        Some("status") => all.sort_unstable_by_key(|rpc| (rpc.status.as_str(), age(rpc))),
-        Some("expirationTime") => all.sort_unstable_by_key(|rpc| (rpc.expiration_time, age(rpc))),
-        _ => all.sort_unstable_by_key(age),
-    }
-    // Newest first unless the request names a property, and with it a direction.
-    if page.descending || page.sort_property.is_none() {
-        all.reverse();
-    }
-    Ok(Page::of(all, page))
-}
-
-/// The oldest first. Ids may be the callers' own and tell nothing of age.
-fn age(rpc: &Rpc) -> (i64, u32, Uuid) {
-    (rpc.created_time, rpc.request_number, rpc.id.id)
+    Ok(lists::rpcs::page(all, page))
 }
 
 /// Stages the removal of everything that is kept for a device.

@@ -8,8 +8,8 @@ use model::{EntityId, Reading};
 
 use super::series_ids::{number, stored};
 use super::tables::{Row, Table, Tables, capped};
-use super::{EmbeddedStore, keys, value_codec};
-use crate::{SeriesQuery, StorageError, TimeSeriesStore};
+use super::{EmbeddedStore, keys};
+use crate::{SeriesQuery, StorageError, TimeSeriesStore, value_codec};
 
 /// Readings of one answer at most.
 const READINGS_MAX: u32 = 100_000;

@@ -1,5 +1,5 @@
-//! The bytes that readings and attributes are stored as. Readings are most of what a platform stores, so they are binary and short;
-//! rare things are JSON. Every form here is on disk: changing one needs a new format number.
+//! The bytes that readings and attributes are stored as, in every back end. Readings are most of what a platform stores, so they are
+//! binary and short; rare things are JSON. Every form here is on disk: changing one needs a new format number.
 //!
 //! ```text
 //! reading   = tag [expiry: i64 ms] payload      the expiry stands there when the tag has bit 0x80
@@ -20,8 +20,9 @@ const TEXT: u8 = 4;
 const JSON: u8 = 5;
 const EXPIRES: u8 = 0x80;
 
-/// A stored reading; its time is in its key. The expiry is in milliseconds since 1970-01-01 UTC.
-pub(super) fn encode_point(value: &Value, expiry_ms: Option<i64>) -> Vec<u8> {
+/// A stored reading; its time is in its key. The expiry is in milliseconds since 1970-01-01 UTC; none, where the database itself removes
+/// what has expired.
+pub fn encode_point(value: &Value, expiry_ms: Option<i64>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(17 + value.heap_len());
     match expiry_ms {
         Some(expiry) => {
@@ -35,7 +36,10 @@ pub(super) fn encode_point(value: &Value, expiry_ms: Option<i64>) -> Vec<u8> {
 }
 
 /// The value of a stored reading, or none when it has expired.
-pub(super) fn decode_point(bytes: &[u8], now_ms: i64) -> Result<Option<Value>, StorageError> {
+///
+/// # Errors
+/// [`StorageError::Corrupt`]
+pub fn decode_point(bytes: &[u8], now_ms: i64) -> Result<Option<Value>, StorageError> {
     if has_expired(bytes, now_ms) {
         return Ok(None);
     }
@@ -49,7 +53,7 @@ pub(super) fn decode_point(bytes: &[u8], now_ms: i64) -> Result<Option<Value>, S
 }
 
 /// Whether a stored reading has an expiry that has come. Unreadable bytes have not expired: nobody must lose them silently.
-pub(super) fn has_expired(bytes: &[u8], now_ms: i64) -> bool {
+pub fn has_expired(bytes: &[u8], now_ms: i64) -> bool {
     match bytes.split_first_chunk::<9>() {
         Some((&[tag, ref expiry @ ..], _)) => tag & EXPIRES != 0 && i64::from_be_bytes(*expiry) <= now_ms,
         None => false,
@@ -57,7 +61,7 @@ pub(super) fn has_expired(bytes: &[u8], now_ms: i64) -> bool {
 }
 
 /// A stored attribute.
-pub(super) fn encode_attribute(ts_ms: i64, value: &Value) -> Vec<u8> {
+pub fn encode_attribute(ts_ms: i64, value: &Value) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(17 + value.heap_len());
     bytes.extend_from_slice(&ts_ms.to_be_bytes());
     bytes.push(tag(value));
@@ -66,7 +70,10 @@ pub(super) fn encode_attribute(ts_ms: i64, value: &Value) -> Vec<u8> {
 }
 
 /// An attribute of its stored form.
-pub(super) fn decode_attribute(bytes: &[u8]) -> Result<Reading, StorageError> {
+///
+/// # Errors
+/// [`StorageError::Corrupt`]
+pub fn decode_attribute(bytes: &[u8]) -> Result<Reading, StorageError> {
     let (ts, rest) = bytes.split_first_chunk::<8>().ok_or_else(empty)?;
     let (tag, payload) = rest.split_first().ok_or_else(empty)?;
     Ok(Reading {
@@ -123,11 +130,11 @@ fn empty() -> StorageError {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Bytes as people read them.
-    pub(in crate::embedded) fn hex(bytes: &[u8]) -> String {
+    pub(crate) fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|b| format!("{b:02x}")).collect()
     }
 
