@@ -24,6 +24,8 @@ enum What {
     Nodes,
     /// Group commit of the embedded store.
     Commit,
+    /// Commits of the Cassandra back end, on one node beside it.
+    Cassandra,
     /// MQTT to stored and acknowledged, with the load generator beside the server.
     EndToEnd(end_to_end::Options),
     /// The same load on Mosquitto (which only accepts) and on Node-RED behind it.
@@ -43,6 +45,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         }
         Some(What::Nodes) => nodes(root),
         Some(What::Commit) => commit(root),
+        Some(What::Cassandra) => cassandra(root),
         Some(What::EndToEnd(options)) => end_to_end::run(root, options),
         Some(What::Peers(options)) => peers::run(root, options),
     }
@@ -57,6 +60,22 @@ fn nodes(root: &Path) -> Result<()> {
 fn commit(root: &Path) -> Result<()> {
     println!("# commit: group commit of the embedded store");
     shell::run(shell::cargo(root).args(["run", "--release", "--package", "storage", "--example", "commit_bench"]))
+}
+
+fn cassandra(root: &Path) -> Result<()> {
+    let mut bench = shell::cargo(root);
+    bench.args([
+        "run",
+        "--release",
+        "--package",
+        "storage-cassandra",
+        "--example",
+        "commit_bench",
+        "--",
+    ]);
+    let node = crate::cassandra::start(root)?;
+    println!("# commits of the Cassandra back end, one node beside it, every write on disk");
+    shell::run(bench.arg(node.address()))
 }
 
 /// Builds what end-to-end measurements need: server and load generator.

@@ -6,8 +6,9 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use cassandra_node::Node;
 
-use crate::{build, guests, shell, tools};
+use crate::{build, cassandra, guests, shell, tools};
 
 /// Runs everything.
 ///
@@ -31,8 +32,12 @@ pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     tools::for_tests(root)?;
     step("server and load generator");
     build::for_tests(root)?;
+    let cassandra = cassandra(root, filter)?;
     step("tests");
-    let (passed, failed) = tests(root, filter)?;
+    let (passed, failed) = tests(root, filter, cassandra.as_ref().ok())?;
+    if let Err(missing) = &cassandra {
+        println!("\nNOT TESTED: the Cassandra back end: {missing}");
+    }
     println!("\n{passed} passed, {failed} failed in {} s", started.elapsed().as_secs());
     if failed > 0 {
         bail!("{failed} tests failed");
@@ -47,12 +52,27 @@ fn step(name: &str) {
     eprintln!("xtask: {name}");
 }
 
+/// Starts the one Cassandra of all tests that need one; else why there is none. With a filter only if that asks for it, as it takes its time.
+/// On a build server there is no excuse.
+fn cassandra(root: &Path, filter: Option<&str>) -> Result<Result<Node, String>> {
+    if filter.is_some_and(|filter| !filter.contains("cassandra")) {
+        return Ok(Err("the filter does not ask for it".to_owned()));
+    }
+    step("cassandra");
+    match cassandra::start(root) {
+        Ok(node) => Ok(Ok(node)),
+        Err(error) if std::env::var_os("CI").is_some() => Err(error),
+        Err(error) => Ok(Err(format!("{error:#}"))),
+    }
+}
+
 /// Runs the workspace's tests and counts them.
-fn tests(root: &Path, filter: Option<&str>) -> Result<(u32, u32)> {
+fn tests(root: &Path, filter: Option<&str>, node: Option<&Node>) -> Result<(u32, u32)> {
     let mut cargo = shell::cargo(root);
     cargo
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(filter)
+        .envs(node.map(cassandra::environment).into_iter().flatten())
         .stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cargo cannot be started")?;
     let output = child.stdout.take().context("cargo has no output")?;

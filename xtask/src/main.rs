@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod cassandra;
 mod check;
 mod guests;
 mod shell;
@@ -41,6 +42,8 @@ enum Command {
     Build,
     /// Builds rule nodes and adapters into components: target/components.
     Guests,
+    /// Starts an Apache Cassandra to play with, with nothing stored; ends with Ctrl-C.
+    Cassandra,
     /// Measures.
     Bench(bench::Options),
 }
@@ -63,6 +66,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Test { filter } => check::all(&root, filter.as_deref()),
         Command::Build => build::release(&root).map(|binary| println!("{}", binary.display())),
         Command::Guests => guests::build_all(&root).map(drop),
+        Command::Cassandra => cassandra::run(&root),
         Command::Bench(options) => bench::run(&root, &options),
     }
 }

@@ -1,0 +1,145 @@
+//! Time series. `series` tells the keys of an entity and the buckets of each; the newest reading of a key is the first row of its newest
+//! bucket that has one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
+use model::{EntityId, Reading};
+use storage::text::storable;
+use storage::{SeriesQuery, StorageError, TimeSeriesStore, value_codec};
+
+use crate::bind::tiny;
+use crate::queries::Query;
+use crate::store::{CassandraStore, Inner};
+
+/// Readings of one answer at most.
+const READINGS_MAX: u32 = 100_000;
+/// Keys looked up with one request.
+const KEYS_AT_ONCE: usize = 100;
+/// Requests of one caller under way at most.
+const SIDE_BY_SIDE: usize = 16;
+const WHAT: &str = "time series of an entity";
+
+/// A key, and its buckets, the newest first.
+type Series = (Arc<str>, Vec<i64>);
+
+#[async_trait]
+impl TimeSeriesStore for CassandraStore {
+    async fn series_keys(&self, entity: EntityId) -> Result<Vec<Arc<str>>, StorageError> {
+        Ok(self.0.series_of(entity, None).await?.into_iter().map(|(key, _)| key).collect())
+    }
+
+    async fn latest(&self, entity: EntityId, keys: Option<&[Arc<str>]>) -> Result<Vec<(Arc<str>, Reading)>, StorageError> {
+        let series = self.0.series_of(entity, keys).await?;
+        let newest = futures::stream::iter(series).map(|(key, buckets)| async move {
+            let reading = self.0.newest(entity, &key, &buckets).await?;
+            Ok::<_, StorageError>(reading.map(|reading| (key, reading)))
+        });
+        let found = newest.buffered(SIDE_BY_SIDE).try_filter_map(|found| std::future::ready(Ok(found)));
+        found.try_collect().await
+    }
+
+    async fn series(&self, entity: EntityId, key: &str, query: &SeriesQuery) -> Result<Vec<Reading>, StorageError> {
+        if !storable(key) || query.from_ms >= query.to_ms {
+            return Ok(Vec::new());
+        }
+        let limit = query.limit.clamp(1, READINGS_MAX) as usize;
+        let mut buckets = self.0.buckets_of(entity, key, query.from_ms, query.to_ms).await?;
+        if !query.descending {
+            buckets.reverse();
+        }
+        let mut readings = Vec::new();
+        for bucket in buckets {
+            let left = limit - readings.len();
+            if left == 0 {
+                break;
+            }
+            readings.extend(self.0.points(entity, key, bucket, query, left).await?);
+        }
+        Ok(readings)
+    }
+}
+
+impl Inner {
+    /// Buckets that may have readings of a key with `from_ms <= time < to_ms`, the newest first.
+    pub(crate) async fn buckets_of(&self, entity: EntityId, key: &str, from_ms: i64, to_ms: i64) -> Result<Vec<i64>, StorageError> {
+        let (first, last) = (self.buckets.of(from_ms), self.buckets.of(to_ms.saturating_sub(1)));
+        let values = (entity.tenant.0, tiny(entity.kind.number()), entity.id, key, first, last);
+        let rows = self.driver.rows::<(i64,)>(WHAT, Query::BucketsOf, values).await?;
+        Ok(rows.into_iter().map(|(bucket,)| bucket).collect())
+    }
+
+    /// The series of the keys given, or all, sorted by key.
+    pub(crate) async fn series_of(&self, entity: EntityId, keys: Option<&[Arc<str>]>) -> Result<Vec<Series>, StorageError> {
+        let (tenant, kind, id) = (entity.tenant.0, tiny(entity.kind.number()), entity.id);
+        let rows = match keys {
+            None => self.driver.rows::<(String, i64)>(WHAT, Query::SeriesOf, (tenant, kind, id)).await?,
+            Some(keys) => {
+                let mut rows = Vec::new();
+                for keys in asked(keys).chunks(KEYS_AT_ONCE) {
+                    let values = (tenant, kind, id, keys);
+                    rows.extend(self.driver.rows::<(String, i64)>(WHAT, Query::SeriesOfKeys, values).await?);
+                }
+                rows
+            }
+        };
+        let mut series: Vec<Series> = Vec::new();
+        for (key, bucket) in rows {
+            match series.last_mut() {
+                Some((last, buckets)) if **last == *key => buckets.push(bucket),
+                _ => series.push((key.into(), vec![bucket])),
+            }
+        }
+        Ok(series)
+    }
+
+    async fn newest(&self, entity: EntityId, key: &str, buckets: &[i64]) -> Result<Option<Reading>, StorageError> {
+        for bucket in buckets {
+            let values = (entity.tenant.0, tiny(entity.kind.number()), entity.id, *bucket, key);
+            if let Some((ts_ms, bytes)) = self.driver.first::<(i64, Vec<u8>)>(Query::NewestPoint, values).await? {
+                return reading(ts_ms, &bytes).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn points(
+        &self,
+        entity: EntityId,
+        key: &str,
+        bucket: i64,
+        asked: &SeriesQuery,
+        limit: usize,
+    ) -> Result<Vec<Reading>, StorageError> {
+        let query = if asked.descending { Query::PointsDown } else { Query::PointsUp };
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        let values = (
+            entity.tenant.0,
+            tiny(entity.kind.number()),
+            entity.id,
+            bucket,
+            key,
+            asked.from_ms,
+            asked.to_ms,
+            limit,
+        );
+        let rows = self.driver.rows::<(i64, Vec<u8>)>("readings of a bucket", query, values).await?;
+        rows.iter().map(|(ts_ms, bytes)| reading(*ts_ms, bytes)).collect()
+    }
+}
+
+/// Keys that something can be stored under, sorted, each once.
+pub(crate) fn asked(keys: &[Arc<str>]) -> Vec<&str> {
+    let mut keys: Vec<&str> = keys.iter().map(|key| &**key).filter(|key| storable(key)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+/// A reading of its row. The database has removed what has expired.
+fn reading(ts_ms: i64, bytes: &[u8]) -> Result<Reading, StorageError> {
+    let value = value_codec::decode_point(bytes, i64::MIN)?;
+    let value = value.ok_or_else(|| StorageError::Corrupt("a reading has expired before it was written".into()))?;
+    Ok(Reading { ts_ms, value })
+}

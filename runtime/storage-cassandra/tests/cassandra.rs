@@ -1,0 +1,205 @@
+//! Against a real Cassandra: the suite every back end passes, and what only this one promises. `cargo xtask test` starts one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use model::entity::EntityRecord;
+use model::{Clock, DeviceId, EntityId, SystemClock, TenantId, Value};
+use storage::{EntityStore as _, Journal as _, Mutation, SeriesQuery, StorageError, TimeSeriesStore as _, conformance};
+use storage_cassandra::{CassandraConfig, CassandraStore};
+
+/// A configuration for the node that serves, with a keyspace; none: there is no node, which is said.
+fn config(keyspace: &str) -> Option<CassandraConfig> {
+    let Ok(address) = std::env::var("PACIFICSOFT_TEST_CASSANDRA") else {
+        eprintln!("NOT TESTED: no Cassandra serves; `cargo xtask test` starts one");
+        return None;
+    };
+    Some(CassandraConfig::new(vec![address], keyspace))
+}
+
+async fn open(config: CassandraConfig) -> CassandraStore {
+    CassandraStore::open(config).await.expect("opens")
+}
+
+fn points(entity: EntityId, ts_ms: i64, value: i64) -> Mutation {
+    Mutation::Points {
+        entity,
+        ts_ms,
+        values: vec![("a".into(), Value::Long(value))],
+        ttl_s: 0,
+    }
+}
+
+async fn commit(store: &CassandraStore, batch: Vec<Mutation>) {
+    store.submit(batch).await.expect("takes the batch").await.expect("makes it durable");
+}
+
+fn all() -> SeriesQuery {
+    SeriesQuery {
+        from_ms: i64::MIN,
+        to_ms: i64::MAX,
+        limit: 100_000,
+        descending: false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_keeps_every_promise() {
+    let Some(config) = config("suite") else { return };
+    conformance::run(Arc::new(open(config).await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_keeps_every_promise_with_tiny_limits() {
+    let Some(mut config) = config("suite") else { return };
+    (config.batches_max, config.requests_max, config.entities_known_max) = (1, 1, 1);
+    conformance::run(Arc::new(open(config).await)).await;
+}
+
+fn named(id: EntityId, name: &str) -> EntityRecord {
+    EntityRecord {
+        id,
+        version: 0,
+        name: name.into(),
+        subtype: String::new(),
+        customer: None,
+        body: serde_json::json!({}),
+    }
+}
+
+fn device(tenant: TenantId) -> EntityId {
+    DeviceId::generate(tenant).entity()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_holds_a_series_that_spans_many_time_buckets() {
+    let Some(config) = config("suite") else { return };
+    let (store, entity) = (open(config).await, device(TenantId::generate()));
+    const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
+    let times: Vec<i64> = (-3..=3).flat_map(|week| [week * WEEK_MS, week * WEEK_MS + 1]).collect();
+    commit(&store, times.iter().map(|ts_ms| points(entity, *ts_ms, *ts_ms)).collect()).await;
+    let read = async |query: SeriesQuery| -> Vec<i64> {
+        let readings = store.series(entity, "a", &query).await.expect("reads");
+        readings.into_iter().map(|reading| reading.ts_ms).collect()
+    };
+    assert_eq!(read(all()).await, times);
+    let newest = SeriesQuery {
+        limit: 3,
+        descending: true,
+        ..all()
+    };
+    assert_eq!(read(newest).await, [3 * WEEK_MS + 1, 3 * WEEK_MS, 2 * WEEK_MS + 1]);
+    let delete = Mutation::DeletePoints {
+        entity,
+        key: "a".into(),
+        from_ms: -2 * WEEK_MS + 1,
+        to_ms: 3 * WEEK_MS + 1,
+    };
+    commit(&store, vec![delete]).await;
+    let left = [-3 * WEEK_MS, -3 * WEEK_MS + 1, -2 * WEEK_MS, 3 * WEEK_MS + 1];
+    assert_eq!(read(all()).await, left);
+    let within = SeriesQuery {
+        from_ms: -2 * WEEK_MS,
+        to_ms: 3 * WEEK_MS + 1,
+        ..all()
+    };
+    assert_eq!(read(within).await, [-2 * WEEK_MS]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_gives_a_name_to_one_of_many_peers() {
+    let Some(config) = config("suite") else { return };
+    let tenant = TenantId::generate();
+    let peers = futures::future::join_all((0..4).map(|_| open(config.clone()))).await;
+    let saves = peers.iter().map(|peer| peer.save_entity(named(device(tenant), "wanted")));
+    let saved = futures::future::join_all(saves).await;
+    assert_eq!(saved.iter().filter(|result| result.is_ok()).count(), 1, "{saved:?}");
+    let taken = |result: &&Result<u64, StorageError>| matches!(result, Err(StorageError::NameTaken(_)));
+    assert_eq!(saved.iter().filter(taken).count(), 3, "{saved:?}");
+    // A version, too: whoever saved last is seen by all.
+    let found = peers[0]
+        .entity_by_name(tenant, model::EntityKind::Device, "wanted")
+        .await
+        .expect("reads");
+    let found = found.expect("found");
+    let saves = peers.iter().map(|peer| peer.save_entity(found.clone()));
+    let saved = futures::future::join_all(saves).await;
+    assert_eq!(saved.iter().filter(|result| matches!(result, Ok(2))).count(), 1, "{saved:?}");
+}
+
+/// Hours that are moved by hand.
+struct Hand(AtomicI64);
+
+impl Clock for Hand {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_gives_a_name_away_that_a_dead_program_claimed() {
+    let Some(mut config) = config("suite") else { return };
+    let clock = Arc::new(Hand(AtomicI64::new(SystemClock.now_ms())));
+    config.clock = clock.clone();
+    let (tenant, nobody, somebody) = (TenantId::generate(), uuid::Uuid::now_v7(), TenantId::generate());
+    // What a program leaves behind that dies between claim and row.
+    let session = scylla::client::session_builder::SessionBuilder::new()
+        .known_nodes(&config.nodes)
+        .build()
+        .await
+        .expect("connects");
+    let store = open(config).await;
+    let claim = "INSERT INTO suite.claims (tenant, space, name, owner_tenant, owner, since) VALUES (?, 6, 'left', ?, ?, ?) IF NOT EXISTS";
+    session
+        .query_unpaged(claim, (tenant.0, tenant.0, nobody, clock.now_ms()))
+        .await
+        .expect("claims");
+    let refused = store
+        .save_entity(named(device(tenant), "left"))
+        .await
+        .expect_err("it may be at work still");
+    assert!(matches!(refused, StorageError::NameTaken(_)), "{refused}");
+    clock.0.fetch_add(10 * 60 * 1000, Ordering::Relaxed);
+    let id = device(tenant);
+    assert_eq!(store.save_entity(named(id, "left")).await.expect("nobody has it"), 1);
+    let other = store
+        .save_entity(named(device(tenant), "left"))
+        .await
+        .expect_err("the name is in use");
+    assert!(matches!(other, StorageError::NameTaken(_)), "{other}");
+    assert!(store.entity(device(somebody)).await.expect("reads").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_keeps_its_form_and_refuses_another() {
+    let Some(config) = config("forms") else { return };
+    drop(open(config.clone()).await);
+    let mut other = config.clone();
+    other.bucket = Some(Duration::from_secs(24 * 3600));
+    let refused = CassandraStore::open(other).await.expect_err("other buckets").to_string();
+    assert!(refused.contains("time buckets of 7 days, not 1"), "{refused}");
+    let session = scylla::client::session_builder::SessionBuilder::new()
+        .known_nodes(&config.nodes)
+        .build()
+        .await
+        .expect("connects");
+    let form = "UPDATE forms.meta SET value = '99' WHERE name = 'version' IF EXISTS";
+    session.query_unpaged(form, ()).await.expect("writes");
+    let refused = CassandraStore::open(config).await.expect_err("another form").to_string();
+    assert!(refused.contains("start a newer program"), "{refused}");
+    session.query_unpaged("DROP KEYSPACE forms", ()).await.expect("drops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cassandra_that_is_not_there_is_named() {
+    // A port that nobody listens at: bound, and given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("a port")
+        .local_addr()
+        .expect("its number")
+        .port();
+    let config = CassandraConfig::new(vec![format!("127.0.0.1:{port}")], "none");
+    let refused = CassandraStore::open(config).await.expect_err("nobody is there").to_string();
+    assert!(refused.contains(&format!("no node of 127.0.0.1:{port} serves")), "{refused}");
+}
