@@ -15,7 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use scylla::client::execution_profile::ExecutionProfile;
+use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
 use scylla::client::session::Session;
 use scylla::deserialize::row::DeserializeRow;
 use scylla::policies::load_balancing::DefaultPolicy;
@@ -90,28 +90,9 @@ impl Driver {
     /// Prepares every statement in the session's keyspace.
     pub(crate) async fn new(session: Session, config: &CassandraConfig) -> Result<Self, StorageError> {
         let reading = profile(config, true).into_handle();
-        let session_ref = &session;
-        let prepare = |(_, of, text): &'static (Query, Use, &'static str)| {
-            let reading = reading.clone();
-            async move {
-                let prepared = session_ref.prepare(*text).await;
-                let mut statement =
-                    prepared.map_err(|error| StorageError::Failed(format!("a statement is not understood: {error} ({text})")))?;
-                statement.set_is_idempotent(*of != Use::Decide);
-                statement.set_page_size(PAGE_ROWS);
-                match of {
-                    Use::Read => statement.set_execution_profile_handle(Some(reading)),
-                    Use::Settled => statement.set_consistency(Consistency::LocalSerial),
-                    Use::Write | Use::Decide => {}
-                }
-                Ok::<_, StorageError>(statement)
-            }
-        };
-        let statements = futures::stream::iter(Query::ALL)
-            .map(prepare)
-            .buffered(PREPARED_AT_ONCE)
-            .try_collect()
-            .await?;
+        let all = Query::ALL.iter();
+        let all: Vec<_> = all.map(|&(_, of, text)| prepare(&session, reading.clone(), of, text)).collect();
+        let statements = futures::stream::iter(all).buffered(PREPARED_AT_ONCE).try_collect().await?;
         Ok(Driver {
             session,
             statements,
@@ -241,6 +222,24 @@ impl Driver {
             }
         }
     }
+}
+
+async fn prepare(
+    session: &Session,
+    reading: ExecutionProfileHandle,
+    of: Use,
+    text: &'static str,
+) -> Result<PreparedStatement, StorageError> {
+    let prepared = session.prepare(text).await;
+    let mut statement = prepared.map_err(|error| StorageError::Failed(format!("a statement is not understood: {error} ({text})")))?;
+    statement.set_is_idempotent(of != Use::Decide);
+    statement.set_page_size(PAGE_ROWS);
+    match of {
+        Use::Read => statement.set_execution_profile_handle(Some(reading)),
+        Use::Settled => statement.set_consistency(Consistency::LocalSerial),
+        Use::Write | Use::Decide => {}
+    }
+    Ok(statement)
 }
 
 /// A place among the requests under way.

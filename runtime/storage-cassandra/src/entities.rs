@@ -50,11 +50,9 @@ impl EntityStore for CassandraStore {
         let search = lists::search(page);
         let shards = futures::stream::iter(0..SHARDS).map(|shard| {
             let values = (tenant.0, tiny(kind.number()), tiny(shard));
-            let rows = self
-                .0
+            self.0
                 .driver
-                .rows::<(Uuid, String, String, Option<Uuid>, i64)>("entities of a kind", Query::EntitiesSeen, values);
-            async { rows.await }
+                .rows::<(Uuid, String, String, Option<Uuid>, i64)>("entities of a kind", Query::EntitiesSeen, values)
         });
         let mut shards = shards.buffered(SIDE_BY_SIDE);
         let mut chosen = Vec::new();

@@ -4,6 +4,8 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use model::Clock;
 use scylla::client::PoolSize;
 use scylla::client::session_builder::SessionBuilder;
@@ -55,7 +57,12 @@ impl CassandraStore {
     ///
     /// # Errors
     /// [`StorageError::Failed`] when no node answers, the keyspace cannot be created, or has another form or other time buckets.
-    pub async fn open(config: CassandraConfig) -> Result<Self, StorageError> {
+    pub fn open(config: CassandraConfig) -> BoxFuture<'static, Result<Self, StorageError>> {
+        // Boxed: the type of what happens in there is more than the compiler can see through elsewhere.
+        Self::find(config).boxed()
+    }
+
+    async fn find(config: CassandraConfig) -> Result<Self, StorageError> {
         let mut builder = SessionBuilder::new()
             .known_nodes(&config.nodes)
             .default_execution_profile_handle(profile(&config, false).into_handle())
