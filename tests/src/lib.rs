@@ -8,7 +8,8 @@
 //! 6. [`coap`] – CoAP datagram by datagram, and a way that loses some,
 //! 7. [`tracker`] – a tracker with a binary protocol of its own,
 //! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count,
-//! 9. [`outside`] – a web server outside the platform.
+//! 9. [`generator`] – the load generator, and whether what was acknowledged is stored,
+//! 10. [`outside`] – a web server outside the platform.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -17,6 +18,7 @@
 pub mod certificates;
 pub mod clients;
 pub mod coap;
+pub mod generator;
 pub mod outside;
 pub mod rest;
 pub mod server;

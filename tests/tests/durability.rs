@@ -2,79 +2,19 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tests::generator::{acknowledged, generator, log_of, verify};
 use tests::server::{Options, Server};
 
-const DEVICES: &str = "200";
-
-fn generator(server: &Server, log: &Path, seconds: &str, more: &[&str]) -> Child {
-    let program = tests::target().join("debug/device-sim");
-    assert!(program.exists(), "{} is not built: run `cargo xtask test`", program.display());
-    let mut command = Command::new(program);
-    command.args([
-        "--devices",
-        DEVICES,
-        "--rate",
-        "2000",
-        "--seconds",
-        seconds,
-        "--json",
-        "--mqtt",
-        &format!("127.0.0.1:{}", server.mqtt_port),
-    ]);
-    command
-        .arg("--acked-log")
-        .arg(log)
-        .args(more)
-        .args(account(server))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command.spawn().unwrap()
-}
-
-fn account(server: &Server) -> [String; 6] {
-    [
-        "--http",
-        &server.http,
-        "--username",
-        "tenant@pacificsoft.org",
-        "--password",
-        "tenant",
-    ]
-    .map(str::to_owned)
-}
-
-fn acknowledged(log: &Path) -> usize {
-    std::fs::read_to_string(log).map_or(0, |text| text.lines().count())
-}
-
-/// Every acknowledged point is stored, in rising order, none invented.
-fn verify(server: &Server, log: &Path) {
-    let program = tests::target().join("debug/device-sim");
-    let mut command = Command::new(program);
-    command.args(["verify", "--json", "--acked-log"]).arg(log).args(account(server));
-    let output = command.output().unwrap();
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(output.status.success(), "{text}");
-}
+/// Devices, messages per second, seconds.
+const LOAD: [&str; 3] = ["200", "2000", "30"];
 
 #[test]
 fn kill_nine_loses_nothing_acknowledged() {
     let server = Server::start(Options::demo());
-    let log = server
-        .folder()
-        .parent()
-        .unwrap()
-        .join(format!("acknowledged-{}", std::process::id()));
-    let _ = std::fs::remove_file(&log);
-    let mut first = generator(&server, &log, "30", &["--provision"]);
+    let log = log_of(&server, "acknowledged");
+    let mut first = generator(&server, &log, LOAD, &["--provision"]);
     tests::until("messages flow", || acknowledged(&log) > 10_000);
     // In the middle of a minute: the second half comes after the restart.
     std::thread::sleep(Duration::from_secs(20));
@@ -86,7 +26,7 @@ fn kill_nine_loses_nothing_acknowledged() {
     assert!(before > 30_000, "{before} acknowledged before the kill");
     verify(&server, &log);
 
-    let second = generator(&server, &log, "30", &[]).wait_with_output().unwrap();
+    let second = generator(&server, &log, LOAD, &[]).wait_with_output().unwrap();
     assert!(
         second.status.success(),
         "{}{}",
@@ -101,9 +41,8 @@ fn kill_nine_loses_nothing_acknowledged() {
 #[test]
 fn sigterm_says_good_bye_and_loses_nothing_acknowledged() {
     let mut server = Server::start(Options::demo());
-    let log = server.folder().parent().unwrap().join(format!("terminated-{}", std::process::id()));
-    let _ = std::fs::remove_file(&log);
-    let mut load = generator(&server, &log, "30", &["--provision"]);
+    let log = log_of(&server, "terminated");
+    let mut load = generator(&server, &log, LOAD, &["--provision"]);
     tests::until("messages flow", || acknowledged(&log) > 5_000);
     let mut witness = tests::wire::Wire::connect(server.mqtt_port, "A1_TEST_TOKEN", 5);
     assert!(server.terminate(), "it ends well");

@@ -28,11 +28,10 @@ pub struct Span {
     pub newest_first: bool,
 }
 
-/// What is stored of a tenant, read at once: a guest waits for it inside a call. Answers from memory or a local store, never over a network.
+/// What is stored of a tenant, read while a guest waits for it inside a call.
 ///
-/// A guest's time is processor time, so a store that waits for its disk costs the guest nothing; but it holds the thread that serves the
-/// node, and with it the node's other messages. A store that answers over a network has to keep what nodes read in memory, or to be read
-/// before the call; it must not be waited for here.
+/// A guest's time is processor time, so waiting costs the guest nothing; but it holds the thread that serves the node, and with it the
+/// node's other messages. An implementation that waits for a network leaves the runtime's workers to others meanwhile, and gives up in time.
 ///
 /// What an implementation does not have it answers with nothing: all but the first two have such a default.
 pub trait Readings: Send + Sync + 'static {

@@ -37,6 +37,15 @@ pub struct ServeOptions {
     /// Folder for everything that is kept [default: pacificsoft-data]
     #[arg(long, env = "PACIFICSOFT_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Where devices, their data and everything else is kept: `cassandra://host:port,…/keyspace`, which peers share [default: the data folder]
+    #[arg(long, env = "PACIFICSOFT_STORAGE", value_name = "URL")]
+    pub storage: Option<String>,
+    /// User name there, if it asks for one; with the password in PACIFICSOFT_CASSANDRA_PASSWORD, or `cassandra-password` in the file
+    #[arg(long, env = "PACIFICSOFT_CASSANDRA_USER", value_name = "NAME")]
+    pub cassandra_user: Option<String>,
+    /// Not on the command line, where everybody could read it
+    #[arg(skip)]
+    pub cassandra_password: Option<String>,
     /// Address of REST API and HTTP device API [default: 0.0.0.0:8080, with --demo 127.0.0.1:8080]
     #[arg(long, env = "PACIFICSOFT_HTTP", value_name = "ADDR")]
     pub http: Option<String>,

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use components::CompileLimits;
 use ipnet::IpNet;
 use session::RateLimits;
+use storage_cassandra::CassandraConfig;
 use transport::TlsFiles;
 
 use crate::cli::ServeOptions;
@@ -17,6 +18,8 @@ use crate::cli::ServeOptions;
 pub struct Config {
     /// Folder for everything that is kept.
     pub data_dir: PathBuf,
+    /// Where devices and their data are kept.
+    pub storage: Storage,
     /// REST API and HTTP device API.
     pub http: SocketAddr,
     /// MQTT.
@@ -45,6 +48,20 @@ pub struct Config {
     pub demo: bool,
     /// Password of the system administrator, for the first start.
     pub admin_password: Option<String>,
+}
+
+/// Where devices and their data are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Storage {
+    /// In the data folder.
+    Embedded,
+    /// In a cluster of its own.
+    Cassandra {
+        /// `cassandra://…`, understood when it was read.
+        url: String,
+        /// Name and password.
+        user: Option<(String, String)>,
+    },
 }
 
 /// What is served over TLS: at least one of the addresses.
@@ -79,10 +96,11 @@ impl Config {
             Some(path) => read(path)?,
             None => ServeOptions::default(),
         };
-        let environment = std::env::var("PACIFICSOFT_ADMIN_PASSWORD").ok();
+        let environment = |name| std::env::var(name).ok();
         Config::merge(
             ServeOptions {
-                admin_password: environment,
+                admin_password: environment("PACIFICSOFT_ADMIN_PASSWORD"),
+                cassandra_password: environment("PACIFICSOFT_CASSANDRA_PASSWORD"),
                 ..options
             },
             file,
@@ -95,7 +113,9 @@ impl Config {
         let host = if demo { "127.0.0.1" } else { "0.0.0.0" };
         let address = |name: &str, given: Option<String>, port: u16| resolve(name, &given.unwrap_or_else(|| format!("{host}:{port}")));
         let coaps = coaps(&options, &file)?;
+        let storage = storage(&options, &file)?;
         Ok(Config {
+            storage,
             data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into()),
             http: address("http", options.http.or(file.http), 8080)?,
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
@@ -119,6 +139,27 @@ impl Config {
                 .filter(|password| !password.is_empty()),
         })
     }
+}
+
+fn storage(options: &ServeOptions, file: &ServeOptions) -> Result<Storage> {
+    let given = |option: &Option<String>, file: &Option<String>| option.clone().or_else(|| file.clone());
+    let user = given(&options.cassandra_user, &file.cassandra_user);
+    let Some(url) = given(&options.storage, &file.storage) else {
+        if user.is_some() {
+            bail!("cassandra-user is for storage: give its URL, too, such as cassandra://10.0.0.1:9042/pacificsoft");
+        }
+        return Ok(Storage::Embedded);
+    };
+    url.parse::<CassandraConfig>()
+        .with_context(|| format!("storage: {url:?} is not understood"))?;
+    let user = match user {
+        Some(name) => {
+            let password = given(&options.cassandra_password, &file.cassandra_password);
+            Some((name, password.context("cassandra-user needs PACIFICSOFT_CASSANDRA_PASSWORD")?))
+        }
+        None => None,
+    };
+    Ok(Storage::Cassandra { url, user })
 }
 
 fn compile_limits(seconds: Option<u64>, memory_mib: Option<u64>) -> CompileLimits {
@@ -287,6 +328,32 @@ mod tests {
         let secure = whole.secure.unwrap();
         assert_eq!((secure.mqtts.map(|address| address.port()), secure.https), (Some(8883), None));
         assert_eq!(secure.files.key.to_str(), Some("k"));
+    }
+
+    #[test]
+    fn everything_is_kept_in_the_data_folder_unless_told_otherwise() {
+        let storage = |text: &str| Config::merge(ServeOptions::default(), parse(text).unwrap()).map(|config| config.storage);
+        assert_eq!(storage("").unwrap(), Storage::Embedded);
+        let url = "cassandra://10.0.0.1:9042/pacificsoft".to_owned();
+        let line = format!("storage = {url:?}\n");
+        assert_eq!(
+            storage(&line).unwrap(),
+            Storage::Cassandra {
+                url: url.clone(),
+                user: None
+            }
+        );
+        let user = Some(("ann".to_owned(), "secret".to_owned()));
+        let lines = format!("{line}cassandra-user = \"ann\"\ncassandra-password = \"secret\"");
+        assert_eq!(storage(&lines).unwrap(), Storage::Cassandra { url, user });
+        for (text, said) in [
+            ("storage = \"postgres://a/b\"", "storage"),
+            ("cassandra-user = \"ann\"", "URL"),
+            (&*format!("{line}cassandra-user = \"ann\""), "PACIFICSOFT_CASSANDRA_PASSWORD"),
+        ] {
+            let refused = storage(text).unwrap_err().to_string();
+            assert!(refused.contains(said), "{refused}");
+        }
     }
 
     #[test]

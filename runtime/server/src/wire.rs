@@ -1,6 +1,5 @@
 //! Builds the server bottom-up: store, host, chains, devices, sessions, listeners.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use plugins::{Host, HostConfig};
 use rules::NodeSurroundings;
 use session::{AdapterSource, Adapters, CloseReason, Sessions, SessionsConfig};
 use shares::Shares;
-use storage::{EmbeddedConfig, EmbeddedStore, SettingStore, Store};
+use storage::Store;
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -28,8 +27,8 @@ use crate::config::Config;
 use crate::doors::{Addresses, Doors};
 use crate::listeners::{Making, TenantListeners};
 use crate::ports::{GuestLog, LateDevices};
-use crate::readings::StoredReadings;
 use crate::shipped::{self, Shipped};
+use crate::store::Opened;
 
 /// Bytes of the secrets a server makes for itself.
 const SECRET_BYTES: usize = 64;
@@ -64,10 +63,13 @@ pub struct Listening {
 impl Server {
     /// Opens the store and builds everything above it.
     pub async fn build(config: &Config, metrics: PrometheusHandle) -> Result<Self> {
-        let dir = config.data_dir.clone();
-        let store = blocking(move || open_store(&dir)).await??;
-        let signing_key = secret(&store, "signing-key").await?;
-        let cache_key = secret(&store, "code-cache-key").await?;
+        let Opened {
+            store: shared,
+            readings,
+            states,
+        } = crate::store::open(config).await?;
+        let signing_key = secret(&*shared, "signing-key").await?;
+        let cache_key = secret(&*shared, "code-cache-key").await?;
         let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
         let (host, shipped) = blocking(move || -> Result<_> {
             let host = Host::new(HostConfig {
@@ -86,7 +88,6 @@ impl Server {
         } = shipped;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let shared: Arc<dyn Store> = Arc::new(store.clone());
         let (own, stored) = (config.clone(), Arc::clone(&shared));
         let outside = blocking(move || crate::outside::build(&own, &stored)).await??;
         let components = Components::start(ComponentsConfig {
@@ -110,8 +111,8 @@ impl Server {
             components: components.clone(),
             effects: effects.clone(),
             nodes: NodeSurroundings {
-                readings: Arc::new(StoredReadings(store.clone())),
-                states: Arc::new(store),
+                readings,
+                states,
                 log: log.clone(),
                 clock: Arc::clone(&clock),
                 shares: shares.clone(),
@@ -237,13 +238,8 @@ impl Listening {
     }
 }
 
-fn open_store(dir: &Path) -> Result<EmbeddedStore> {
-    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))?;
-    EmbeddedStore::open(EmbeddedConfig::new(dir.join("store"))).with_context(|| format!("the store in {} cannot be opened", dir.display()))
-}
-
 /// A secret this server made for itself at its first start.
-async fn secret(store: &EmbeddedStore, name: &str) -> Result<Vec<u8>> {
+async fn secret(store: &dyn Store, name: &str) -> Result<Vec<u8>> {
     let fresh: [u8; SECRET_BYTES] = rand::random();
     Ok(store.setting_or_init(name, fresh.to_vec()).await?)
 }

@@ -1,0 +1,59 @@
+//! The store, as configured: in the data folder, or a cluster of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use plugins::Readings;
+use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store};
+use storage_cassandra::{CassandraConfig, CassandraStore};
+
+use crate::config::{Config, Storage};
+use crate::readings::{LocalReadings, RemoteReadings};
+use crate::wire::blocking;
+
+/// A store, and the views of it that rule nodes have.
+pub struct Opened {
+    /// Everything.
+    pub store: Arc<dyn Store>,
+    /// What guests read while they decide.
+    pub readings: Arc<dyn Readings>,
+    /// What rule nodes keep.
+    pub states: Arc<dyn NodeStateStore>,
+}
+
+/// Opens it.
+pub async fn open(config: &Config) -> Result<Opened> {
+    let dir = config.data_dir.clone();
+    blocking(move || create(&dir)).await??;
+    match &config.storage {
+        Storage::Embedded => {
+            let dir = config.data_dir.join("store");
+            let store = blocking(move || {
+                EmbeddedStore::open(EmbeddedConfig::new(&dir)).with_context(|| format!("the store in {} cannot be opened", dir.display()))
+            });
+            let store = store.await??;
+            Ok(Opened {
+                store: Arc::new(store.clone()),
+                readings: Arc::new(LocalReadings(store.clone())),
+                states: Arc::new(store),
+            })
+        }
+        Storage::Cassandra { url, user } => {
+            let mut cassandra: CassandraConfig = url.parse()?;
+            cassandra.user.clone_from(user);
+            let store = CassandraStore::open(cassandra).await;
+            let store = Arc::new(store.with_context(|| format!("the store {url} cannot be opened"))?);
+            let all: Arc<dyn Store> = store.clone();
+            Ok(Opened {
+                readings: Arc::new(RemoteReadings::new(Arc::clone(&all))),
+                store: all,
+                states: store,
+            })
+        }
+    }
+}
+
+fn create(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
+}

@@ -1,0 +1,132 @@
+//! A server on a real Cassandra, which `cargo xtask test` starts: what was acknowledged is there, whatever becomes of either of them.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use tests::clients::mosquitto_pub;
+use tests::generator::{acknowledged, generator, log_of, verify};
+use tests::server::{Options, Server};
+
+/// One test stops the node: the other must not run meanwhile.
+static NODE: Mutex<()> = Mutex::new(());
+
+/// Devices, messages per second, seconds.
+const LOAD: [&str; 3] = ["50", "300", "32"];
+
+/// A server in a keyspace of its own; none: there is no Cassandra, which is said.
+fn options(keyspace: &str) -> Option<Options> {
+    let Ok(address) = std::env::var("PACIFICSOFT_TEST_CASSANDRA") else {
+        eprintln!("NOT TESTED: no Cassandra serves; `cargo xtask test` starts one");
+        return None;
+    };
+    let url = format!("cassandra://{address}/{keyspace}_{}", std::process::id());
+    Some(Options::demo().with(&["--storage", &url]))
+}
+
+/// The node's process, which stands still until this is dropped.
+struct StoodStill(String);
+
+impl StoodStill {
+    fn stop() -> Self {
+        let node = StoodStill(std::env::var("PACIFICSOFT_TEST_CASSANDRA_PID").unwrap());
+        node.signal("-STOP");
+        node
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.0]).status().unwrap().success());
+    }
+}
+
+impl Drop for StoodStill {
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
+}
+
+#[test]
+fn cassandra_keeps_what_a_killed_server_acknowledged() {
+    let _node = NODE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(options) = options("killed") else { return };
+    let server = Server::start(options);
+    let published = mosquitto_pub(
+        server.mqtt_port,
+        "A1_TEST_TOKEN",
+        "v1/devices/me/telemetry",
+        r#"{"temperature": 30}"#,
+        &[],
+    );
+    assert!(published.status.success(), "{published:?}");
+    let tenant = server.tenant();
+    let device = tenant.get("/api/tenant/devices?deviceName=Demo%20device");
+    let device = device["id"]["id"].as_str().unwrap().to_owned();
+    let latest = format!("/api/plugins/telemetry/DEVICE/{device}/values/timeseries?keys=temperature");
+    assert_eq!(tenant.get(&latest)["temperature"][0]["value"], "30", "acknowledged is stored");
+    let alarms = format!("/api/alarm/DEVICE/{device}?pageSize=10&page=0");
+    let raised = tenant.get(&alarms);
+    assert_eq!(
+        (&raised["totalElements"], &raised["data"][0]["status"]),
+        (&1.into(), &"ACTIVE_UNACK".into())
+    );
+
+    let log = log_of(&server, "cassandra-killed");
+    let mut load = generator(&server, &log, LOAD, &["--provision"]);
+    tests::until("messages flow", || acknowledged(&log) > 2000);
+    let server = server.kill_and_restart();
+    // Its connections are gone and there is nobody at the old port.
+    let _ = load.kill();
+    let _ = load.wait();
+    verify(&server, &log);
+    let tenant = server.tenant();
+    assert_eq!(tenant.get(&latest)["temperature"][0]["value"], "30");
+    let published = mosquitto_pub(
+        server.mqtt_port,
+        "A1_TEST_TOKEN",
+        "v1/devices/me/telemetry",
+        r#"{"temperature": 19}"#,
+        &[],
+    );
+    assert!(published.status.success(), "{published:?}");
+    let cleared = tenant.get(&alarms);
+    assert_eq!(
+        (&cleared["totalElements"], &cleared["data"][0]["status"]),
+        (&1.into(), &"CLEARED_UNACK".into()),
+        "the chain goes on with what it stored before"
+    );
+    let _ = std::fs::remove_file(&log);
+}
+
+#[test]
+fn cassandra_standing_still_costs_acknowledgements_but_no_message() {
+    let _node = NODE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(options) = options("still") else { return };
+    let server = Server::start(options);
+    let log = log_of(&server, "cassandra-still");
+    let load = generator(&server, &log, LOAD, &["--provision", "--reconnect"]);
+    tests::until("messages flow", || acknowledged(&log) > 2000);
+
+    let stopped = StoodStill::stop();
+    let mut before = acknowledged(&log);
+    tests::until("what was on its way has arrived", || {
+        std::thread::sleep(Duration::from_secs(1));
+        before == std::mem::replace(&mut before, acknowledged(&log))
+    });
+    // Longer than a write is tried again: batches are given up, their devices are cut off and come back.
+    let until = Instant::now() + Duration::from_secs(15);
+    tests::until("a write was given up", || {
+        Instant::now() > until && server.metric("storage_failures_total") > 0.0
+    });
+    assert_eq!(acknowledged(&log), before, "nothing is acknowledged that is not stored");
+    drop(stopped);
+
+    tests::until("messages flow again", || acknowledged(&log) > before + 2000);
+    let done = load.wait_with_output().unwrap();
+    let told = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    eprintln!("{told}");
+    verify(&server, &log);
+    assert!(server.log().contains("the database answers again"), "{}", server.log());
+    let _ = std::fs::remove_file(&log);
+}
