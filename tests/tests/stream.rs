@@ -341,7 +341,8 @@ fn an_adapter_that_misbehaves_hurts_its_connection_only() {
     let mut good = Evil::open(port);
     good.say("login A1_TEST_TOKEN");
     assert_eq!(good.hear(), "accepted 1");
-    let mut number = 0;
+    let used = || rest.get("/api/plugins/usage")["cpuMs"].as_u64().unwrap();
+    let (mut number, used_before) = (0, used());
     for what in [
         "trap", "loop", "memory", "huge", "flood", "many", "timers", "foreign", "no-json", "refuse", "guess",
     ] {
@@ -357,6 +358,7 @@ fn an_adapter_that_misbehaves_hurts_its_connection_only() {
         assert_eq!(good.hear(), "durable 7", "after {what}");
     }
     assert_eq!(rest.latest(&device, "n")["n"][0]["value"], number);
+    assert!(used() >= used_before + 20, "the loop alone used 20 ms of its tenant's time");
     let seen = status(&rest, &id);
     assert_eq!((&seen["faults"], &seen["running"]), (&json!(4), &json!(true)), "{seen}");
     assert!(seen["error"].as_str().unwrap().contains("bytes"), "{seen}");

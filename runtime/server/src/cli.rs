@@ -85,6 +85,9 @@ pub struct ServeOptions {
     /// Memory that compiling an uploaded component may take, MiB [default: 2048]
     #[arg(long, env = "PACIFICSOFT_COMPILE_MEMORY", value_name = "MIB")]
     pub compile_memory: Option<u64>,
+    /// How long a rule node without work keeps its memory, seconds [default: 600]
+    #[arg(long, env = "PACIFICSOFT_NODE_IDLE_SECONDS", value_name = "SECONDS")]
+    pub node_idle_seconds: Option<u64>,
     /// Special networks that components may send requests to all the same, such as 10.1.0.0/16,192.168.1.5 [default: none]
     #[arg(long, env = "PACIFICSOFT_EGRESS_NETWORKS", value_name = "NETWORKS")]
     pub egress_networks: Option<String>,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use components::CompileLimits;
@@ -38,6 +39,8 @@ pub struct Config {
     pub components: Option<PathBuf>,
     /// What compiling an uploaded component may take.
     pub compile: CompileLimits,
+    /// How long a rule node without work keeps its instance.
+    pub node_idle: Duration,
     /// Special networks that components may reach all the same.
     pub egress_networks: Vec<IpNet>,
     /// Certificate authorities to believe beside the system's.
@@ -129,6 +132,10 @@ impl Config {
                 options.compile_seconds.or(file.compile_seconds),
                 options.compile_memory.or(file.compile_memory),
             ),
+            node_idle: options
+                .node_idle_seconds
+                .or(file.node_idle_seconds)
+                .map_or(rules::IDLE_AFTER, Duration::from_secs),
             egress_networks: networks(options.egress_networks.or(file.egress_networks).as_deref().unwrap_or_default())?,
             egress_authorities: options.egress_authorities.or(file.egress_authorities),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),

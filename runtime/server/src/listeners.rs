@@ -11,9 +11,10 @@ use api::{ListenerError, ListenerStatus};
 use async_trait::async_trait;
 use model::entity::StreamListener;
 use model::{Clock, EntityKind, PageRequest, TenantId};
-use plugins::{LogSink, StreamComponent};
+use plugins::{LogSink, StreamComponent, StreamContext};
 use session::stream::Places;
 use session::{AdapterSource, Sessions, StreamService};
+use shares::Shares;
 use storage::{EntityFilter, Store};
 use transport::{StreamConfig, StreamListeners};
 use uuid::Uuid;
@@ -33,6 +34,8 @@ pub struct Making {
     pub source: Arc<dyn AdapterSource>,
     /// Devices' sessions.
     pub sessions: Sessions,
+    /// Whose adapters run when.
+    pub shares: Shares,
     /// Adapters' log lines.
     pub log: Arc<dyn LogSink>,
     /// The time of day.
@@ -175,12 +178,16 @@ impl api::Listeners for TenantListeners {
         let component = component.ok_or_else(|| ListenerError::NoAdapter(listener.adapter.clone()))?;
         let service = StreamService::new(
             component.clone(),
-            tenant,
+            StreamContext {
+                tenant,
+                name: component.descriptor().name.as_str().into(),
+                log: Arc::clone(&making.log),
+                clock: Arc::clone(&making.clock),
+            },
             listener.transport,
-            Arc::clone(&making.log),
-            Arc::clone(&making.clock),
             making.sessions.clone(),
             self.0.places.clone(),
+            making.shares.of(tenant),
         );
         let config = StreamConfig::new(SocketAddr::new(making.host, listener.port));
         let started = self.0.running.start(id, config, service).await;

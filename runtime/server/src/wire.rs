@@ -116,7 +116,7 @@ impl Server {
                 log: log.clone(),
                 clock: Arc::clone(&clock),
                 shares: shares.clone(),
-                idle_after: rules::IDLE_AFTER,
+                idle_after: config.node_idle,
             },
             table: table.clone(),
         });
@@ -140,7 +140,7 @@ impl Server {
             router,
             limits: config.rate_limits.clone(),
             registrar: Arc::new(api::Registrar::new(Arc::clone(&shared), Arc::clone(&clock), app.clone())),
-            adapters: Adapters::with_source(device_api, Arc::clone(&source), shares, log.clone(), Arc::clone(&clock)),
+            adapters: Adapters::with_source(device_api, Arc::clone(&source), shares.clone(), log.clone(), Arc::clone(&clock)),
             clock: Arc::clone(&clock),
             payload_bytes_max: MqttConfig::default().packet_bytes_max,
         });
@@ -149,6 +149,7 @@ impl Server {
             ports: config.stream_ports.clone(),
             source,
             sessions: sessions.clone(),
+            shares,
             log,
             clock: Arc::clone(&clock),
         });

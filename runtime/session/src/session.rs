@@ -137,6 +137,8 @@ pub struct Session {
     forms: Vec<(DownlinkKind, Box<str>)>,
     /// When the actor last heard that the device is there.
     heard_ms: i64,
+    /// Whether the adapter's last call took long.
+    long: bool,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
 }
@@ -184,6 +186,7 @@ impl Session {
             children: None,
             forms: Vec::new(),
             heard_ms: 0,
+            long: false,
             connected: connected.is_some(),
         };
         if session.connected {
@@ -225,13 +228,11 @@ impl Session {
     /// [`PublishError`] when it was not understood: there will be no settlement.
     pub async fn publish(&mut self, inbound: Inbound) -> Result<u64, PublishError> {
         let form = self.form_of(&inbound);
-        let turn = match self.pool.share() {
-            Some(share) => Some(share.turn().await),
-            None => None,
-        };
-        let decoded = self.pool.decode(inbound);
-        drop(turn);
-        let uplinks = decoded?;
+        let decode = || self.pool.decode(inbound);
+        let uplinks = match self.pool.share() {
+            Some(share) => share.call(&mut self.long, decode).await,
+            None => decode(),
+        }?;
         self.asks = uplinks.iter().any(Uplink::asks);
         self.count(&uplinks).await?;
         self.meet_children(&uplinks).await?;

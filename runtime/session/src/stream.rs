@@ -9,7 +9,8 @@
 //! 4. `shard` – an instance, its peers, and what happens to them,
 //! 5. `acts` – carrying out what the adapter wants done.
 //!
-//! An instance serves one peer over TCP: a fault costs one connection. Over UDP it serves the peers of a shard.
+//! An instance serves one peer over TCP: a fault costs one connection. Over UDP it serves the peers of a shard. What it uses of the
+//! processors is its tenant's: every call is made in a [turn](Share::turn).
 
 mod acts;
 mod device;
@@ -19,8 +20,8 @@ mod timers;
 
 use std::sync::Arc;
 
-use model::{Clock, TenantId};
-use plugins::{Carrier, LogSink, StreamComponent, StreamContext};
+use plugins::{Carrier, StreamComponent, StreamContext};
+use shares::Share;
 
 use crate::Sessions;
 pub use places::{Place, PlaceLimits, Places};
@@ -63,27 +64,28 @@ pub(crate) struct Service {
     pub(crate) limits: PeerLimits,
     pub(crate) sessions: Sessions,
     pub(crate) places: Places,
+    /// Whose processor time the adapter uses.
+    pub(crate) share: Arc<Share>,
 }
 
 impl StreamService {
-    /// An adapter for the devices of a tenant, and of no other.
+    /// An adapter for the devices of the context's tenant, and of no other; it uses that tenant's share of the processors.
     pub fn new(
         component: StreamComponent,
-        tenant: TenantId,
+        context: StreamContext,
         carrier: Carrier,
-        log: Arc<dyn LogSink>,
-        clock: Arc<dyn Clock>,
         sessions: Sessions,
         places: Places,
+        share: Arc<Share>,
     ) -> Self {
-        let name = component.descriptor().name.as_str().into();
         StreamService(Arc::new(Service {
-            context: StreamContext { tenant, name, log, clock },
+            context,
             component,
             carrier,
             limits: PeerLimits::new(carrier),
             sessions,
             places,
+            share,
         }))
     }
 

@@ -8,6 +8,7 @@ use dashmap::DashMap;
 use model::TenantId;
 use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -19,6 +20,8 @@ pub const SLICE: Duration = Duration::from_millis(4);
 const ABSENT_AFTER: Duration = Duration::from_secs(1);
 /// How often a tenant says that it is there: not with every slice, all tenants share what that takes.
 const SAYS_EVERY: Duration = Duration::from_millis(10);
+/// After a call that took longer, the next one is made where nobody else waits for the thread.
+const LONG_CALL: Duration = Duration::from_millis(1);
 
 /// Everybody's.
 #[derive(Clone)]
@@ -154,6 +157,16 @@ impl Share {
             began_at: (self.all.thread_time)(),
             _permits: permits,
         }
+    }
+
+    /// Makes one call into a guest, in a turn of its own. `long` remembers for the caller whether its last call took long: then the
+    /// thread's other work is handed to another one first, where there are others.
+    pub async fn call<T>(self: &Arc<Self>, long: &mut bool, call: impl FnOnce() -> T) -> T {
+        let turn = self.turn().await;
+        let aside = *long && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let answer = if aside { tokio::task::block_in_place(call) } else { call() };
+        *long = turn.elapsed() > LONG_CALL;
+        answer
     }
 
     async fn wait(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use model::Downlink;
-use plugins::{Denial, Ending, Fault, StreamError, StreamEvent, StreamInstance};
+use plugins::{Denial, Ending, Fault, StreamAction, StreamError, StreamEvent, StreamInstance};
 use tokio::time::Instant;
 
 use super::Service;
@@ -84,6 +84,8 @@ pub(super) enum Slot {
 pub struct Shard {
     pub(super) service: Arc<Service>,
     pub(super) instance: Option<StreamInstance>,
+    /// Whether the adapter's last call took long.
+    long: bool,
     /// Of the instance; kept for the next one.
     place: Option<Place>,
     pub(super) peers: HashMap<u32, Peer>,
@@ -107,6 +109,7 @@ impl Shard {
         Shard {
             service,
             instance: None,
+            long: false,
             place: None,
             peers: HashMap::new(),
             next_peer: 0,
@@ -132,6 +135,7 @@ impl Shard {
             component,
             context,
             places,
+            share,
             ..
         } = &*self.service;
         if self.place.is_none() {
@@ -143,7 +147,9 @@ impl Shard {
             ));
         }
         if self.instance.is_none() {
-            let opened = StreamInstance::open(component, context.clone());
+            let opened = share
+                .call(&mut self.long, || StreamInstance::open(component, context.clone()))
+                .await;
             self.instance = Some(opened.map_err(|fault| OpenError::Unavailable(fault.to_string()))?);
         }
         let peer = self.next_peer;
@@ -292,10 +298,13 @@ impl Shard {
 
     /// Tells the adapter something about a peer and does what it wants done.
     pub(super) async fn tell(&mut self, peer: u32, event: &StreamEvent<'_>) {
-        let Some(instance) = self.instance.as_mut().filter(|_| self.peers.contains_key(&peer)) else {
+        if !self.peers.contains_key(&peer) {
+            return;
+        }
+        let Some(answer) = self.ask_adapter(peer, event).await else {
             return;
         };
-        match instance.handle(peer, event) {
+        match answer {
             Ok(actions) => {
                 for action in actions {
                     if !self.perform(peer, action).await {
@@ -313,10 +322,15 @@ impl Shard {
         let Some(gone) = self.peers.remove(&peer) else { return };
         self.forget(peer, gone).await;
         self.outputs.extend(reason.map(|reason| Output::Ended(peer, reason)));
-        let Some(instance) = &mut self.instance else { return };
-        if let Err(StreamError::Broken(fault)) = instance.handle(peer, &StreamEvent::Closed) {
+        if let Some(Err(StreamError::Broken(fault))) = self.ask_adapter(peer, &StreamEvent::Closed).await {
             self.fail(fault).await;
         }
+    }
+
+    /// Calls the adapter, in a turn of its tenant: whoever uses much waits, and its peers with it. None: there is no instance.
+    async fn ask_adapter(&mut self, peer: u32, event: &StreamEvent<'_>) -> Option<Result<Vec<StreamAction>, StreamError>> {
+        let instance = self.instance.as_mut()?;
+        Some(self.service.share.call(&mut self.long, || instance.handle(peer, event)).await)
     }
 
     /// The instance is lost, and with it what it knew of its peers.

@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actor::LaneReceiver;
 use cluster::{Delivery, Receipt};
 use model::entity::CredentialsType;
 use model::{DeviceId, Downlink, Payload, SystemClock, TenantId, Uplink};
-use plugins::{Carrier, Host, HostConfig, Limits, LoadedComponent, StreamComponent};
+use plugins::{Carrier, Host, HostConfig, Limits, LoadedComponent, StreamComponent, StreamContext};
 use serde_json::json;
 use session::stream::{PlaceLimits, Places, Shard};
 use session::{CloseReason, OpenError, Output, StreamService};
+use shares::Shares;
 
 use crate::credentials::save;
 use crate::world::{Silent, World, next, soon};
@@ -41,16 +43,19 @@ fn component() -> StreamComponent {
 }
 
 fn service(world: &World, tenant: TenantId, places: &Places) -> StreamService {
-    let (log, clock) = (Arc::new(Silent), Arc::new(SystemClock));
-    StreamService::new(
-        component(),
+    sharing(world, tenant, places, &Shares::new(2))
+}
+
+fn sharing(world: &World, tenant: TenantId, places: &Places, shares: &Shares) -> StreamService {
+    let component = component();
+    let context = StreamContext {
         tenant,
-        Carrier::Udp,
-        log,
-        clock,
-        world.sessions.clone(),
-        places.clone(),
-    )
+        name: component.descriptor().name.as_str().into(),
+        log: Arc::new(Silent),
+        clock: Arc::new(SystemClock),
+    };
+    let (sessions, places) = (world.sessions.clone(), places.clone());
+    StreamService::new(component, context, Carrier::Udp, sessions, places, shares.of(tenant))
 }
 
 /// A shard with a peer.
@@ -227,4 +232,28 @@ async fn devices_of_other_tenants_do_not_exist_and_places_are_limited() {
     ));
     drop(shard);
     assert!(service.shard().opened("192.0.2.1:6").await.is_ok());
+}
+
+#[tokio::test]
+async fn what_an_adapter_uses_is_charged_to_its_tenant_which_waits_when_it_may_use_no_more() {
+    let world = World::new();
+    let shares = Shares::new(2);
+    let share = shares.of(world.tenant);
+    let mut shard = sharing(&world, world.tenant, &Places::default(), &shares).shard();
+    let peer = shard.opened("192.0.2.1:5").await.unwrap();
+    let before = share.usage();
+    assert!(before.slices >= 2, "opening an instance, and telling it of its peer: {before:?}");
+    say(&mut shard, peer, "timer").await;
+    assert_eq!(heard(&mut shard).await, "0: timer 3\n");
+    assert_eq!(share.usage().slices, before.slices + 2, "bytes, and a timer");
+
+    share.allow(Some(Duration::ZERO));
+    {
+        let mut spoken = std::pin::pin!(say(&mut shard, peer, "close"));
+        assert!(futures::poll!(&mut spoken).is_pending(), "it is not its turn");
+        share.allow(None);
+        soon("its turn", spoken).await;
+    }
+    assert_eq!(heard(&mut shard).await, "0: bye\n0 ended: asked for\n");
+    assert!(share.usage().waited_ms > 0);
 }
