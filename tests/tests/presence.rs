@@ -188,3 +188,46 @@ async def main():
     print("done")
 asyncio.run(main())
 "#;
+
+/// A device that does not speak to the platform itself: somebody else's message says that it is there.
+#[test]
+fn a_chain_says_that_a_device_is_there() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let device = tenant.device("Demo device");
+    let chains = tenant.get("/api/ruleChains?pageSize=10&page=0");
+    let root = chains["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|chain| chain["root"] == true)
+        .unwrap();
+    let mut metadata = tenant.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let nodes = metadata["nodes"].as_array_mut().unwrap();
+    let index = |nodes: &[Json], name: &str| nodes.iter().position(|node| node["name"] == name).unwrap();
+    let (switch, save) = (index(nodes, "Message Type Switch"), index(nodes, "Save Timeseries"));
+    let state = nodes.len();
+    nodes.push(json!({"type": "org.thingsboard.rule.engine.action.TbDeviceStateNode", "name": "gone", "configuration": {"event": "DISCONNECT_EVENT"}}));
+    let connections = metadata["connections"].as_array_mut().unwrap();
+    connections.retain(|wire| wire["fromIndex"] != switch || wire["type"] != "Post telemetry");
+    connections.push(json!({"fromIndex": switch, "toIndex": state, "type": "Post telemetry"}));
+    connections.push(json!({"fromIndex": state, "toIndex": save, "type": "Success"}));
+    connections.push(json!({"fromIndex": switch, "toIndex": save, "type": "Disconnect Event"}));
+    tenant.post("/api/ruleChain/metadata", &metadata);
+
+    let (status, reason) = exchange(&[
+        "-d",
+        "{\"ts\": 1234567, \"values\": {\"t\": 1}}",
+        &format!("{}/api/v1/{TOKEN}/telemetry", server.http),
+    ]);
+    assert_eq!(status, 200, "{reason}");
+    assert_eq!(
+        server_attribute(&tenant, &device, "lastDisconnectTime"),
+        1_234_567,
+        "durable before the answer"
+    );
+    assert_eq!(tenant.latest(&device, "t")["t"][0]["value"], 1);
+    tests::until("the chain hears of it", || {
+        tenant.latest(&device, "lastDisconnectTime")["lastDisconnectTime"][0]["value"] == 1_234_567
+    });
+}

@@ -21,7 +21,7 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 13] = [
+const GUESTS: [Guest; 14] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
@@ -46,6 +46,11 @@ const GUESTS: [Guest; 13] = [
         package: "node-external",
         folder: "rule-nodes/external",
         component: "external.wasm",
+    },
+    Guest {
+        package: "node-flow",
+        folder: "rule-nodes/flow",
+        component: "flow.wasm",
     },
     Guest {
         package: "node-adapters",

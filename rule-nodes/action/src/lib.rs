@@ -6,6 +6,10 @@ mod create_alarm;
 mod customer;
 mod delay;
 mod delete_attributes;
+mod device_state;
+mod generator;
+mod geofencing_events;
+mod literal;
 mod log;
 mod message_count;
 mod relation;
@@ -19,6 +23,9 @@ pub use create_alarm::CreateAlarmNode;
 pub use customer::{AssignToCustomer, UnassignFromCustomer};
 pub use delay::Delay;
 pub use delete_attributes::DeleteAttributesNode;
+pub use device_state::DeviceState;
+pub use generator::Generator;
+pub use geofencing_events::GeofencingEvents;
 pub use log::LogNode;
 pub use message_count::MessageCount;
 pub use relation::{CreateRelation, DeleteRelation};
@@ -41,5 +48,8 @@ pacificsoft_sdk::export_nodes!(
     UnassignFromCustomer,
     DeleteAttributesNode,
     Delay,
-    MessageCount
+    MessageCount,
+    GeofencingEvents,
+    Generator,
+    DeviceState
 );

@@ -3,6 +3,7 @@
 mod attributes;
 mod calculate_delta;
 mod credentials;
+mod details;
 mod fetch;
 mod mapped;
 mod originator_fields;
@@ -11,6 +12,7 @@ mod originator_telemetry;
 pub use attributes::{OriginatorAttributes, RelatedDeviceAttributes};
 pub use calculate_delta::CalculateDelta;
 pub use credentials::FetchCredentials;
+pub use details::{CustomerDetails, TenantDetails};
 pub use mapped::{CustomerAttributes, RelatedEntityData, TenantAttributes};
 pub use originator_fields::OriginatorFields;
 pub use originator_telemetry::OriginatorTelemetry;
@@ -24,5 +26,7 @@ pacificsoft_sdk::export_nodes!(
     CustomerAttributes,
     TenantAttributes,
     CalculateDelta,
-    FetchCredentials
+    FetchCredentials,
+    CustomerDetails,
+    TenantDetails
 );

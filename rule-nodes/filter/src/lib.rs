@@ -4,6 +4,7 @@ mod alarm_status;
 mod check_fields;
 mod check_relation;
 mod field_filter;
+mod geofencing;
 mod originator_type;
 mod profile_switch;
 mod type_filter;
@@ -13,6 +14,7 @@ pub use alarm_status::AlarmStatusFilter;
 pub use check_fields::CheckFields;
 pub use check_relation::CheckRelation;
 pub use field_filter::FieldFilter;
+pub use geofencing::GeofencingFilter;
 pub use originator_type::{OriginatorTypeFilter, OriginatorTypeSwitch};
 pub use profile_switch::{AssetProfileSwitch, DeviceProfileSwitch};
 pub use type_filter::MessageTypeFilter;
@@ -28,5 +30,6 @@ pacificsoft_sdk::export_nodes!(
     OriginatorTypeSwitch,
     DeviceProfileSwitch,
     AssetProfileSwitch,
-    AlarmStatusFilter
+    AlarmStatusFilter,
+    GeofencingFilter
 );

@@ -7,7 +7,8 @@ pub mod chains;
 
 use model::entity::device::CredentialsRef;
 use model::entity::{
-    Authority, Customer, Device, DeviceCredentials, DeviceProfile, IdRef, Proof, RuleChain, RuleChainMetadata, StoredChain, Tenant, User,
+    Authority, Contact, Customer, Device, DeviceCredentials, DeviceProfile, IdRef, Proof, RuleChain, RuleChainMetadata, StoredChain,
+    Tenant, User,
 };
 use model::{Clock, CustomerId, DeviceId, EntityKind, RuleChainId, TenantId, UserId};
 use plugins::Catalog;
@@ -146,6 +147,7 @@ fn new_tenant(title: &str) -> Tenant {
         name: None,
         region: None,
         tenant_profile_id: None,
+        contact: Contact::default(),
         additional_info: None,
         version: None,
     }
@@ -248,6 +250,7 @@ pub async fn create_customer(store: &dyn Store, clock: &dyn Clock, tenant: Tenan
         tenant_id: Some(IdRef::tenant(tenant)),
         title: title.to_owned(),
         name: Some(title.to_owned()),
+        contact: Contact::default(),
         additional_info: None,
         version: None,
     };

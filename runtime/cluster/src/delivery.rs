@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actor::Lane;
 use model::entity::Rpc;
-use model::{DeviceId, Downlink, DownlinkKinds, MessageKind, Metadata, Payload, Uplink};
+use model::{DeviceId, Downlink, DownlinkKinds, MessageKind, Metadata, Payload, PresenceEvent, Uplink};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -87,6 +87,15 @@ pub enum Delivery {
     },
     /// The device is there, and says nothing else; milliseconds since 1970-01-01 UTC.
     Heard(i64),
+    /// Somebody says whether the device is there, which speaks by another way than a session.
+    Presence {
+        /// What.
+        event: PresenceEvent,
+        /// Milliseconds since 1970-01-01 UTC.
+        at_ms: i64,
+        /// Settled when what follows is durable.
+        receipt: Receipt,
+    },
     /// The device has got the request with this number, through this session.
     Delivered(SessionId, u32),
     /// A request to the device, by a node of a rule chain.
@@ -211,6 +220,7 @@ impl Delivery {
             Delivery::Disconnected(_) => "disconnected",
             Delivery::Uplink { .. } => "uplink",
             Delivery::Heard(_) => "heard",
+            Delivery::Presence { .. } => "presence",
             Delivery::Delivered(..) => "delivered",
             Delivery::Rpc(_) => "rpc",
             Delivery::Call(_) => "call",

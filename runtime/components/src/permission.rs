@@ -53,7 +53,7 @@ pub struct Permission {
 }
 
 /// Name, words, and whether everybody has it.
-const KNOWN: [(&str, &str, bool); 30] = [
+const KNOWN: [(&str, &str, bool); 31] = [
     ("log", "writes lines to the log", true),
     ("clock", "reads the time of day", true),
     ("readings", "reads attributes and latest values of the tenant's entities", true),
@@ -82,6 +82,7 @@ const KNOWN: [(&str, &str, bool); 30] = [
     ("assign-customer", "assigns devices to customers", true),
     ("unassign-customer", "takes devices from customers", true),
     ("ensure-entity", "creates devices and customers", true),
+    ("report-presence", "says whether devices are there", true),
     ("http-request", "sends HTTP requests to servers that the tenant's list names", false),
     ("publish", "publishes to systems outside", false),
 ];

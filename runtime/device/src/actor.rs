@@ -234,6 +234,7 @@ impl DeviceActor {
                 self.send_requests().await;
             }
             Delivery::Heard(now_ms) => self.said_something(now_ms).await,
+            Delivery::Presence { event, at_ms, receipt } => self.reported(event, at_ms, receipt).await,
             Delivery::Rpc(request) => self.request(request).await,
             Delivery::Call(call) => self.call(call).await,
             Delivery::Notice(Notice {

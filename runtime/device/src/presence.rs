@@ -3,7 +3,7 @@
 //! A device is active from the first thing it says until it has said nothing for the inactivity timeout. What it says is counted in
 //! memory; the store hears of it when something changes, and else once a minute.
 
-use model::{MessageKind, Value};
+use model::{MessageKind, PresenceEvent, Value};
 use serde_json::{Value as Json, json};
 
 /// How long a device may say nothing, if its attribute `inactivityTimeout` does not say.
@@ -114,6 +114,18 @@ impl Presence {
         Some(self.change(MessageKind::Activity, stored))
     }
 
+    /// Somebody says whether the device is there. What is older than what is known changes nothing.
+    pub fn reported(&mut self, event: PresenceEvent, at_ms: i64) -> Option<Change> {
+        match event {
+            PresenceEvent::Connected => (at_ms > self.connect_ms).then(|| self.connected(at_ms)),
+            PresenceEvent::Disconnected => (at_ms > self.disconnect_ms).then(|| self.disconnected(at_ms)),
+            PresenceEvent::Active if at_ms < self.alarm_ms => None,
+            PresenceEvent::Active => self.said_something(at_ms),
+            PresenceEvent::Inactive if !self.active || at_ms < self.activity_ms => None,
+            PresenceEvent::Inactive => Some(self.fell_silent(at_ms)),
+        }
+    }
+
     /// What is to be stored of what the device said; at once when `last`, else when a minute has passed.
     pub fn to_store(&mut self, last: bool) -> Option<Stored> {
         let behind = self.activity_ms - self.stored_activity_ms;
@@ -129,13 +141,17 @@ impl Presence {
         if self.deadline_ms().is_none_or(|deadline| now_ms < deadline) {
             return None;
         }
+        Some(self.fell_silent(now_ms))
+    }
+
+    fn fell_silent(&mut self, now_ms: i64) -> Change {
         (self.active, self.alarm_ms, self.stored_activity_ms) = (false, now_ms, self.activity_ms);
         let stored = vec![
             (ACTIVE, Value::Bool(false)),
             (ALARM, Value::Long(now_ms)),
             (ACTIVITY, Value::Long(self.activity_ms)),
         ];
-        Some(self.change(MessageKind::Inactivity, stored))
+        self.change(MessageKind::Inactivity, stored)
     }
 
     /// When the device is inactive unless it says something.
@@ -233,6 +249,27 @@ mod tests {
             (MessageKind::Disconnect, vec![("lastDisconnectTime", Value::Long(9))])
         );
         assert_eq!((change.payload["lastConnectTime"].clone(), presence.is_active()), (json!(5), false));
+    }
+
+    #[test]
+    fn what_others_report_counts_unless_it_is_older_than_what_is_known() {
+        let mut presence = fresh();
+        for (event, at_ms, expected, active) in [
+            (PresenceEvent::Inactive, 50, None, false),
+            (PresenceEvent::Connected, 100, Some(MessageKind::Connect), false),
+            (PresenceEvent::Connected, 100, None, false),
+            (PresenceEvent::Active, 110, Some(MessageKind::Activity), true),
+            (PresenceEvent::Active, 120, None, true),
+            (PresenceEvent::Inactive, 119, None, true),
+            (PresenceEvent::Inactive, 130, Some(MessageKind::Inactivity), false),
+            (PresenceEvent::Active, 125, None, false),
+            (PresenceEvent::Active, 131, Some(MessageKind::Activity), true),
+            (PresenceEvent::Disconnected, 140, Some(MessageKind::Disconnect), true),
+        ] {
+            let told = kind(presence.reported(event, at_ms));
+            assert_eq!((told, presence.is_active()), (expected, active), "{event:?} at {at_ms}");
+        }
+        assert_eq!(presence.deadline_ms(), Some(131 + TIMEOUT_MS));
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub enum EffectError {
     /// The device did not take it, or did not answer.
     #[error("{0}")]
     Rpc(#[from] cluster::RpcError),
+    /// The device's actor did not take it, or it did not become durable.
+    #[error("{0}")]
+    Settle(#[from] cluster::SettleError),
     /// The server outside was not asked, or did not answer.
     #[error("{0}")]
     Outside(#[from] egress::EgressError),

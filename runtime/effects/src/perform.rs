@@ -232,6 +232,7 @@ impl Effects {
                 subtype,
                 becomes_originator,
             } => self.ensure((tenant, kind), &name, &subtype, becomes_originator, message).await,
+            Effect::ReportPresence { device, event, at_ms } => self.rpc.presence(device_of(device)?, event, at_ms).await,
             other => Err(EffectError::Invalid(format!("nobody performs {other:?}"))),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cluster::{Answer, Call, Delivery, Router, RpcError, RpcRequest, SessionId};
-use model::{DeviceId, EntityId, Message, Payload};
+use cluster::{Answer, Call, Delivery, Receipt, Router, RpcError, RpcRequest, SessionId, SettleError};
+use model::{DeviceId, EntityId, Message, Payload, PresenceEvent};
 use tokio::sync::oneshot;
 
 use crate::{Calls, EffectError, Performed};
@@ -76,6 +76,17 @@ impl Rpc {
         removed.await.unwrap_or(Err(RpcError::Moved))
     }
 
+    /// Says whether a device is there, and waits until that is durable.
+    pub(crate) async fn presence(&self, device: DeviceId, event: PresenceEvent, at_ms: i64) -> Result<Performed, EffectError> {
+        let (settle, mut settled) = actor::lane(1);
+        let receipt = Receipt::new(settle, 0);
+        self.deliver(device, Delivery::Presence { event, at_ms, receipt }).await?;
+        match settled.recv().await {
+            Some(settled) => settled.result.map(|()| Performed::SUCCESS).map_err(EffectError::from),
+            None => Err(SettleError::NotDurable.into()),
+        }
+    }
+
     async fn deliver(&self, device: DeviceId, delivery: Delivery) -> Result<(), RpcError> {
         let lane = self.router.lane(device).await.map_err(|_| RpcError::NotConnected)?;
         lane.send(delivery).await.map_err(|_| RpcError::Moved)
@@ -84,5 +95,5 @@ impl Rpc {
 
 /// An entity as a device.
 pub(crate) fn device_of(entity: EntityId) -> Result<DeviceId, EffectError> {
-    DeviceId::try_from(entity).map_err(|other| EffectError::Invalid(format!("{other:?} is not a device, only devices take requests")))
+    DeviceId::try_from(entity).map_err(|other| EffectError::Invalid(format!("{other:?} is not a device")))
 }

@@ -28,7 +28,7 @@ pub use relation::{Direction, Relation, RelationGroup};
 pub use rpc::{MethodCall, Rpc, RpcBody, RpcStatus};
 pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, RuleNode, StoredChain};
 pub use tenant_profile::{ComponentLimits, TenantProfile};
-pub use user::{Authority, Customer, Tenant, User};
+pub use user::{Authority, Contact, Customer, Tenant, User};
 
 use crate::EntityId;
 

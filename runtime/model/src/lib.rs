@@ -3,7 +3,7 @@
 //! A leaf: it knows no actor, no store, no protocol. Reading order:
 //!
 //! 1. [`ids`] – newtypes that carry their tenant,
-//! 2. [`value`] and [`telemetry`] – what devices report,
+//! 2. [`value`] and [`telemetry`] – what devices report; [`presence`], whether they are there,
 //! 3. [`payload`], [`metadata`] and [`message`] – what travels through a rule chain; [`node_state`], what a node keeps,
 //! 4. [`entity`] – devices, users, rule chains … in the form the REST API shows,
 //! 5. [`component`] – uploaded components,
@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod node_state;
 pub mod page;
 pub mod payload;
+pub mod presence;
 pub mod telemetry;
 pub mod uplink;
 pub mod value;
@@ -32,6 +33,7 @@ pub use metadata::Metadata;
 pub use node_state::{NodeState, NodeStateChange};
 pub use page::{Page, PageRequest};
 pub use payload::Payload;
+pub use presence::PresenceEvent;
 pub use telemetry::{AttributeScope, Point, Reading};
 pub use uplink::{ChildUplink, Downlink, DownlinkKind, Uplink};
 pub use value::Value;

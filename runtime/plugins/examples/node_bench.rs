@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::{AttributeScope, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId};
-use plugins::{Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, Outcome, Readings, SharedMemory};
+use model::{DeviceId, Message, MessageKind, Metadata, Payload, RuleNodeId, SystemClock, TenantId};
+use plugins::{Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, NothingStored, Outcome, SharedMemory};
 use serde_json::{Value as Json, json};
 
 const TELEMETRY: &str = r#"{"temperature":25.5,"humidity":41,"pressure":1013.2,"state":"on","seq":123456}"#;
@@ -17,15 +17,6 @@ const SLICES: usize = 1000;
 const CALLS: usize = 500;
 
 struct Nothing;
-
-impl Readings for Nothing {
-    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-}
 
 impl LogSink for Nothing {
     fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
@@ -56,7 +47,7 @@ fn node(host: &Host, component: &str, type_name: &str, configuration: &Json) -> 
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "bench".into(),
-        readings: Arc::new(Nothing),
+        readings: Arc::new(NothingStored),
         log: Arc::new(Nothing),
         clock: Arc::new(SystemClock),
         memory: SharedMemory::default(),

@@ -75,6 +75,8 @@ pub struct NodeDescriptor {
     pub effects: EffectKinds,
     /// The form of what it keeps; empty: it keeps nothing.
     pub state_schema: Arc<str>,
+    /// The timer that is due when a node begins to serve with none.
+    pub start_timer: Option<Arc<str>>,
 }
 
 /// A payload adapter, in its own words.
@@ -338,6 +340,11 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
     if told.state_schema.len() > NAME_BYTES_MAX {
         return Err(format!("{} has more than {NAME_BYTES_MAX} bytes", of("the state schema")));
     }
+    let start_timer = told.extensions.into_iter().find(|(key, _)| key == "start-timer");
+    let start_timer = start_timer.map(|(_, name)| name_of("the start timer's name", name)).transpose()?;
+    if start_timer.is_some() && told.state_schema.is_empty() {
+        return Err(format!("{} is for types that have a state schema", of("the start timer")));
+    }
     if told.class_ids.is_empty() {
         return Err(format!("{} are missing", of("the class ids")));
     }
@@ -364,6 +371,7 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
         custom_relations: told.custom_relations,
         version: told.version,
         state_schema: told.state_schema.into(),
+        start_timer: start_timer.map(Arc::from),
         type_name,
     })
 }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
-use model::{AttributeScope, Clock, DeviceId, EntityId, EntityKind, Message, Reading, TenantId};
-use uuid::Uuid;
+use model::{Clock, Message, TenantId};
 use wasmtime::{Engine, Store, Trap};
 
 use crate::adapter::Inbound;
@@ -14,111 +12,7 @@ use crate::error::Fault;
 use crate::figures::Figures;
 use crate::limits::{Limiter, Limits};
 use crate::memory::SharedMemory;
-
-/// Which readings of a key. Times are milliseconds since 1970-01-01 UTC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// First time wanted.
-    pub from_ms: i64,
-    /// First time not wanted any more.
-    pub to_ms: i64,
-    /// Readings at most.
-    pub limit: u32,
-    /// The newest first.
-    pub newest_first: bool,
-}
-
-/// What is stored of a tenant, read while a guest waits for it inside a call.
-///
-/// A guest's time is processor time, so waiting costs the guest nothing; but it holds the thread that serves the node, and with it the
-/// node's other messages. An implementation that waits for a network leaves the runtime's workers to others meanwhile, and gives up in time.
-///
-/// What an implementation does not have it answers with nothing: all but the first two have such a default.
-pub trait Readings: Send + Sync + 'static {
-    /// An attribute.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String>;
-
-    /// The newest reading of a time series.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String>;
-
-    /// Readings of a time series.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn series(&self, _entity: EntityId, _key: &str, _span: &Span) -> Result<Vec<Reading>, String> {
-        Ok(Vec::new())
-    }
-
-    /// An entity.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn entity(&self, _entity: EntityId) -> Result<Option<EntityRecord>, String> {
-        Ok(None)
-    }
-
-    /// The entity of a name.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn entity_named(&self, _tenant: TenantId, _kind: EntityKind, _name: &str) -> Result<Option<EntityRecord>, String> {
-        Ok(None)
-    }
-
-    /// Relations of an entity, of the group that people and nodes relate with; of a type, or of any.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn relations(&self, _entity: EntityId, _direction: Direction, _type: Option<&str>, _limit: u32) -> Result<Vec<Relation>, String> {
-        Ok(Vec::new())
-    }
-
-    /// Whether there is a relation of these ends, type and group.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn is_related(&self, _tenant: TenantId, _named: &Relation) -> Result<bool, String> {
-        Ok(false)
-    }
-
-    /// An alarm.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn alarm(&self, _tenant: TenantId, _id: Uuid) -> Result<Option<Alarm>, String> {
-        Ok(None)
-    }
-
-    /// The alarm of a type that is not cleared.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn active_alarm(&self, _originator: EntityId, _alarm_type: &str) -> Result<Option<Alarm>, String> {
-        Ok(None)
-    }
-
-    /// The alarms of an entity that are not cleared.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn active_alarms(&self, _originator: EntityId, _limit: u32) -> Result<Vec<Alarm>, String> {
-        Ok(Vec::new())
-    }
-
-    /// What a device logs in with.
-    ///
-    /// # Errors
-    /// Text for the node's `Failure`.
-    fn credentials(&self, _device: DeviceId) -> Result<Option<DeviceCredentials>, String> {
-        Ok(None)
-    }
-}
+use crate::readings::Readings;
 
 /// How much a log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

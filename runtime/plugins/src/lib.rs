@@ -13,7 +13,7 @@
 //! 7. [`stream`] – instances that speak a whole protocol of their own,
 //! 8. `capability` – what guests may ask the host, one file for each interface.
 //!
-//! This crate must not know stores, devices or protocols: reads reach the guest through the port [`Readings`].
+//! This crate must not know stores, devices or protocols: reads reach the guest through the port [`readings`].
 
 pub mod adapter;
 pub mod admission;
@@ -32,6 +32,7 @@ pub mod limits;
 pub mod memory;
 pub mod node;
 pub mod outcome;
+pub mod readings;
 pub mod release;
 pub mod stream;
 
@@ -41,10 +42,11 @@ pub use catalog::{Catalog, NodeType};
 pub use component::{AdapterComponent, AdapterDescriptor, LoadedComponent, NodeDescriptor, RuleComponent};
 pub use engine::{Host, HostConfig};
 pub use error::{DecodeError, Fault, LoadError, OpenError, ProcessError};
-pub use guest::{LogLevel, LogSink, Readings, Span};
+pub use guest::{LogLevel, LogSink};
 pub use limits::Limits;
 pub use memory::{Memory, SharedMemory};
 pub use node::{NodeContext, NodeInstance, timer_message};
 pub use outcome::{Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Relation, RelationChange, RequestBody};
+pub use readings::{NothingStored, Readings, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

@@ -141,6 +141,13 @@ impl Memory {
         Ok(())
     }
 
+    /// The node begins to serve: a timer is due now if none is set.
+    pub fn begin(&mut self, timer: &str, now_ms: i64) {
+        if self.timers.is_empty() && self.set_timer(timer, 0, now_ms).is_ok() {
+            self.settle();
+        }
+    }
+
     /// Cancels a timer.
     pub fn cancel_timer(&mut self, name: &str) {
         if let Some((name, _)) = self.timers.get_key_value(name) {

@@ -10,10 +10,11 @@ use crate::budget::{Budget, allow};
 use crate::component::{NodeDescriptor, RuleComponent};
 use crate::error::{OpenError, ProcessError};
 use crate::figures::Figures;
-use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, Readings, explain};
+use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, explain};
 use crate::limits::Limiter;
 use crate::memory::SharedMemory;
 use crate::outcome::{Outcome, checked, forwarded};
+use crate::readings::Readings;
 use crate::release::Release;
 
 /// What `process` returns at least when the answer was handed over.

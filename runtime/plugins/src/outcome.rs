@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::entity::Severity;
-use model::{AttributeScope, CustomerId, EntityId, EntityKind, Message, Metadata, Payload, TenantId};
+use model::{AttributeScope, CustomerId, EntityId, EntityKind, Message, Metadata, Payload, PresenceEvent, TenantId};
 use serde_json::Value as Json;
 use smallvec::{SmallVec, smallvec};
 use uuid::Uuid;
@@ -11,8 +11,9 @@ use uuid::Uuid;
 use crate::bindings::{json, outcome as wit};
 use crate::capability::{entity_id, short};
 use crate::component::NodeDescriptor;
-use crate::guest::{Guest, Readings};
+use crate::guest::Guest;
 use crate::limits::Limits;
+use crate::readings::Readings;
 
 mod kinds;
 mod request;
@@ -173,6 +174,12 @@ pub enum Effect {
         name: String,
         subtype: String,
         becomes_originator: bool,
+    },
+    /// Say whether a device is there.
+    ReportPresence {
+        device: EntityId,
+        event: PresenceEvent,
+        at_ms: i64,
     },
 }
 
@@ -445,6 +452,11 @@ impl Checker<'_> {
                 name: name("a name", &ensure.name).map(|()| ensure.name)?,
                 subtype: ensure.subtype,
                 becomes_originator: ensure.becomes_originator,
+            },
+            wit::Effect::ReportPresence(report) => Effect::ReportPresence {
+                device: self.entity(report.device)?,
+                event: kinds::presence(report.event),
+                at_ms: report.timestamp.unwrap_or(self.message.ts_ms),
             },
         })
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::entity::{EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
 use model::{
     AttributeScope, DeviceId, Digest, Downlink, DownlinkKind, EntityId, EntityKind, Message, MessageKind, Metadata, Payload, Reading,
     RuleNodeId, SystemClock, TenantId, Uplink, Value,
@@ -17,10 +17,11 @@ use model::{
 use parking_lot::Mutex;
 use plugins::{
     AdapterPool, Content, DecodeError, Effect, Fault, Host, HostConfig, Inbound, LoadError, LoadedComponent, LogLevel, LogSink,
-    NodeContext, NodeInstance, OpenError, Outcome, Places, ProcessError, Readings, Release, ReleaseId, RuleComponent, SharedMemory,
-    Transport,
+    NodeContext, NodeInstance, NothingStored, OpenError, Outcome, Places, ProcessError, Readings, Release, ReleaseId, RuleComponent,
+    SharedMemory, Span, Transport,
 };
 use serde_json::{Value as Json, json};
+use uuid::Uuid;
 
 #[derive(Default)]
 struct Platform {
@@ -47,6 +48,27 @@ impl Readings for Platform {
     fn is_related(&self, tenant: TenantId, _: &Relation) -> Result<bool, String> {
         self.asked.lock().push(tenant);
         Ok(true)
+    }
+    fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String> {
+        NothingStored.series(entity, key, span)
+    }
+    fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
+        NothingStored.entity_named(tenant, kind, name)
+    }
+    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
+        NothingStored.relations(entity, direction, of_type, limit)
+    }
+    fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String> {
+        NothingStored.alarm(tenant, id)
+    }
+    fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String> {
+        NothingStored.active_alarm(originator, alarm_type)
+    }
+    fn active_alarms(&self, originator: EntityId, limit: u32) -> Result<Vec<Alarm>, String> {
+        NothingStored.active_alarms(originator, limit)
+    }
+    fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String> {
+        NothingStored.credentials(device)
     }
 }
 

@@ -7,26 +7,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use model::{
-    AttributeScope, Clock, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId,
-};
+use model::{Clock, DeviceId, Message, MessageKind, Metadata, Payload, RuleNodeId, SystemClock, TenantId};
 use parking_lot::Mutex;
 use plugins::{
-    Host, HostConfig, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, OpenError, Readings, RuleComponent,
+    Host, HostConfig, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, NothingStored, OpenError, RuleComponent,
     SharedMemory,
 };
 use serde_json::{Value as Json, json};
 
 struct Nothing;
-
-impl Readings for Nothing {
-    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-}
 
 impl LogSink for Nothing {
     fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
@@ -81,7 +70,7 @@ fn open_with(
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "node under test".into(),
-        readings: Arc::new(Nothing),
+        readings: Arc::new(NothingStored),
         log: Arc::new(Nothing),
         clock,
         memory,

@@ -175,6 +175,7 @@ impl Handler<Renew> for NodeActor {
             if self.remembers && *self.memory.look().schema() != *schema {
                 self.memory = SharedMemory::restore(&schema, None);
                 self.due.clear();
+                self.begin();
             }
             // It was opened without anything kept: a type that keeps something is opened once more, with it.
             self.instance = (!self.keeps).then_some(opened);
@@ -334,6 +335,7 @@ impl NodeActor {
             Ok(stored) => {
                 self.memory = SharedMemory::restore(&schema, stored);
                 self.remembers = true;
+                self.begin();
                 Ok(())
             }
             Err(error) => {
@@ -341,6 +343,13 @@ impl NodeActor {
                 tracing::warn!(node = %node, %error, "what a rule node keeps could not be read");
                 Err(format!("what the rule node keeps could not be read: {error}"))
             }
+        }
+    }
+
+    /// Sets the timer that its type wants when a node begins to serve.
+    fn begin(&self) {
+        if let Some(timer) = &self.graph.nodes[self.index].node_type.descriptor().start_timer {
+            self.memory.look().begin(timer, self.around.clock.now_ms());
         }
     }
 

@@ -4,6 +4,8 @@
 
 #[path = "chain/evil.rs"]
 mod evil;
+#[path = "chain/generated.rs"]
+mod generated;
 #[path = "chain/kept.rs"]
 mod kept;
 #[path = "chain/ordered.rs"]

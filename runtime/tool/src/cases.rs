@@ -195,6 +195,9 @@ fn effect(effect: &Effect) -> Json {
             ..
         } => json!({"reply-rpc": {"session": session, "request-id": request_id, "payload": content(payload)}}),
         Effect::HttpRequest(request) => json!({"http-request": http_request(request)}),
+        Effect::ReportPresence { event, at_ms, .. } => {
+            json!({"report-presence": {"event": format!("{event:?}").to_lowercase(), "timestamp": at_ms}})
+        }
         other => json!({"other": format!("{other:?}")}),
     }
 }

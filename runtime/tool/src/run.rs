@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use guest_build::program::progress;
-use model::{AttributeScope, DeviceId, EntityId, EntityKind, Message, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId};
-use plugins::{Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeDescriptor, NodeInstance, Readings, RuleComponent};
+use model::{DeviceId, EntityId, EntityKind, Message, Metadata, Payload, RuleNodeId, SystemClock, TenantId};
+use plugins::{
+    Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeDescriptor, NodeInstance, NothingStored, RuleComponent,
+};
 use uuid::Uuid;
 
 use crate::cases::{Case, Cases};
@@ -16,17 +18,8 @@ use crate::cases::{Case, Cases};
 /// Secret of compiled code on the author's own machine, where there is nobody else to distrust.
 const CACHE_KEY: &[u8] = b"the author's own";
 
-/// Stands in for the platform: nothing is stored, log lines are shown.
+/// Shows log lines.
 struct Desk;
-
-impl Readings for Desk {
-    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-}
 
 impl LogSink for Desk {
     fn line(&self, _: TenantId, source: &str, level: LogLevel, text: &str) {
@@ -80,7 +73,7 @@ impl Bench {
             tenant,
             node: RuleNodeId::generate(tenant),
             name: descriptor.title.as_str().into(),
-            readings: Arc::new(Desk),
+            readings: Arc::new(NothingStored),
             log: Arc::new(Desk),
             clock: Arc::new(SystemClock),
             memory: plugins::SharedMemory::restore(&descriptor.state_schema, None),

@@ -94,6 +94,8 @@ export abstract class RuleNode<Configuration = any> {
   static version: number;
   /** Names the form of what the node keeps in `state`, such as `averages/1`. Empty: it keeps nothing. */
   static stateSchema: string;
+  /** Name of a timer that is due as soon as a node begins to serve with no timer set. Empty: none. Needs a `stateSchema`. */
+  static startTimer: string;
   /** Brings a configuration of an older version, parsed, to the present one. */
   static upgrade(fromVersion: number, configuration: any): any;
   /** A node with a configuration, parsed from JSON. Throws when it is refused. */

@@ -16,6 +16,7 @@ export class RuleNode {
   static properties = {};
   static version = 0;
   static stateSchema = '';
+  static startTimer = '';
 
   configuration = {};
 
@@ -64,6 +65,6 @@ export function descriptor(type) {
     version: type.version,
     effects: type.effects,
     stateSchema: type.stateSchema,
-    extensions: [],
+    extensions: type.startTimer ? [['start-timer', type.startTimer]] : [],
   };
 }

@@ -46,6 +46,8 @@ class Node:
     version: ClassVar[int] = 0
     #: Names the form of what the node keeps in `state`, such as `averages/1`. Empty: it keeps nothing.
     state_schema: ClassVar[str] = ""
+    #: Name of a timer that is due as soon as a node begins to serve with no timer set. Empty: none. Needs a `state_schema`.
+    start_timer: ClassVar[str] = ""
 
     #: The node's own configuration, an object of `Configuration`.
     configuration: Any

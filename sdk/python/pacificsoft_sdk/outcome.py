@@ -6,6 +6,7 @@ import json as _json
 import re
 import typing
 from dataclasses import fields as _fields
+from enum import Enum
 from typing import Any, Union
 
 from wit_world.imports import json as _json_contract
@@ -60,7 +61,7 @@ def end() -> Steps:
 
 def effect(name: str, **given: Any) -> Effect:
     """An effect by its name in the contract, such as `save-time-series`, with its fields. What is left out is `None`, `False`, 0 or empty;
-    JSON may be given as a Python value."""
+    JSON may be given as a Python value, one of several words as text."""
     case, record = _case(name)
     hints = typing.get_type_hints(record)
     unknown = given.keys() - hints.keys()
@@ -156,6 +157,8 @@ def _value(effect_: str, field: str, hint: Any, given: dict[str, Any]) -> Any:
     is_json = _json_contract.Content_Json in arguments
     if field in given:
         value = given[field]
+        if isinstance(hint, type) and issubclass(hint, Enum) and isinstance(value, str):
+            return hint[value.upper().replace("-", "_")]
         return value if optional and value is None or not is_json else as_content(value)
     if optional:
         return None

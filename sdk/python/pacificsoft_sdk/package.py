@@ -94,7 +94,7 @@ def descriptor(kind: type[Node]) -> Descriptor:
         version=kind.version,
         effects=list(kind.effects),
         state_schema=kind.state_schema,
-        extensions=[],
+        extensions=[("start-timer", kind.start_timer)] if kind.start_timer else [],
     )
 
 

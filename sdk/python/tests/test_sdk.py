@@ -100,6 +100,7 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual((name, record.entity, record.ttl_seconds), ("save-time-series", None, 0))
         self.assertEqual(record.values, content({"t": 1}))
         self.assertEqual(named(effect("save-attributes", scope="SERVER_SCOPE", values=payload()))[1].values, payload())
+        self.assertEqual(named(effect("report-presence", event="inactive", timestamp=5))[1].event.name, "INACTIVE")
         for wrong, error in [
             (lambda: effect("no-such"), ValueError),
             (lambda: effect("clear-alarm"), TypeError),

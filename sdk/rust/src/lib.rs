@@ -65,6 +65,7 @@ pub mod message;
 pub mod metrics;
 pub mod node;
 pub mod outcome;
+pub mod perimeter;
 pub mod reads;
 pub mod related;
 pub mod state;
@@ -79,8 +80,8 @@ pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
     AssignCustomer, ClearAlarm, Content, DeleteAttributes, Effect, Emission, EnsureEntity, EntityId, EntityName, EntityRef, HttpRequest,
-    NewMessage, Outcome, Piece, RaiseAlarm, RelationChange, ReplyRpc, RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
-    UnassignCustomer,
+    NewMessage, Outcome, Piece, PresenceEvent, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence, RequestBody, SaveAttributes,
+    SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
 };
 pub use reads::{attribute, latest};
 pub use stream::StreamAdapter;

@@ -34,6 +34,9 @@ pub struct Descriptor {
     pub effects: &'static [&'static str],
     /// Names the form of what nodes of the type keep in [`crate::state`]; empty: they keep nothing.
     pub state_schema: &'static str,
+    /// Name of a timer that is due as soon as a node begins to serve with no timer set, so that it can act before any message comes; empty:
+    /// none. For types that have a state schema.
+    pub start_timer: &'static str,
 }
 
 impl Descriptor {
@@ -53,6 +56,7 @@ impl Descriptor {
             version: 0,
             effects: &[],
             state_schema: "",
+            start_timer: "",
         }
     }
 }
@@ -170,7 +174,10 @@ pub fn contract_descriptor<N: RuleNode>() -> contract::Descriptor {
         version: own.version,
         effects: texts(own.effects),
         state_schema: own.state_schema.to_owned(),
-        extensions: Vec::new(),
+        extensions: match own.start_timer {
+            "" => Vec::new(),
+            timer => vec![("start-timer".to_owned(), timer.to_owned())],
+        },
     }
 }
 

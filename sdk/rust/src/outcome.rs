@@ -4,7 +4,8 @@ pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
     AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EntityName, EntityRef, HttpRequest, NewMessage, Piece,
-    RaiseAlarm, RelationChange, ReplyRpc, RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
+    PresenceEvent, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence, RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
+    UnassignCustomer,
 };
 
 /// What a node decided.

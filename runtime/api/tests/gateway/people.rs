@@ -122,8 +122,15 @@ async fn users_are_created_by_those_who_may() {
 async fn customers_have_unique_titles_and_versions() {
     let gateway = Gateway::start().await;
     let people = gateway.tenant("a").await;
-    let customer = gateway.post("/api/customer", &people.admin, json!({"title": "One"})).await.ok();
+    let given = json!({"title": "One", "city": "Berlin", "email": "one@example.org"});
+    let customer = gateway.post("/api/customer", &people.admin, given).await.ok();
     assert_eq!(customer["name"], json!("One"));
+    let path = format!("/api/customer/{}", customer["id"]["id"].as_str().unwrap());
+    let read = gateway.get(&path, &people.admin).await.ok();
+    assert_eq!(
+        (&read["city"], &read["email"], &read["phone"]),
+        (&json!("Berlin"), &json!("one@example.org"), &json!(null))
+    );
     gateway
         .post("/api/customer", &people.admin, json!({"title": "One"}))
         .await

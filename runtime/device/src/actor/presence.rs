@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use cluster::Receipt;
-use model::{AttributeScope, Payload, Value};
+use cluster::{Receipt, SettleError};
+use model::{AttributeScope, MessageKind, Payload, PresenceEvent, Value};
+use serde_json::Value as Json;
 use storage::Mutation;
 
 use super::DeviceActor;
@@ -52,6 +53,27 @@ impl DeviceActor {
         } else if let Some(stored) = presence.to_store(false) {
             self.store_presence(stored).await;
         }
+    }
+
+    /// Somebody says whether the device is there, and hears when it is durable.
+    pub(super) async fn reported(&mut self, event: PresenceEvent, at_ms: i64, receipt: Receipt) {
+        let Some(presence) = &mut self.presence else {
+            return receipt.fail(SettleError::NotDurable);
+        };
+        let Some(Change { kind, payload, stored }) = presence.reported(event, at_ms) else {
+            return receipt.done();
+        };
+        if presence.is_active() {
+            self.remind().await;
+        }
+        let written = self.presence_attributes(stored);
+        let durable = async { self.around.store.submit(vec![written]).await?.await };
+        if let Err(error) = durable.await {
+            tracing::warn!(device = %self.device, %error, "the device's presence was not stored");
+            return receipt.fail(SettleError::NotDurable);
+        }
+        self.tell_chain_of_presence(kind, payload).await;
+        receipt.done();
     }
 
     /// Time has passed: the device may be inactive.
@@ -106,6 +128,10 @@ impl DeviceActor {
             self.remind().await;
         }
         self.store_presence(stored).await;
+        self.tell_chain_of_presence(kind, payload).await;
+    }
+
+    async fn tell_chain_of_presence(&mut self, kind: MessageKind, payload: Json) {
         let mut metadata = self.metadata(1);
         metadata.insert("scope", AttributeScope::ServerScope.as_str());
         let now_ms = self.now_ms();
@@ -114,13 +140,16 @@ impl DeviceActor {
     }
 
     async fn store_presence(&self, stored: Stored) {
-        self.submit(Mutation::Attributes {
+        self.submit(self.presence_attributes(stored)).await;
+    }
+
+    fn presence_attributes(&self, stored: Stored) -> Mutation {
+        Mutation::Attributes {
             entity: self.device.entity(),
             scope: AttributeScope::ServerScope,
             ts_ms: self.now_ms(),
             values: stored.into_iter().map(|(key, value)| (Arc::from(key), value)).collect(),
-        })
-        .await;
+        }
     }
 
     /// Writes without waiting: nobody was promised anything.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::world::{IDLE, START_MS, Session, World, soon, telemetry};
 use actor::LaneReceiver;
-use cluster::Delivery;
+use cluster::{Delivery, Receipt};
 use device::RegistryConfig;
 use device::presence::TIMEOUT_MS;
-use model::{AttributeScope, DeviceId, MessageKind, Value};
+use model::{AttributeScope, DeviceId, MessageKind, PresenceEvent, Value};
 use rules::ChainInput;
 use serde_json::{Value as Json, json};
 use storage::{AttributeStore, Journal, Mutation, ReminderStore};
@@ -126,4 +126,40 @@ async fn the_timeout_is_the_devices_own() {
     let (lane, now_ms) = (world.lane(device).await, world.clock_ms());
     lane.send(Delivery::Heard(now_ms)).await.unwrap();
     assert_eq!(next(&mut chain, "lastActivityTime").await, (MessageKind::Activity, json!(now_ms)));
+}
+
+/// In real time: the actor waits for the store, and time that stands still would not.
+#[tokio::test]
+async fn what_a_node_reports_is_told_stored_and_settled() {
+    let world = world();
+    let (device, mut chain) = (world.device().await, world.open_chain());
+    let lane = world.lane(device).await;
+    let (settle, mut settled) = actor::lane(8);
+    let report = |sequence, event, at_ms| Delivery::Presence {
+        event,
+        at_ms,
+        receipt: Receipt::new(settle.clone(), sequence),
+    };
+    lane.send(report(0, PresenceEvent::Connected, 5_000)).await.unwrap();
+    assert_eq!(next(&mut chain, "lastConnectTime").await, (MessageKind::Connect, json!(5_000)));
+    assert_eq!(soon("settling", settled.recv()).await.unwrap().result, Ok(()));
+    assert_eq!(
+        attribute(&world, device, "lastConnectTime").await,
+        Some(Value::Long(5_000)),
+        "it is durable"
+    );
+    lane.send(report(1, PresenceEvent::Active, 6_000)).await.unwrap();
+    assert_eq!(next(&mut chain, "active").await, (MessageKind::Activity, json!(true)));
+    lane.send(report(2, PresenceEvent::Inactive, 5_999)).await.unwrap();
+    lane.send(report(3, PresenceEvent::Inactive, 7_000)).await.unwrap();
+    assert_eq!(
+        next(&mut chain, "lastInactivityAlarmTime").await,
+        (MessageKind::Inactivity, json!(7_000)),
+        "older news change nothing"
+    );
+    for sequence in 1..4 {
+        let settled = soon("settling", settled.recv()).await.unwrap();
+        assert_eq!((settled.sequence, settled.result), (sequence, Ok(())));
+    }
+    assert_eq!(attribute(&world, device, "active").await, Some(Value::Bool(false)));
 }

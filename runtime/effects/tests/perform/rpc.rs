@@ -4,7 +4,7 @@ use crate::world::{World, leaving, mark, message, soon};
 use actor::LaneReceiver;
 use cluster::{Delivery, RpcError, RpcRequest};
 use effects::{EffectError, Performed};
-use model::{DeviceId, EntityId, EntityKind, Payload};
+use model::{DeviceId, EntityId, EntityKind, Payload, PresenceEvent};
 use plugins::{Content, Effect};
 use serde_json::{Value as Json, json};
 
@@ -235,4 +235,37 @@ async fn a_devices_request_is_answered_through_its_actor() {
         }
         assert_eq!(soon("performing", performing).await.unwrap().is_err(), fails);
     }
+}
+
+#[tokio::test]
+async fn presence_is_reported_to_the_devices_actor_and_waited_for() {
+    let world = World::new();
+    for durable in [true, false] {
+        let (device, mut lane) = world.awake_device();
+        let report = Effect::ReportPresence {
+            device: device.entity(),
+            event: PresenceEvent::Active,
+            at_ms: 77,
+        };
+        let effects = world.effects.clone();
+        let performing = actor::spawn("test", async move { effects.perform([report], message(device.entity())).await });
+        match soon("the report", lane.recv()).await {
+            Some(Delivery::Presence { event, at_ms, receipt }) => {
+                assert_eq!((event, at_ms), (PresenceEvent::Active, 77));
+                if durable {
+                    receipt.done();
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(soon("performing", performing).await.unwrap().is_ok(), durable);
+    }
+    let asset = EntityId::new(world.tenant, EntityKind::Asset, uuid::Uuid::new_v4());
+    let report = Effect::ReportPresence {
+        device: asset,
+        event: PresenceEvent::Active,
+        at_ms: 1,
+    };
+    let refused = world.effects.perform([report], message(asset)).await;
+    assert!(matches!(refused, Err(EffectError::Invalid(_))), "{refused:?}");
 }

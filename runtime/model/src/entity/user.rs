@@ -17,6 +17,29 @@ pub enum Authority {
     CustomerUser,
 }
 
+/// Where a tenant or a customer is reached. All of it is free text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Contact {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub city: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address2: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +61,9 @@ pub struct Tenant {
     /// What it may have; none: as the default profile says.
     #[serde(default)]
     pub tenant_profile_id: Option<IdRef>,
+    /// Where it is reached.
+    #[serde(flatten)]
+    pub contact: Contact,
     /// Free data.
     #[serde(default)]
     pub additional_info: Option<Json>,
@@ -64,6 +90,9 @@ pub struct Customer {
     /// The same as the title.
     #[serde(default)]
     pub name: Option<String>,
+    /// Where it is reached.
+    #[serde(flatten)]
+    pub contact: Contact,
     /// Free data.
     #[serde(default)]
     pub additional_info: Option<Json>,

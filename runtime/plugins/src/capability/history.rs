@@ -2,7 +2,8 @@
 
 use crate::bindings::history::{Host, Span as Asked};
 use crate::bindings::{entity, history};
-use crate::guest::{Guest, Span};
+use crate::guest::Guest;
+use crate::readings::Span;
 
 /// Readings of one answer at most.
 const READINGS_MAX: u32 = 1_000;

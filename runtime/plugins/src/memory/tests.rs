@@ -125,3 +125,16 @@ fn without_a_schema_nothing_is_kept() {
     assert!(memory.set_timer("a", 1, 0).is_err());
     assert_eq!(memory.get("a"), None);
 }
+
+#[test]
+fn a_node_that_begins_is_woken_unless_it_waits_for_a_timer_anyhow() {
+    let mut memory = Memory::restore("s", None);
+    memory.begin("start", 5);
+    assert_eq!(memory.timer("start"), Some(5));
+    assert_eq!(memory.changes().expect("it counts").timers, [("start".into(), Some(5))]);
+    memory.begin("again", 6);
+    assert_eq!(memory.timer("again"), None);
+    let mut nothing = Memory::default();
+    nothing.begin("start", 5);
+    assert_eq!(nothing.timer("start"), None);
+}

@@ -1,4 +1,6 @@
-//! Which effects a node type declares. A permission: anything else is refused.
+//! Which effects a node type declares. A permission: anything else is refused. And words of effects that are not more than a name.
+
+use model::PresenceEvent;
 
 use crate::bindings::outcome as wit;
 
@@ -7,7 +9,7 @@ use crate::bindings::outcome as wit;
 pub struct EffectKinds(u32);
 
 /// Names of effects, in the order of their bits.
-const EFFECT_NAMES: [&str; 13] = [
+const EFFECT_NAMES: [&str; 14] = [
     "save-time-series",
     "save-attributes",
     "raise-alarm",
@@ -21,6 +23,7 @@ const EFFECT_NAMES: [&str; 13] = [
     "assign-customer",
     "unassign-customer",
     "ensure-entity",
+    "report-presence",
 ];
 
 impl EffectKinds {
@@ -62,6 +65,7 @@ impl EffectKinds {
             wit::Effect::AssignCustomer(_) => 10,
             wit::Effect::UnassignCustomer(_) => 11,
             wit::Effect::EnsureEntity(_) => 12,
+            wit::Effect::ReportPresence(_) => 13,
         };
         if self.0 & (1 << bit) == 0 {
             return Err(format!(
@@ -70,5 +74,15 @@ impl EffectKinds {
             ));
         }
         Ok(())
+    }
+}
+
+/// In the platform's words.
+pub(super) fn presence(told: wit::PresenceEvent) -> PresenceEvent {
+    match told {
+        wit::PresenceEvent::Connected => PresenceEvent::Connected,
+        wit::PresenceEvent::Disconnected => PresenceEvent::Disconnected,
+        wit::PresenceEvent::Active => PresenceEvent::Active,
+        wit::PresenceEvent::Inactive => PresenceEvent::Inactive,
     }
 }

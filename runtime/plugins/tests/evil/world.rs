@@ -3,26 +3,17 @@
 use std::sync::{Arc, OnceLock};
 
 use handmade::Guest;
-use model::{AttributeScope, DeviceId, EntityId, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId};
+use model::{DeviceId, Message, MessageKind, Metadata, Payload, RuleNodeId, SystemClock, TenantId};
 use parking_lot::Mutex;
 use plugins::{
-    AdapterPool, Host, HostConfig, Limits, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, OpenError,
-    ProcessError, Readings, RuleComponent, SharedMemory, StreamContext, StreamInstance,
+    AdapterPool, Host, HostConfig, Limits, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, NothingStored,
+    OpenError, ProcessError, RuleComponent, SharedMemory, StreamContext, StreamInstance,
 };
 use serde_json::json;
 
-/// Takes log lines, knows no values.
+/// Takes log lines.
 #[derive(Default)]
 pub struct Platform(pub Mutex<Vec<String>>);
-
-impl Readings for Platform {
-    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
-        Ok(None)
-    }
-}
 
 impl LogSink for Platform {
     fn line(&self, _: TenantId, _: &str, _: LogLevel, text: &str) {
@@ -65,7 +56,7 @@ pub fn open(component: &RuleComponent, platform: &Arc<Platform>) -> Result<NodeI
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "evil".into(),
-        readings: Arc::clone(platform) as _,
+        readings: Arc::new(NothingStored),
         log: Arc::clone(platform) as _,
         clock: Arc::new(SystemClock),
         memory: SharedMemory::default(),

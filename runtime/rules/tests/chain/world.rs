@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, Receipt, RouteError, Router, SettleError, Settled, SinglePeer};
 use effects::{Effects, Outside};
 use egress::{Addresses, AllowList, Egress, EgressConfig, SystemResolver, Trust};
-use model::entity::{Direction, EntityRecord, Event, EventKind, Relation, RelationGroup, RuleChainMetadata};
+use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Event, EventKind, Relation, RelationGroup, RuleChainMetadata};
 use model::{
     AttributeScope, Clock, DeviceId, EntityId, EntityKind, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId,
     TenantId, Value,
 };
-use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings};
+use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings, Span};
 use rules::{ChainHandle, ChainInput, ChainLane, ChainState, Graph, NodeSurroundings, start_chain};
 use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
@@ -24,6 +24,7 @@ use storage::{
     AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, RelationQuery, SeriesQuery, StorageError,
     TimeSeriesStore,
 };
+use uuid::Uuid;
 
 pub const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
 pub const FIELD_FILTER: &str = "org.pacificsoft.filter.FieldFilter";
@@ -88,6 +89,7 @@ fn catalog(limits: Limits) -> Catalog {
         "transformation.wasm",
         "action.wasm",
         "external.wasm",
+        "flow.wasm",
         "test/evil-guests.wasm",
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
@@ -133,6 +135,27 @@ impl Readings for Stored {
     }
     fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String> {
         told(self.0.relation_now(tenant, named)).map(|found| found.is_some())
+    }
+    fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String> {
+        let query = SeriesQuery {
+            from_ms: span.from_ms,
+            to_ms: span.to_ms,
+            limit: span.limit,
+            descending: span.newest_first,
+        };
+        told(self.0.series_now(entity, key, &query))
+    }
+    fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String> {
+        told(self.0.alarm_now(tenant, id))
+    }
+    fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String> {
+        told(self.0.active_alarm_now(originator, alarm_type))
+    }
+    fn active_alarms(&self, originator: EntityId, limit: u32) -> Result<Vec<Alarm>, String> {
+        told(self.0.active_alarms_now(originator, limit as usize))
+    }
+    fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String> {
+        told(self.0.credentials_of_now(device))
     }
 }
 

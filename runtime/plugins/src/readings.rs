@@ -1,0 +1,133 @@
+//! What guests read of their tenant: the port, declared here and implemented above. Must not know a store.
+
+use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::{AttributeScope, DeviceId, EntityId, EntityKind, Reading, TenantId};
+use uuid::Uuid;
+
+/// Which readings of a key. Times are milliseconds since 1970-01-01 UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First time wanted.
+    pub from_ms: i64,
+    /// First time not wanted any more.
+    pub to_ms: i64,
+    /// Readings at most.
+    pub limit: u32,
+    /// The newest first.
+    pub newest_first: bool,
+}
+
+/// What is stored of a tenant, read while a guest waits for it inside a call.
+///
+/// A guest's time is processor time, so waiting costs the guest nothing; but it holds the thread that serves the node, and with it the
+/// node's other messages. An implementation that waits for a network leaves the runtime's workers to others meanwhile, and gives up in time.
+///
+/// Nothing has a default: an implementation that does not have something must say so with an error. An answer of nothing would be
+/// taken for the truth, and alarms would not be cleared.
+pub trait Readings: Send + Sync + 'static {
+    /// An attribute.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String>;
+
+    /// The newest reading of a time series.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String>;
+
+    /// Readings of a time series.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String>;
+
+    /// An entity.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String>;
+
+    /// The entity of a name.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String>;
+
+    /// Relations of an entity, of the group that people and nodes relate with; of a type, or of any.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String>;
+
+    /// Whether there is a relation of these ends, type and group.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String>;
+
+    /// An alarm.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String>;
+
+    /// The alarm of a type that is not cleared.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String>;
+
+    /// The alarms of an entity that are not cleared.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn active_alarms(&self, originator: EntityId, limit: u32) -> Result<Vec<Alarm>, String>;
+
+    /// What a device logs in with.
+    ///
+    /// # Errors
+    /// Text for the node's `Failure`.
+    fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String>;
+}
+
+/// A tenant of which nothing is stored: for trying nodes, where there is no platform.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NothingStored;
+
+impl Readings for NothingStored {
+    fn attribute(&self, _: EntityId, _: AttributeScope, _: &str) -> Result<Option<Reading>, String> {
+        Ok(None)
+    }
+    fn latest(&self, _: EntityId, _: &str) -> Result<Option<Reading>, String> {
+        Ok(None)
+    }
+    fn series(&self, _: EntityId, _: &str, _: &Span) -> Result<Vec<Reading>, String> {
+        Ok(Vec::new())
+    }
+    fn entity(&self, _: EntityId) -> Result<Option<EntityRecord>, String> {
+        Ok(None)
+    }
+    fn entity_named(&self, _: TenantId, _: EntityKind, _: &str) -> Result<Option<EntityRecord>, String> {
+        Ok(None)
+    }
+    fn relations(&self, _: EntityId, _: Direction, _: Option<&str>, _: u32) -> Result<Vec<Relation>, String> {
+        Ok(Vec::new())
+    }
+    fn is_related(&self, _: TenantId, _: &Relation) -> Result<bool, String> {
+        Ok(false)
+    }
+    fn alarm(&self, _: TenantId, _: Uuid) -> Result<Option<Alarm>, String> {
+        Ok(None)
+    }
+    fn active_alarm(&self, _: EntityId, _: &str) -> Result<Option<Alarm>, String> {
+        Ok(None)
+    }
+    fn active_alarms(&self, _: EntityId, _: u32) -> Result<Vec<Alarm>, String> {
+        Ok(Vec::new())
+    }
+    fn credentials(&self, _: DeviceId) -> Result<Option<DeviceCredentials>, String> {
+        Ok(None)
+    }
+}
