@@ -45,10 +45,12 @@ impl RuleNode for Versioned {
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
         let (name, behaviour) = mark();
         assert!(behaviour != b't', "on purpose");
-        let number = message.number("n").ok_or("there is no number n")?;
+        // `n` of the tests' devices, `seq` of the load generator's.
+        let numbered = ["n", "seq"].into_iter().find_map(|key| Some((key, message.number(key)?)));
+        let (key, number) = numbered.ok_or("there is no number n")?;
         Ok(Outcome::emit(
             "Success",
-            NewMessage::with_json(format!("{{\"n\":{number},\"version\":\"{name}\"}}")),
+            NewMessage::with_json(format!("{{\"{key}\":{number},\"version\":\"{name}\"}}")),
         ))
     }
 }
