@@ -8,8 +8,11 @@ use clap::{Args, Subcommand};
 use crate::{build, guests, shell};
 
 mod end_to_end;
+mod latencies;
 mod peers;
+mod plugins;
 mod process;
+mod rest;
 
 /// What to measure.
 #[derive(Args)]
@@ -28,6 +31,8 @@ enum What {
     Cassandra,
     /// MQTT to stored and acknowledged, with the load generator beside the server.
     EndToEnd(end_to_end::Options),
+    /// Components at work: what calls, instances and code cost; another version under load; a neighbour that misbehaves; memory at rest.
+    Plugins(plugins::Options),
     /// The same load on Mosquitto (which only accepts) and on Node-RED behind it.
     Peers(peers::Options),
 }
@@ -47,6 +52,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         Some(What::Commit) => commit(root),
         Some(What::Cassandra) => cassandra(root),
         Some(What::EndToEnd(options)) => end_to_end::run(root, options),
+        Some(What::Plugins(options)) => plugins::run(root, options),
         Some(What::Peers(options)) => peers::run(root, options),
     }
 }

@@ -44,8 +44,12 @@ pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
         log,
         resume,
         keep_ledgers: options.verify,
+        keep_latencies: options.latencies.is_some(),
     });
-    let outcome = run::run(shared.clone(), options.threads as usize).await?;
+    let (outcome, started_ms) = run::run(shared.clone(), options.threads as usize).await?;
+    if let (Some(path), Some(latencies)) = (&options.latencies, &outcome.stats.latencies) {
+        latencies.write(path, started_ms)?;
+    }
     let mut report = Report::new(&shared.plan, &outcome.stats);
     if let Some(account) = account.filter(|_| options.verify) {
         let ledgers = outcome.ledgers;

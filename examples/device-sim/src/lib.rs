@@ -23,6 +23,7 @@ pub mod device;
 pub mod error;
 pub mod http;
 pub mod inflight;
+pub mod latencies;
 pub mod ledger;
 pub mod options;
 pub mod pacer;

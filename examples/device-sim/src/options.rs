@@ -137,6 +137,9 @@ pub struct RunOptions {
     /// Append `device seq ts` for every acknowledged message; an existing file is continued
     #[arg(long, value_name = "FILE")]
     pub acked_log: Option<PathBuf>,
+    /// Write a line `due latency` for every measured message: milliseconds since 1970, microseconds
+    #[arg(long, value_name = "FILE")]
+    pub latencies: Option<PathBuf>,
     /// REST.
     #[command(flatten)]
     pub rest: RestOptions,

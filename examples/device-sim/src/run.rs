@@ -14,6 +14,7 @@ use crate::acklog::AckLog;
 use crate::connection::Target;
 use crate::error::SimError;
 use crate::pacer::{self, Phase};
+use crate::payload::wall_clock_ms;
 use crate::plan::Plan;
 use crate::stats::Stats;
 use crate::worker::{self, Outcome, Setup};
@@ -34,6 +35,8 @@ pub struct Shared {
     pub resume: HashMap<usize, (u64, u64)>,
     /// Keep what was sent for a check afterwards.
     pub keep_ledgers: bool,
+    /// Keep how long each message took.
+    pub keep_latencies: bool,
 }
 
 /// The addresses behind `host:port`.
@@ -55,12 +58,12 @@ pub async fn resolve(text: &str) -> Result<Target, SimError> {
     })
 }
 
-/// Runs the plan on `workers` threads.
+/// Runs the plan on `workers` threads. Answers what came of it, and when it began, in milliseconds since 1970.
 ///
 /// # Errors
 /// What kept the run from beginning or made it worthless: a device that cannot connect or is refused, a log that cannot be written.
 /// Connections lost during the run are counted, not errors.
-pub async fn run(shared: Arc<Shared>, workers: usize) -> Result<Outcome, SimError> {
+pub async fn run(shared: Arc<Shared>, workers: usize) -> Result<(Outcome, u64), SimError> {
     let workers = workers.clamp(1, shared.plan.devices.max(1));
     let (phase, phases) = watch::channel(Phase::Connecting);
     let (ready, mut readies) = mpsc::channel(workers);
@@ -87,7 +90,7 @@ pub async fn run(shared: Arc<Shared>, workers: usize) -> Result<Outcome, SimErro
             }
         }
     }
-    let start = Instant::now();
+    let (start, started_ms) = (Instant::now(), wall_clock_ms());
     phase.send_replace(Phase::Running(start));
     threads.spawn_blocking({
         let shared = shared.clone();
@@ -97,7 +100,7 @@ pub async fn run(shared: Arc<Shared>, workers: usize) -> Result<Outcome, SimErro
         }
     });
     let mut total = Outcome {
-        stats: Stats::new(shared.plan.measured_from())?,
+        stats: Stats::new(shared.plan.measured_from())?.keeping(shared.keep_latencies),
         ledgers: BTreeMap::new(),
     };
     let mut phase = Some(phase);
@@ -114,5 +117,5 @@ pub async fn run(shared: Arc<Shared>, workers: usize) -> Result<Outcome, SimErro
             phase.take();
         }
     }
-    Ok(total)
+    Ok((total, started_ms))
 }

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 
 use crate::error::SimError;
 use crate::inflight::Message;
+use crate::latencies::Latencies;
 
 /// The largest latency told apart, in microseconds: ten minutes. Larger ones count as this.
 const LATENCY_MAX_US: u64 = 600_000_000;
@@ -49,6 +50,8 @@ pub struct Stats {
     pub service: Histogram<u64>,
     /// What happened.
     pub counters: Counters,
+    /// The latency of each measured message, if they are kept.
+    pub latencies: Option<Latencies>,
     measured_from: u64,
 }
 
@@ -63,8 +66,18 @@ impl Stats {
             latency: histogram()?,
             service: histogram()?,
             counters: Counters::default(),
+            latencies: None,
             measured_from,
         })
+    }
+
+    /// Keeps the latency of each measured message, if `keep`.
+    #[must_use]
+    pub fn keeping(self, keep: bool) -> Stats {
+        Stats {
+            latencies: keep.then(Latencies::default),
+            ..self
+        }
     }
 
     /// Notes that `message` was acknowledged (QoS 0: written) at `now`.
@@ -74,7 +87,11 @@ impl Stats {
         }
         self.counters.measured += 1;
         self.counters.last_settled = self.counters.last_settled.max(now);
-        self.latency.saturating_record(now.saturating_sub(message.due) / 1000);
+        let latency_us = now.saturating_sub(message.due) / 1000;
+        self.latency.saturating_record(latency_us);
+        if let Some(latencies) = &mut self.latencies {
+            latencies.record(message.due, latency_us);
+        }
         self.service.saturating_record(now.saturating_sub(message.sent) / 1000);
     }
 
@@ -93,6 +110,9 @@ impl Stats {
         let internal = |error: hdrhistogram::AdditionError| SimError::Internal(error.to_string());
         self.latency.add(&other.latency).map_err(internal)?;
         self.service.add(&other.service).map_err(internal)?;
+        if let (Some(latencies), Some(more)) = (&mut self.latencies, other.latencies) {
+            latencies.merge(more);
+        }
         let (sum, more) = (&mut self.counters, other.counters);
         sum.sent += more.sent;
         sum.acknowledged += more.acknowledged;

@@ -30,12 +30,13 @@ fn shared(plan: Plan, address: std::net::SocketAddr) -> Arc<Shared> {
         log: None,
         resume: HashMap::new(),
         keep_ledgers: true,
+        keep_latencies: false,
         plan,
     })
 }
 
 async fn run_at(broker: &Broker, plan: &Plan, workers: usize) -> (Outcome, Report) {
-    let outcome = run::run(shared(plan.clone(), broker.address), workers).await.expect("run");
+    let (outcome, _) = run::run(shared(plan.clone(), broker.address), workers).await.expect("run");
     let report = Report::new(plan, &outcome.stats);
     (outcome, report)
 }

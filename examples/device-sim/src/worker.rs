@@ -68,7 +68,9 @@ async fn live(shared: Arc<Shared>, setup: Setup) -> Result<Outcome, SimError> {
     let _ = setup.ready.send(()).await;
     let begun = phase.wait_for(|phase| *phase != Phase::Connecting).await.map(|phase| *phase);
     let Ok(Phase::Running(start)) = begun else { return Err(aborted()) };
-    let stats = Rc::new(RefCell::new(Stats::new(shared.plan.measured_from())?));
+    let stats = Rc::new(RefCell::new(
+        Stats::new(shared.plan.measured_from())?.keeping(shared.keep_latencies),
+    ));
     let mut ledgers = BTreeMap::new();
     let wakes: Rc<Vec<Notify>> = Rc::new(connections.iter().map(|_| Notify::new()).collect());
     let mut tasks = start_devices(&shared, connections, &stats, &wakes, start);

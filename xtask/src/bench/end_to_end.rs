@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::process::{Process, free_port};
+use super::rest::{Rest, TENANT, node};
 
 /// How to measure.
 #[derive(Args, Clone)]
@@ -33,12 +34,16 @@ impl Default for Options {
     }
 }
 
+/// The class of the node that saves time series.
+pub const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
+
 /// A Pacificsoft under measurement.
 pub struct Server {
     pub process: Process,
     pub mqtt: u16,
-    http: u16,
-    _folder: Folder,
+    /// Where it is asked.
+    pub url: String,
+    folder: Folder,
     generator: PathBuf,
 }
 
@@ -69,6 +74,16 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn start(root: &Path) -> Result<Self> {
+        let server = Server::start_with(root, &[])?;
+        three_nodes(&server.login(TENANT)?)?;
+        Ok(server)
+    }
+
+    /// Starts one with demo data, further options and the demo's own chain.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_with(root: &Path, options: &[&str]) -> Result<Self> {
         let (binary, generator) = super::binaries(root)?;
         let folder = Folder(std::env::temp_dir().join(format!("pacificsoft-bench-{}", std::process::id())));
         let _ = std::fs::remove_dir_all(&folder.0);
@@ -87,17 +102,29 @@ impl Server {
             "--coap",
             "127.0.0.1:0",
         ]);
-        command.arg("--data-dir").arg(folder.0.join("data"));
+        command.args(options).arg("--data-dir").arg(folder.0.join("data"));
         let mut process = Process::start("pacificsoft", &mut command, &folder.0.join("log"))?;
         process.wait_for_port(mqtt)?;
-        three_nodes(&format!("http://127.0.0.1:{http}"))?;
         Ok(Server {
             process,
             mqtt,
-            http,
-            _folder: folder,
+            url: format!("http://127.0.0.1:{http}"),
+            folder,
             generator,
         })
+    }
+
+    /// Logs in: name and password.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub fn login(&self, user: (&str, &str)) -> Result<Rest> {
+        Rest::login(&self.url, user)
+    }
+
+    /// A folder that lasts as long as the server.
+    pub fn folder(&self) -> &Path {
+        &self.folder.0
     }
 
     /// Puts a load on it; `rate` 0: as much as the windows allow.
@@ -105,54 +132,53 @@ impl Server {
     /// # Errors
     /// When the generator fails, or counts do not agree.
     pub fn load(&self, options: &Options, rate: u64, prefix: &str, verify: bool) -> Result<Load> {
-        let url = format!("http://127.0.0.1:{}", self.http);
+        self.load_of(TENANT, options, rate, prefix, &["--verify"][..usize::from(verify)])
+    }
+
+    /// The same by devices of a tenant, whose administrator's name and password are given; with further options of the generator.
+    ///
+    /// # Errors
+    /// As [`Server::load`].
+    pub fn load_of(&self, user: (&str, &str), options: &Options, rate: u64, prefix: &str, more: &[&str]) -> Result<Load> {
         // Devices of their own for each load: numbers and times of one do not meet those of another.
-        let mut more = ["--provision", "--token-prefix", prefix, "--http", &url]
-            .map(str::to_owned)
-            .to_vec();
-        more.extend(["--username", "tenant@pacificsoft.org", "--password", "tenant"].map(str::to_owned));
-        if verify {
-            more.push("--verify".to_owned());
-        }
+        let own = [
+            "--provision",
+            "--token-prefix",
+            prefix,
+            "--http",
+            &self.url,
+            "--username",
+            user.0,
+            "--password",
+            user.1,
+        ];
+        let more: Vec<String> = own.iter().chain(more).map(|option| (*option).to_owned()).collect();
         load(&self.generator, self.mqtt, options, rate, &more, &[&self.process])
     }
 }
 
-/// Gives the demo tenant the chain that is measured: type switch → field filter → save time series. The demo's own raises alarms, too.
-fn three_nodes(url: &str) -> Result<()> {
-    let credentials = json!({ "username": "tenant@pacificsoft.org", "password": "tenant" });
-    let login = curl(&[&format!("{url}/api/auth/login")], Some(&credentials))?;
-    let token = login["token"].as_str().context("no token")?;
-    let header = format!("X-Authorization: Bearer {token}");
-    let chains = curl(&["--header", &header, &format!("{url}/api/ruleChains?pageSize=10&page=0")], None)?;
-    let id = chains["data"][0]["id"]["id"].as_str().context("no rule chain")?;
-    let mut chain = curl(&["--header", &header, &format!("{url}/api/ruleChain/{id}/metadata")], None)?;
-    let node = |name: &str, class: &str, configuration: Json| json!({ "name": name, "type": class, "configuration": configuration });
-    chain["nodes"] = json!([
-        node("switch", "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode", json!({})),
+/// The chain that is measured: type switch → field filter → save time series. The demo's own raises alarms, too.
+///
+/// # Errors
+/// When the server refuses it.
+pub fn three_nodes(rest: &Rest) -> Result<()> {
+    let nodes = json!([
+        node("switch", "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode", &json!({})),
         node(
             "filter",
             "org.pacificsoft.filter.FieldFilter",
-            json!({ "key": "temperature", "operator": "GREATER", "value": -1000 })
+            &json!({ "key": "temperature", "operator": "GREATER", "value": -1000 })
         ),
-        node("save", "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode", json!({})),
+        node("save", SAVE, &json!({})),
     ]);
-    chain["connections"] = json!([
+    let connections = json!([
         { "fromIndex": 0, "toIndex": 1, "type": "Post telemetry" },
         { "fromIndex": 1, "toIndex": 2, "type": "True" },
     ]);
-    chain["firstNodeIndex"] = json!(0);
-    curl(&["--header", &header, &format!("{url}/api/ruleChain/metadata")], Some(&chain)).map(drop)
-}
-
-fn curl(arguments: &[&str], body: Option<&Json>) -> Result<Json> {
-    let body = body.map(Json::to_string);
-    let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--fail"]).args(arguments);
-    if let Some(body) = &body {
-        command.args(["--json", body]);
+    if !rest.root_chain(&nodes, &connections)? {
+        bail!("the chain is refused");
     }
-    Ok(serde_json::from_str(&crate::shell::quietly(&mut command)?)?)
+    Ok(())
 }
 
 /// Puts a load on a broker and counts the processor time of some processes meanwhile.

@@ -65,7 +65,7 @@ async fn a_foreign_broker_understands_us() {
             reconnect,
             ..example()
         };
-        let outcome = run::run(shared(plan.clone(), address), 1).await.expect("run");
+        let (outcome, _) = run::run(shared(plan.clone(), address), 1).await.expect("run");
         let report = Report::new(&plan, &outcome.stats);
         assert!(report.is_complete() && report.measured > 0, "{report}");
     }

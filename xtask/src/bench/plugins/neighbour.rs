@@ -1,0 +1,103 @@
+//! One tenant runs every misbehaving node in turn; what another tenant's devices wait meanwhile, beside what they wait alone.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value as Json, json};
+
+use super::super::end_to_end::{self, Load, Server, three_nodes};
+use super::super::process::median;
+use super::super::rest::{Rest, SYSADMIN, TENANT, node};
+use super::Options;
+
+/// Devices of the tenant that is measured, one connection each.
+const DEVICES: u32 = 50;
+/// Devices of the other one.
+const EVIL_DEVICES: u32 = 10;
+
+/// Measures.
+///
+/// # Errors
+/// When something fails, or the measured tenant loses a message.
+pub fn run(root: &Path, options: &Options) -> Result<()> {
+    let components = root.join("target/components/test").display().to_string();
+    let server = Server::start_with(root, &["--components", &components])?;
+    three_nodes(&server.login(TENANT)?)?;
+    let (evil, name, password) = server.login(SYSADMIN)?.tenant("evil")?;
+    let good_load = end_to_end::Options {
+        devices: DEVICES,
+        seconds: options.seconds,
+        window: 64,
+    };
+    // Begins before, and ends after.
+    let evil_load = end_to_end::Options {
+        devices: EVIL_DEVICES,
+        seconds: options.seconds + 3,
+        window: 64,
+    };
+    let rate = options.rate / 5;
+    let solo = || server.load(&good_load, rate, "good-", true);
+    let mut alone = vec![solo()?, solo()?];
+    let mut rows = Vec::new();
+    for class in classes(&evil)? {
+        let nodes = json!([node("evil", &class, &json!({ "ms": 10 }))]);
+        if !evil.root_chain(&nodes, &json!([]))? {
+            // Its node does not even open.
+            continue;
+        }
+        let (good, evil) = std::thread::scope(|scope| {
+            let load = scope.spawn(|| server.load_of((&name, password), &evil_load, options.evil_rate, "evil-", &[]));
+            std::thread::sleep(std::time::Duration::from_millis(1_500));
+            let good = solo();
+            (good, load.join())
+        });
+        let evil = evil.map_err(|_| anyhow::anyhow!("the load generator's thread failed"))?;
+        rows.push((class, good?, evil.map(|load| load.rate).unwrap_or(f64::NAN)));
+        if rows.len() % 6 == 0 {
+            alone.push(solo()?);
+        }
+    }
+    let of = |loads: &[Load], figure: fn(&Load) -> f64| median(loads.iter().map(figure).collect());
+    let (p50_ms, p99_ms) = (of(&alone, |load| load.p50_ms), of(&alone, |load| load.p99_ms));
+    println!(
+        "# neighbour: {rate} msg/s of {DEVICES} devices through three nodes; beside it {} msg/s into one node",
+        options.evil_rate
+    );
+    println!("| the other tenant runs | it gets through msg/s | p50 ms | p99 ms | max ms | p99 / alone |\n|---|---|---|---|---|---|");
+    println!(
+        "| nothing (median of {}) | | {p50_ms:.2} | {p99_ms:.2} | {:.1} | 1 |",
+        alone.len(),
+        of(&alone, |load| load.max_ms)
+    );
+    for (class, good, evil_rate) in &rows {
+        let name = class.trim_start_matches("test.evil.");
+        println!(
+            "| {name} | {evil_rate:.0} | {:.2} | {:.2} | {:.1} | {:.2} |",
+            good.p50_ms,
+            good.p99_ms,
+            good.max_ms,
+            good.p99_ms / p99_ms
+        );
+    }
+    if rows.iter().any(|(_, good, _)| good.stored != Some(good.sent)) {
+        bail!("messages were lost");
+    }
+    let usage = evil.get("/api/plugins/usage")?;
+    println!("every message of the tenant is stored, in order; the other one's usage: {usage}");
+    Ok(())
+}
+
+/// Node types that misbehave, and the one that does not first.
+fn classes(rest: &Rest) -> Result<Vec<String>> {
+    let types = rest.get("/api/components?componentTypes=ACTION")?;
+    let classes = types.as_array().context("no node types")?.iter();
+    let mut classes: Vec<String> = classes
+        .filter_map(|one| one["clazz"].as_str().filter(|class| class.starts_with("test.evil.")))
+        .map(str::to_owned)
+        .collect();
+    classes.sort_by_key(|class| (class != "test.evil.pass", class.clone()));
+    if classes.len() < 10 {
+        bail!("too few: {}", Json::from(classes));
+    }
+    Ok(classes)
+}
