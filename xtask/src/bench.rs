@@ -8,11 +8,16 @@ use clap::{Args, Subcommand};
 use crate::{build, guests, shell};
 
 mod end_to_end;
+mod idle;
 mod latencies;
+mod load;
 mod peers;
 mod plugins;
 mod process;
 mod rest;
+mod rpc;
+mod server;
+mod transports;
 
 /// What to measure.
 #[derive(Args)]
@@ -33,6 +38,12 @@ enum What {
     EndToEnd(end_to_end::Options),
     /// Components at work: what calls, instances and code cost; another version under load; a neighbour that misbehaves; memory at rest.
     Plugins(plugins::Options),
+    /// The same chain behind MQTT, CoAP and HTTP, one after the other.
+    Transports(transports::Options),
+    /// REST → device → REST, with nothing else to do.
+    Rpc(rpc::Options),
+    /// Many connections that say nothing, and what strangers who knock do to those that do.
+    Idle(idle::Options),
     /// The same load on Mosquitto (which only accepts) and on Node-RED behind it.
     Peers(peers::Options),
 }
@@ -53,6 +64,9 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         Some(What::Cassandra) => cassandra(root),
         Some(What::EndToEnd(options)) => end_to_end::run(root, options),
         Some(What::Plugins(options)) => plugins::run(root, options),
+        Some(What::Transports(options)) => transports::run(root, options),
+        Some(What::Rpc(options)) => rpc::run(root, options),
+        Some(What::Idle(options)) => idle::run(root, options),
         Some(What::Peers(options)) => peers::run(root, options),
     }
 }

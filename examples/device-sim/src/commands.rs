@@ -1,4 +1,4 @@
-//! The two things the program does, from options to result: a run with what belongs around it, and the check of a log.
+//! What the program does, from options to result: a run with what belongs around it, the check of a log, devices made before a run.
 //!
 //! Prints nothing. Knows no exit codes.
 
@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::acklog::{self, AckLog};
 use crate::check::{Checked, Expected};
+use crate::codec::Protocol;
 use crate::error::SimError;
-use crate::options::{RunOptions, VerifyOptions, check_open_files};
+use crate::options::{COAP_TOKEN_MAX, CreateOptions, RunOptions, VerifyOptions, check_open_files};
 use crate::payload::wall_clock_ms;
 use crate::report::Report;
 use crate::run::{self, Shared};
@@ -23,8 +24,11 @@ pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
     let devices = options.names.devices(options.devices.map(|count| count as usize))?;
     check_open_files(devices.len())?;
     let plan = options.plan(devices.len())?;
+    if plan.protocol == Protocol::Coap && devices.iter().any(|device| device.token.len() > COAP_TOKEN_MAX) {
+        return Err(SimError::Options(format!("a token is longer than {COAP_TOKEN_MAX} bytes")));
+    }
     let account = (options.provision || options.verify).then(|| options.rest.account()).transpose()?;
-    let target = run::resolve(&options.mqtt).await?;
+    let target = run::resolve(options.server().1).await?;
     let resume = match &options.acked_log {
         Some(path) if path.exists() => resume(path, plan.window as u64)?,
         _ => HashMap::new(),
@@ -57,6 +61,15 @@ pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
         report.verify = Some(verify(&account, devices, expected, options.rest.patience()).await?);
     }
     Ok(report)
+}
+
+/// Creates devices. Gives the numbers of new and of existing ones.
+///
+/// # Errors
+/// Those of [`provision`].
+pub async fn create(options: &CreateOptions) -> Result<(usize, usize), SimError> {
+    let devices = options.names.devices(options.devices.map(|count| count as usize))?;
+    provision(&options.rest.account()?, devices).await
 }
 
 /// Number and time with which each device of a log goes on: behind everything an earlier run can have sent.

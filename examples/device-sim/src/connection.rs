@@ -1,21 +1,24 @@
-//! One MQTT connection: a socket with a buffer for each direction.
+//! One device's connection: a socket with a buffer for each direction.
 //!
-//! Packets pile up in `output` and leave with one write; acknowledgements arrive many at a time in `input`. Knows no schedule and does
+//! Messages pile up in `output` and leave with one write; acknowledgements arrive many at a time in `input`. Knows no schedule and does
 //! not decide what to send.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
 
-use crate::codec::{self, Connect, Incoming};
+use crate::codec::mqtt::{self, Connect};
+use crate::codec::{Incoming, Message, Protocol};
 use crate::error::SimError;
+use crate::link::Link;
 
-/// How long connecting and the broker's first answer may take.
+/// How long connecting and the server's first answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A datagram that was not answered within this time is sent again (RFC 7252, 4.8: ACK_TIMEOUT).
+pub const REPEAT_AFTER: Duration = Duration::from_secs(2);
 /// How much one read may bring: 4096 acknowledgements.
 const READ_MAX: usize = 16 * 1024;
 /// Buffers start with this, so that ten thousand quiet devices stay small.
@@ -30,6 +33,8 @@ pub struct Target {
     pub text: String,
     /// What the name stands for; tried in order.
     pub addresses: Vec<SocketAddr>,
+    /// The address of this machine to come from, if it matters.
+    pub from: Option<IpAddr>,
 }
 
 /// Why [`Connection::turn`] came back.
@@ -47,7 +52,8 @@ pub enum Turn {
 #[derive(Debug)]
 pub struct Connection {
     device: usize,
-    stream: TcpStream,
+    protocol: Protocol,
+    link: Link,
     input: BytesMut,
     read_size: usize,
     /// Packets on their way out.
@@ -55,53 +61,96 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects, sends CONNECT and waits for the broker's consent, at most 10 seconds.
+    /// Connects, shows the token and waits for the server's consent, at most 10 seconds. Over MQTT with a CONNECT, otherwise with a message
+    /// without values.
     ///
     /// # Errors
-    /// [`SimError::Connect`] if nobody answers, [`SimError::Refused`] if the broker says no, [`SimError::Lost`] if it hangs up or stays
-    /// silent, [`SimError::Malformed`] if it is no MQTT broker.
-    pub async fn open(device: usize, target: &Target, connect: &Connect<'_>) -> Result<Connection, SimError> {
+    /// [`SimError::Connect`] if nobody answers, [`SimError::Refused`] if the server says no, [`SimError::Lost`] if it hangs up or stays
+    /// silent, [`SimError::Malformed`] if it speaks something else or refuses the token.
+    pub async fn open(device: usize, target: &Target, protocol: Protocol, connect: &Connect<'_>) -> Result<Connection, SimError> {
         let lost = |reason: &str| SimError::Lost {
             device,
             reason: reason.into(),
         };
-        match tokio::time::timeout(CONNECT_TIMEOUT, Connection::shake_hands(device, target, connect)).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, Connection::shake_hands(device, target, protocol, connect)).await {
             Ok(result) => result,
-            Err(_) => Err(lost("no answer to CONNECT within 10 seconds")),
+            Err(_) => Err(lost("no first answer within 10 seconds")),
         }
     }
 
-    async fn shake_hands(device: usize, target: &Target, connect: &Connect<'_>) -> Result<Connection, SimError> {
-        let refused = |source| SimError::Connect {
+    async fn shake_hands(device: usize, target: &Target, protocol: Protocol, connect: &Connect<'_>) -> Result<Connection, SimError> {
+        let link = match protocol {
+            Protocol::Mqtt | Protocol::Http => Link::stream(&target.addresses, target.from).await,
+            Protocol::Coap => Link::datagrams(&target.addresses).await,
+        };
+        let link = link.map_err(|source| SimError::Connect {
             address: target.text.clone(),
             source,
-        };
-        let stream = TcpStream::connect(target.addresses.as_slice()).await.map_err(refused)?;
-        stream.set_nodelay(true).map_err(refused)?;
+        })?;
         let (input, output) = (BytesMut::new(), BytesMut::new());
         let mut connection = Connection {
             device,
-            stream,
+            protocol,
+            link,
             input,
             read_size: READ_MIN,
             output,
         };
-        codec::put_connect(&mut connection.output, connect);
+        connection.greet(connect);
         loop {
-            connection.turn(std::future::pending()).await?;
+            // What is lost on the way is said again, where nobody else does so.
+            let again = async {
+                match protocol {
+                    Protocol::Coap => tokio::time::sleep(REPEAT_AFTER).await,
+                    Protocol::Mqtt | Protocol::Http => std::future::pending().await,
+                }
+            };
+            if connection.turn(again).await? == Turn::Woken {
+                connection.greet(connect);
+            }
             match connection.next_packet()? {
-                None => {}
-                Some(Incoming::Connack { code: 0 }) => return Ok(connection),
+                None | Some(Incoming::Later) => {}
+                Some(Incoming::Connack { code: 0 } | Incoming::Taken { id: 0 } | Incoming::TakenInOrder) => return Ok(connection),
+                Some(Incoming::TakenLate { id: 0, acknowledge }) => {
+                    connection.acknowledge(acknowledge);
+                    return Ok(connection);
+                }
                 Some(Incoming::Connack { code }) => {
                     return Err(SimError::Refused {
                         device,
                         code,
-                        reason: codec::connack_reason(code),
+                        reason: mqtt::connack_reason(code),
                     });
                 }
-                Some(other) => return Err(SimError::Malformed(format!("{other:?} as the answer to CONNECT"))),
+                Some(other) => return Err(SimError::Malformed(format!("{other:?} as the first answer"))),
             }
         }
+    }
+
+    fn greet(&mut self, connect: &Connect<'_>) {
+        match self.protocol {
+            Protocol::Mqtt => mqtt::put_connect(&mut self.output, connect),
+            Protocol::Http | Protocol::Coap => {
+                let message = Message {
+                    token: connect.user_name,
+                    topic: "",
+                    id: Some(0),
+                    duplicate: false,
+                    payload: b"{}",
+                };
+                self.put(&message);
+            }
+        }
+    }
+
+    /// Puts a message into `output`.
+    pub fn put(&mut self, message: &Message<'_>) {
+        self.protocol.put_message(&mut self.output, message);
+    }
+
+    /// Says that an answer was heard that wanted to know.
+    pub fn acknowledge(&mut self, id: u16) {
+        crate::codec::coap::put_acknowledgement(&mut self.output, id);
     }
 
     /// True if no more packets should be put into `output` for now.
@@ -119,20 +168,20 @@ impl Connection {
             device,
             reason: error.to_string(),
         };
-        let (mut reader, mut writer) = self.stream.split();
         self.input.reserve(self.read_size);
+        let has_output = !self.output.is_empty();
         tokio::select! {
             biased;
-            written = writer.write_buf(&mut self.output), if !self.output.is_empty() => {
+            written = self.link.write(&mut self.output), if has_output => {
                 if written.map_err(lost)? == 0 {
-                    return Err(SimError::Lost { device, reason: "the broker takes no more bytes".into() });
+                    return Err(SimError::Lost { device, reason: "the server takes no more bytes".into() });
                 }
                 Ok(Turn::Wrote)
             }
-            read = reader.read_buf(&mut self.input) => {
+            read = self.link.read(&mut self.input) => {
                 let read = read.map_err(lost)?;
                 if read == 0 {
-                    return Err(SimError::Lost { device, reason: "closed by the broker".into() });
+                    return Err(SimError::Lost { device, reason: "closed by the server".into() });
                 }
                 if read >= self.read_size {
                     self.read_size = (self.read_size * 2).min(READ_MAX);
@@ -148,21 +197,33 @@ impl Connection {
     /// # Errors
     /// [`SimError::Malformed`].
     pub fn next_packet(&mut self) -> Result<Option<Incoming>, SimError> {
-        let Some((packet, length)) = codec::decode(&self.input)? else {
+        let Some((packet, length)) = self.protocol.decode(&self.input)? else {
             return Ok(None);
         };
         self.input.advance(length);
         Ok(Some(packet))
     }
 
-    /// Says DISCONNECT and hangs up. Whether the broker hears it does not matter any more.
+    /// The bytes of the next packet that has arrived completely.
+    ///
+    /// # Errors
+    /// [`SimError::Malformed`].
+    pub fn next_frame(&mut self) -> Result<Option<BytesMut>, SimError> {
+        let decoded = self.protocol.decode(&self.input)?;
+        Ok(decoded.map(|(_, length)| self.input.split_to(length)))
+    }
+
+    /// Says good-bye, where the protocol has a word for it, and hangs up. Whether the server hears it does not matter any more.
     pub async fn close(mut self) {
-        codec::put_disconnect(&mut self.output);
+        let Link::Stream(mut stream) = self.link else { return };
+        if self.protocol == Protocol::Mqtt {
+            mqtt::put_disconnect(&mut self.output);
+        }
         let goodbye = async {
-            self.stream.write_all_buf(&mut self.output).await?;
-            self.stream.shutdown().await
+            stream.write_all_buf(&mut self.output).await?;
+            stream.shutdown().await
         };
-        // A broker that does not read must not hold up the end of the run.
+        // A server that does not read must not hold up the end of the run.
         let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
     }
 }

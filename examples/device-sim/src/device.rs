@@ -12,8 +12,9 @@ use tokio::sync::Notify;
 use tokio::time::Sleep;
 
 use crate::acklog::put_line;
-use crate::codec::{self, Connect, Incoming};
-use crate::connection::{Connection, Turn};
+use crate::codec::mqtt::{self, Connect};
+use crate::codec::{self, Incoming, Protocol};
+use crate::connection::{Connection, REPEAT_AFTER, Turn};
 use crate::error::SimError;
 use crate::inflight::{InFlight, Message};
 use crate::ledger::{LEDGER_MAX, Ledger};
@@ -39,6 +40,7 @@ pub async fn connect(shared: &Shared, index: usize) -> Result<Connection, SimErr
     Connection::open(
         index,
         &shared.target,
+        shared.plan.protocol,
         &Connect {
             client_id: &client_id,
             user_name,
@@ -183,13 +185,13 @@ impl<'a> Device<'a> {
         let plan = &self.shared.plan;
         self.payload.clear();
         put_payload(&mut self.payload, self.index, message.seq, message.ts, plan.keys);
-        codec::put_publish(
-            &mut connection.output,
-            &plan.topic,
-            (plan.qos > 0).then_some(id),
+        connection.put(&codec::Message {
+            token: self.shared.tokens.get(self.index).map_or("", String::as_str),
+            topic: &plan.topic,
+            id: (plan.qos > 0).then_some(id),
             duplicate,
-            &self.payload,
-        );
+            payload: &self.payload,
+        });
     }
 
     /// Takes the acknowledgements that have come.
@@ -198,15 +200,24 @@ impl<'a> Device<'a> {
         let mut stats = self.stats.borrow_mut();
         while let Some(packet) = connection.next_packet()? {
             let message = match packet {
-                Incoming::Puback { packet_id } if self.shared.plan.qos > 0 => self.in_flight.acknowledge(packet_id),
+                Incoming::Taken { id } if self.shared.plan.qos > 0 => self.in_flight.acknowledge(id),
+                Incoming::TakenInOrder => self.in_flight.acknowledge_oldest(),
+                Incoming::TakenLate { id, acknowledge } => {
+                    connection.acknowledge(acknowledge);
+                    self.in_flight.acknowledge(id)
+                }
                 Incoming::Pingresp => {
                     self.ping_unanswered = false;
                     continue;
                 }
-                _ => None,
+                Incoming::Later => continue,
+                Incoming::Connack { .. } | Incoming::Taken { .. } | Incoming::Other { .. } => None,
             };
             let Some(message) = message else {
-                stats.counters.unexpected += 1;
+                // A datagram that was sent again is answered again.
+                if self.shared.plan.protocol != Protocol::Coap {
+                    stats.counters.unexpected += 1;
+                }
                 continue;
             };
             stats.counters.acknowledged += 1;
@@ -241,9 +252,17 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// Asks a broker for a sign of life, and gives up one that has not answered the last time.
+    /// Asks a broker for a sign of life, and gives up one that has not answered the last time. Over CoAP, says again what was not answered.
     fn check_silence(&mut self, connection: &mut Connection) -> Result<(), SimError> {
         let now = nanos_since(self.start);
+        match self.shared.plan.protocol {
+            Protocol::Mqtt => {}
+            Protocol::Http => return Ok(()),
+            Protocol::Coap => {
+                self.repeat(connection, now.saturating_sub(REPEAT_AFTER.as_nanos() as u64));
+                return Ok(());
+            }
+        }
         let half = self.ping_after().map_or(u64::MAX, |pause| pause.as_nanos() as u64);
         if now.saturating_sub(self.wrote_at) < half && self.in_flight.waiting() == 0 {
             return Ok(());
@@ -255,7 +274,7 @@ impl<'a> Device<'a> {
             });
         }
         if half < u64::MAX {
-            codec::put_ping(&mut connection.output);
+            mqtt::put_ping(&mut connection.output);
             self.wrote_at = now;
             self.ping_unanswered = true;
         }
@@ -263,7 +282,12 @@ impl<'a> Device<'a> {
     }
 
     fn ping_after(&self) -> Option<Duration> {
-        (self.shared.plan.keep_alive > 0).then(|| Duration::from_millis(u64::from(self.shared.plan.keep_alive) * 500))
+        let keep_alive = self.shared.plan.keep_alive;
+        match self.shared.plan.protocol {
+            Protocol::Mqtt => (keep_alive > 0).then(|| Duration::from_millis(u64::from(keep_alive) * 500)),
+            Protocol::Http => None,
+            Protocol::Coap => Some(REPEAT_AFTER),
+        }
     }
 
     /// When the device looks up although nothing happens: for a ping, or to give up.
@@ -325,7 +349,13 @@ impl<'a> Device<'a> {
     /// Repeats what the broker has not acknowledged, with the same identifiers, numbers and times.
     fn resend(&mut self, connection: &mut Connection) {
         self.wrote_at = nanos_since(self.start);
-        let again: Vec<(u16, Message)> = self.in_flight.unacknowledged().map(|(id, message)| (id, *message)).collect();
+        self.repeat(connection, u64::MAX);
+    }
+
+    /// Repeats what was sent until some time and is not acknowledged.
+    fn repeat(&mut self, connection: &mut Connection, sent_until: u64) {
+        let unacknowledged = self.in_flight.unacknowledged().filter(|(_, message)| message.sent <= sent_until);
+        let again: Vec<(u16, Message)> = unacknowledged.map(|(id, message)| (id, *message)).collect();
         self.stats.borrow_mut().counters.resent += again.len() as u64;
         for (id, message) in again {
             self.put(connection, id, &message, true);

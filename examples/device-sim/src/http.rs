@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::error::SimError;
 
-mod response;
+pub(crate) mod response;
 
 use response::{Body, parse_head};
 
@@ -68,6 +68,13 @@ pub fn put_escaped(out: &mut String, text: &str) {
             out.push(char::from(DIGITS[usize::from(byte & 15)]));
         }
     }
+}
+
+/// Appends `text` as a part of a path, escaped.
+pub fn put_path_segment(out: &mut BytesMut, text: &str) {
+    let mut escaped = String::with_capacity(text.len());
+    put_escaped(&mut escaped, text);
+    out.extend_from_slice(escaped.as_bytes());
 }
 
 /// A complete answer.

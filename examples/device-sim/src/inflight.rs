@@ -74,6 +74,12 @@ impl InFlight {
         id
     }
 
+    /// Settles the oldest message that waits; `None` if none does.
+    pub fn acknowledge_oldest(&mut self) -> Option<Message> {
+        let (id, _) = self.unacknowledged().next()?;
+        self.acknowledge(id)
+    }
+
     /// Settles a message; `None` if no message with this identifier waits.
     pub fn acknowledge(&mut self, id: u16) -> Option<Message> {
         let slot = self.ring.get_mut(distance(self.front_id, id)?)?;
@@ -139,6 +145,9 @@ mod tests {
         assert_eq!(ring.acknowledge(1), Some(message(0)));
         assert_eq!((ring.room(), ring.waiting()), (1, 1));
         assert_eq!(ring.push(message(2)), 3);
+        assert_eq!(ring.acknowledge_oldest(), Some(message(1)));
+        assert_eq!(ring.acknowledge_oldest(), Some(message(2)));
+        assert_eq!(ring.acknowledge_oldest(), None);
     }
 
     #[test]

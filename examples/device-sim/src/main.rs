@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use device_sim::commands::{check_log, simulate};
+use device_sim::asking::ask;
+use device_sim::commands::{check_log, create, simulate};
 use device_sim::options::{Cli, Command};
+use device_sim::storm::storm;
 
 /// The run could not begin, or a check could not be made.
 const FAILED: u8 = 1;
@@ -30,6 +32,21 @@ async fn execute(cli: Cli) -> u8 {
                 (text(options.json, &checked), code)
             });
             (options.json, result)
+        }
+        Some(Command::Create(options)) => {
+            let created = create(&options).await;
+            (
+                false,
+                created.map(|(new, old)| (format!("created       {new}, {old} were there"), 0)),
+            )
+        }
+        Some(Command::Ask(options)) => {
+            let asked = ask(&options).await;
+            (options.json, asked.map(|asked| (text(options.json, &asked), 0)))
+        }
+        Some(Command::Storm(options)) => {
+            let told = storm(&options).await;
+            (options.json, told.map(|told| (text(options.json, &told), 0)))
         }
         None => {
             let result = simulate(&cli.run).await.map(|report| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::codec::Protocol;
 use crate::error::SimError;
 use crate::http::Url;
 use crate::inflight::WINDOW_MAX;
@@ -18,6 +19,10 @@ use crate::verify::Named;
 const DEVICES_MAX: usize = 100_000;
 /// The largest token file, in bytes.
 const TOKENS_MAX: u64 = 64 * 1024 * 1024;
+/// The longest token where it stands in an option of a datagram, in bytes.
+pub const COAP_TOKEN_MAX: usize = 255;
+/// Values of a message that is one datagram, at most.
+const KEYS_MAX_COAP: usize = 32;
 /// File handles a run needs besides its connections.
 const OTHER_FILES: usize = 32;
 
@@ -39,6 +44,12 @@ pub struct Cli {
 pub enum Command {
     /// Check that every message of a log of acknowledgements is stored, and nothing that was never sent.
     Verify(VerifyOptions),
+    /// Create devices, and nothing else.
+    Create(CreateOptions),
+    /// Ask a device over REST, again and again, and measure how long its answers take.
+    Ask(AskOptions),
+    /// Knock as fast as possible with tokens that nobody has.
+    Storm(StormOptions),
 }
 
 /// MQTT quality of service.
@@ -95,6 +106,12 @@ pub struct RunOptions {
     /// Broker
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
     pub mqtt: String,
+    /// CoAP server, instead of a broker
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["mqtt", "topic", "keep_alive"])]
+    pub coap: Option<String>,
+    /// HTTP server, instead of a broker
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["mqtt", "coap", "topic", "keep_alive"])]
+    pub device_http: Option<String>,
     /// Number of devices, one connection each [default: all of --tokens, or 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=DEVICES_MAX as i64))]
     pub devices: Option<u32>,
@@ -174,6 +191,66 @@ pub struct VerifyOptions {
     pub json: bool,
 }
 
+/// Devices to be created.
+#[derive(Args, Clone)]
+pub struct CreateOptions {
+    /// Number of devices [default: all of --tokens, or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=DEVICES_MAX as i64))]
+    pub devices: Option<u32>,
+    /// Which devices.
+    #[command(flatten)]
+    pub names: TokenOptions,
+    /// REST.
+    #[command(flatten)]
+    pub rest: RestOptions,
+}
+
+/// Requests to a device.
+#[derive(Args, Clone)]
+pub struct AskOptions {
+    /// Broker
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
+    pub mqtt: String,
+    /// Token and name of the device; it is created if it is not there
+    #[arg(long, value_name = "TEXT", default_value = "sim-asked")]
+    pub token: String,
+    /// Requests, one after the other
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests: u32,
+    /// Between an answer and the next request
+    #[arg(long, value_name = "MS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pub pause_ms: u64,
+    /// REST.
+    #[command(flatten)]
+    pub rest: RestOptions,
+    /// One line of JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A storm.
+#[derive(Args, Clone)]
+pub struct StormOptions {
+    /// Broker
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
+    pub mqtt: String,
+    /// Address of this machine that strangers come from [default: as the system chooses]
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<std::net::IpAddr>,
+    /// Connections at one time
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub parallel: u32,
+    /// How long
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub seconds: u64,
+    /// Tokens are this and a number
+    #[arg(long, value_name = "TEXT", default_value = "nobody-")]
+    pub token_prefix: String,
+    /// One line of JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl RestOptions {
     /// Where and as whom to log in.
     ///
@@ -239,6 +316,15 @@ impl TokenOptions {
 }
 
 impl RunOptions {
+    /// How devices speak, and with whom.
+    pub fn server(&self) -> (Protocol, &str) {
+        match (&self.coap, &self.device_http) {
+            (Some(address), _) => (Protocol::Coap, address),
+            (None, Some(address)) => (Protocol::Http, address),
+            (None, None) => (Protocol::Mqtt, &self.mqtt),
+        }
+    }
+
     /// The timetable for `devices` devices.
     ///
     /// # Errors
@@ -251,7 +337,17 @@ impl RunOptions {
         if self.topic.is_empty() || self.topic.len() > 1024 || self.topic.contains(['#', '+', '\0']) {
             return Err(SimError::Options("--topic must be 1 to 1024 bytes without # and +".into()));
         }
+        let (protocol, _) = self.server();
+        if protocol != Protocol::Mqtt && qos == 0 {
+            return Err(SimError::Options("--qos 0 is for MQTT: everything else is acknowledged".into()));
+        }
+        if protocol == Protocol::Coap && self.keys as usize > KEYS_MAX_COAP {
+            return Err(SimError::Options(format!(
+                "--keys is {KEYS_MAX_COAP} at most over CoAP: a message is one datagram"
+            )));
+        }
         Ok(Plan {
+            protocol,
             devices,
             rate: self.rate,
             warmup: Duration::from_secs(self.warmup_seconds),
@@ -333,10 +429,32 @@ mod tests {
             (plan.devices, plan.scheduled(), plan.qos, plan.keys, plan.reconnect),
             (7, 500, 0, 5, true)
         );
-        for wrong in ["--qos 0 --acked-log f", "--topic a/#", "--topic a/+/b"] {
+        let wrong = [
+            "--qos 0 --acked-log f",
+            "--topic a/#",
+            "--topic a/+/b",
+            "--coap h:1 --qos 0",
+            "--coap h:1 --keys 40",
+        ];
+        for wrong in wrong {
             let run = cli(&format!("device-sim {wrong}")).expect("run").run;
             assert!(matches!(run.plan(1), Err(SimError::Options(_))), "{wrong}");
         }
+    }
+
+    #[test]
+    fn there_is_one_server() {
+        for (line, protocol, address) in [
+            ("device-sim", Protocol::Mqtt, "127.0.0.1:1883"),
+            ("device-sim --mqtt h:1", Protocol::Mqtt, "h:1"),
+            ("device-sim --coap h:2", Protocol::Coap, "h:2"),
+            ("device-sim --device-http h:3", Protocol::Http, "h:3"),
+        ] {
+            let run = cli(line).expect(line).run;
+            assert_eq!(run.server(), (protocol, address));
+            assert_eq!(run.plan(1).expect(line).protocol, protocol);
+        }
+        assert!(cli("device-sim --coap h:2 --mqtt h:1").is_err() && cli("device-sim --coap h:2 --device-http h:1").is_err());
     }
 
     #[test]

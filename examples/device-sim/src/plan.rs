@@ -6,9 +6,13 @@
 
 use std::time::Duration;
 
+use crate::codec::Protocol;
+
 /// What a run does and for how long.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// How devices speak.
+    pub protocol: Protocol,
     /// Number of devices, at least 1.
     pub devices: usize,
     /// Messages a second over all devices; 0 means closed loop.
@@ -97,6 +101,7 @@ impl Plan {
 #[cfg(test)]
 pub(crate) fn example() -> Plan {
     Plan {
+        protocol: Protocol::Mqtt,
         devices: 3,
         rate: 1000,
         warmup: Duration::from_millis(10),

@@ -124,6 +124,23 @@ impl Rest {
         parse::<DeviceAnswer>("GET /api/tenant/devices", &response).map(|answer| Some(answer.id.id))
     }
 
+    /// Asks a device something, and waits for its answer.
+    ///
+    /// # Errors
+    /// [`SimError::Rest`] when there is none, and those of [`Client::request`].
+    pub async fn ask(&mut self, device_id: &str, request: &str) -> Result<(), SimError> {
+        let mut path = String::from("/api/rpc/twoway/");
+        put_escaped(&mut path, device_id);
+        let response = self
+            .client
+            .request("POST", &path, Some(&self.bearer), Some(request.as_bytes()))
+            .await?;
+        match response.status {
+            200 => Ok(()),
+            _ => Err(refusal("POST /api/rpc/twoway", &response)),
+        }
+    }
+
     /// All stored points of `seq` before `end_ts` (milliseconds), in the server's order, read page by page.
     ///
     /// # Errors

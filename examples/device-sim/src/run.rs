@@ -55,6 +55,7 @@ pub async fn resolve(text: &str) -> Result<Target, SimError> {
     Ok(Target {
         text: text.to_owned(),
         addresses,
+        from: None,
     })
 }
 

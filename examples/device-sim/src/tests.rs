@@ -25,6 +25,7 @@ fn shared(plan: Plan, address: std::net::SocketAddr) -> Arc<Shared> {
         target: Target {
             text: address.to_string(),
             addresses: vec![address],
+            from: None,
         },
         client_prefix: "test".into(),
         log: None,

@@ -7,8 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use super::end_to_end::{self, Load, Server};
+use super::load::{self, Load, Shape};
 use super::process::{Process, free_port, median};
+use super::server::{Protocol, Server};
 use crate::{build, shell, tools};
 
 /// How to compare.
@@ -35,24 +36,26 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let folder = build::target(root).join("bench");
     std::fs::create_dir_all(&folder)?;
     let generator = super::binaries(root)?.1;
-    let load = end_to_end::Options {
+    let shape = Shape {
         devices: options.devices,
         seconds: options.seconds,
         window: 64,
+        rate: 0,
     };
     let mut results: [Vec<Load>; 3] = Default::default();
     for round in 1..=options.rounds {
         eprintln!("peers: round {round} of {}", options.rounds);
         let server = Server::start(root)?;
-        results[0].push(server.load(&load, 0, "peer-", false)?);
+        server.three_nodes()?;
+        results[0].push(server.load(Protocol::Mqtt, &shape, "peer-", false)?);
         drop(server);
         let (mosquitto, port) = mosquitto(&folder)?;
-        results[1].push(end_to_end::load(&generator, port, &load, 0, &[], &[&mosquitto])?);
+        results[1].push(load::load(&generator, &shape, &broker(port), &[&mosquitto])?);
         drop(mosquitto);
         let (mosquitto, port) = self::mosquitto(&folder)?;
         let pipeline = start_node_red(&node_red, &folder, port)?;
         // As fast as Mosquitto accepts would measure Mosquitto: the pipeline must keep up, so it is given what it can take.
-        let paced = sustained(&generator, port, &load, &mosquitto, &pipeline)?;
+        let paced = sustained(&generator, port, &shape, &mosquitto, &pipeline)?;
         results[2].push(paced);
     }
     println!(
@@ -154,11 +157,11 @@ fn start_node_red(program: &Path, folder: &Path, mqtt: u16) -> Result<Process> {
 }
 
 /// The largest of some rates at which the pipeline has counted nearly everything when the generator is done.
-fn sustained(generator: &Path, port: u16, options: &end_to_end::Options, mosquitto: &Process, pipeline: &Process) -> Result<Load> {
+fn sustained(generator: &Path, port: u16, shape: &Shape, mosquitto: &Process, pipeline: &Process) -> Result<Load> {
     let mut best = None;
     let mut before = 0;
     for rate in [4_000, 7_000, 10_000, 13_000] {
-        let load = end_to_end::load(generator, port, options, rate, &[], &[mosquitto, pipeline])?;
+        let load = load::load(generator, &Shape { rate, ..*shape }, &broker(port), &[mosquitto, pipeline])?;
         // What is still on its way after a second is a backlog.
         std::thread::sleep(std::time::Duration::from_secs(1));
         let counted = count(port)?;
@@ -173,6 +176,11 @@ fn sustained(generator: &Path, port: u16, options: &end_to_end::Options, mosquit
         Some(load) => Ok(load),
         None => bail!("Node-RED does not even keep up with 4000 messages a second"),
     }
+}
+
+/// Where a broker is, for the generator.
+fn broker(port: u16) -> [String; 2] {
+    ["--mqtt".to_owned(), format!("127.0.0.1:{port}")]
 }
 
 /// What the pipeline has counted, in steps of 100.

@@ -1,7 +1,7 @@
 //! A process under measurement: started, watched through `/proc`, stopped.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -73,6 +73,52 @@ impl Process {
                 / 1024.0
         };
         Ok((field("VmRSS:"), field("VmHWM:")))
+    }
+}
+
+/// A program beside the one under measurement. Killed when dropped.
+pub struct Beside(Option<Child>);
+
+impl Beside {
+    /// Starts it; what it prints is kept.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        child
+            .map(|child| Beside(Some(child)))
+            .context("the load generator cannot be started")
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn output(mut self) -> Result<Output> {
+        let child = self.0.take().context("it has ended")?;
+        Ok(child.wait_with_output()?)
+    }
+
+    /// Fails when it has ended before its time.
+    ///
+    /// # Errors
+    /// Then.
+    pub fn still_runs(&mut self) -> Result<()> {
+        match self.0.as_mut().map(Child::try_wait).transpose()?.flatten() {
+            None => Ok(()),
+            Some(status) => bail!("the load generator ended: {status}"),
+        }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

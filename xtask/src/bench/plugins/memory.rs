@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::{Value as Json, json};
 
-use super::super::end_to_end::Server;
 use super::super::process::median;
 use super::super::rest::{Rest, SYSADMIN, node, tell};
+use super::super::server::Server;
 use super::{Options, VERSIONED, version};
 
 /// After so many seconds without work a node rests.
@@ -42,7 +42,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let tell_all = |what: &Json| {
         tokens
             .iter()
-            .map(|token| tell(&server.url, token, what))
+            .map(|token| tell(&server.url(), token, what))
             .collect::<Result<Vec<f64>>>()
     };
     let memory_kb = || anyhow::Ok(server.process.memory_mb()?.0 * 1024.0);
@@ -55,7 +55,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         warm.extend(tell_all(&json!({ "n": 1 }))?);
     }
     std::thread::sleep(Duration::from_secs(IDLE_S + 5));
-    let rests = rests(&server)?;
+    let rests = server.metric("rules_node_rests_total")?;
     if rests < instances {
         bail!("only {rests} of {instances} nodes rest");
     }
@@ -107,12 +107,4 @@ fn settled(memory_kb: &dyn Fn() -> Result<f64>) -> Result<f64> {
         last = now;
     }
     Ok(last)
-}
-
-/// How often nodes have gone to rest.
-fn rests(server: &Server) -> Result<f64> {
-    let mut curl = std::process::Command::new("curl");
-    let text = crate::shell::quietly(curl.args(["--silent", &format!("{}/metrics", server.url)]))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("rules_node_rests_total "));
-    Ok(line.and_then(|count| count.trim().parse().ok()).unwrap_or(0.0))
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value as Json, json};
 
-use super::super::end_to_end::{self, Load, Server, three_nodes};
+use super::super::load::{Load, Shape};
 use super::super::process::median;
-use super::super::rest::{Rest, SYSADMIN, TENANT, node};
+use super::super::rest::{Rest, SYSADMIN, node};
+use super::super::server::{Protocol, Server};
 use super::Options;
 
 /// Devices of the tenant that is measured, one connection each.
@@ -22,21 +23,23 @@ const EVIL_DEVICES: u32 = 10;
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let components = root.join("target/components/test").display().to_string();
     let server = Server::start_with(root, &["--components", &components])?;
-    three_nodes(&server.login(TENANT)?)?;
+    server.three_nodes()?;
     let (evil, name, password) = server.login(SYSADMIN)?.tenant("evil")?;
-    let good_load = end_to_end::Options {
+    let rate = options.rate / 5;
+    let good_load = Shape {
         devices: DEVICES,
         seconds: options.seconds,
         window: 64,
+        rate,
     };
     // Begins before, and ends after.
-    let evil_load = end_to_end::Options {
+    let evil_load = Shape {
         devices: EVIL_DEVICES,
         seconds: options.seconds + 3,
         window: 64,
+        rate: options.evil_rate,
     };
-    let rate = options.rate / 5;
-    let solo = || server.load(&good_load, rate, "good-", true);
+    let solo = || server.load(Protocol::Mqtt, &good_load, "good-", true);
     let mut alone = vec![solo()?, solo()?];
     let mut rows = Vec::new();
     for class in classes(&evil)? {
@@ -46,7 +49,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
             continue;
         }
         let (good, evil) = std::thread::scope(|scope| {
-            let load = scope.spawn(|| server.load_of((&name, password), &evil_load, options.evil_rate, "evil-", &[]));
+            let load = scope.spawn(|| server.load_of((&name, password), Protocol::Mqtt, &evil_load, "evil-", &[]));
             std::thread::sleep(std::time::Duration::from_millis(1_500));
             let good = solo();
             (good, load.join())

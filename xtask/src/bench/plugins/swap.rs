@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::super::end_to_end::{self, SAVE, Server};
 use super::super::latencies::{Latencies, Window, now_ms};
+use super::super::load::Shape;
 use super::super::rest::{Rest, TENANT, node};
+use super::super::server::{Protocol, SAVE, Server};
 use super::{Options, VERSIONED, version};
 
 /// Devices, one connection each.
@@ -30,7 +31,7 @@ struct Change {
 /// # Errors
 /// When something fails, or a message is lost or out of order.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
-    let server = Server::start_with(root, &[])?;
+    let server = Server::start(root)?;
     let rest = server.login(TENANT)?;
     let nodes = json!([node("mine", VERSIONED, &json!({})), node("save", SAVE, &json!({}))]);
     let connections = json!([
@@ -45,16 +46,17 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     if !rest.root_chain(&nodes, &connections)? {
         bail!("the chain is refused");
     }
-    let load = end_to_end::Options {
+    let load = Shape {
         devices: DEVICES,
         seconds: options.seconds * 9,
         window: 64,
+        rate: options.rate,
     };
     let file = server.folder().join("latencies");
     let file_name = file.display().to_string();
     let more = ["--verify", "--latencies", &file_name];
     let (load, changes) = std::thread::scope(|scope| {
-        let load = scope.spawn(|| server.load_of(TENANT, &load, options.rate, "swap-", &more));
+        let load = scope.spawn(|| server.load_of(TENANT, Protocol::Mqtt, &load, "swap-", &more));
         let changes = changes(&rest, &files, options);
         let load = load.join().map_err(|_| anyhow::anyhow!("the load generator's thread failed"))?;
         anyhow::Ok((load?, changes?))

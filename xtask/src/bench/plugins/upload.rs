@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::super::end_to_end::{SAVE, Server};
 use super::super::process::median;
 use super::super::rest::{TENANT, node, tell};
+use super::super::server::{SAVE, Server};
 use super::{VERSIONED, version};
 
 /// Measures.
@@ -16,7 +16,7 @@ use super::{VERSIONED, version};
 /// # Errors
 /// When something fails.
 pub fn run(root: &Path) -> Result<()> {
-    let server = Server::start_with(root, &[])?;
+    let server = Server::start(root)?;
     let rest = server.login(TENANT)?;
     let first = version(root, server.folder(), 'A', '-')?;
     rest.upload("calc&activate=true", &first)?;
@@ -27,7 +27,7 @@ pub fn run(root: &Path) -> Result<()> {
     let device = rest.get("/api/tenant/devices?deviceName=Demo%20device")?;
     let device = device["id"]["id"].as_str().unwrap_or_default().to_owned();
     let latest = format!("/api/plugins/telemetry/DEVICE/{device}/values/timeseries?keys=version");
-    tell(&server.url, "A1_TEST_TOKEN", &json!({ "n": 0 }))?;
+    tell(&server.url(), "A1_TEST_TOKEN", &json!({ "n": 0 }))?;
     let mut took_ms = Vec::new();
     for name in 'B'..='H' {
         let file = version(root, server.folder(), name, '-')?;
@@ -35,7 +35,7 @@ pub fn run(root: &Path) -> Result<()> {
         rest.upload("calc&activate=true", &file)?;
         // Nodes switch at a message border: the first message after the answer may still be the old version's.
         loop {
-            tell(&server.url, "A1_TEST_TOKEN", &json!({ "n": 1 }))?;
+            tell(&server.url(), "A1_TEST_TOKEN", &json!({ "n": 1 }))?;
             if rest.get(&latest)?["version"][0]["value"] == json!(name.to_string()) {
                 break;
             }
