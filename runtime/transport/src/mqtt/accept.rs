@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use mqtt::packet::{Accepted, Connect, ConnectCode, Version};
 use session::{AuthError, Credentials, OpenError, Session, Sessions, Transport};
-
-use super::packet::{Accepted, Connect, ConnectCode, Version};
 
 /// A connection without keep-alive that says nothing for this long is closed.
 const SILENCE_MAX_S: u16 = 600;
@@ -92,7 +91,7 @@ pub(super) fn agree(connect: &Connect, version: Version) -> (Accepted, Duration)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mqtt::packet::Secret;
+    use mqtt::packet::Secret;
 
     fn connect(client_id: &str, username: Option<&str>, password: Option<&str>) -> Connect {
         Connect {

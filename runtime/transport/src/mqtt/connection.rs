@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
+use mqtt::codec::{FrameCodec, FrameError};
+use mqtt::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing, Publish};
+use mqtt::state::{ConnectionState, Refused};
 use session::{CloseReason, Event, Exceeded, Inbound, PublishError, Session, Transport};
 use tokio::time::Instant;
 
-use super::codec::{FrameCodec, FrameError};
-use super::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing, Publish};
-use super::state::{ConnectionState, Refused};
 use super::wire::{Stream, Wire};
 
 /// How long a stopping server waits for what is not durable yet.

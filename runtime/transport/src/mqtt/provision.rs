@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use model::DownlinkKind;
+use mqtt::codec::FrameCodec;
+use mqtt::packet::{AckCode, Connect, Goodbye, Incoming, Outgoing, Publish};
+use mqtt::state::ConnectionState;
 use session::{ProvisionError, Sessions};
 use tokio::time::timeout;
 
 use super::accept::Peer;
-use super::codec::FrameCodec;
 use super::connection::{Ended, goodbye};
-use super::packet::{AckCode, Connect, Goodbye, Incoming, Outgoing, Publish};
-use super::state::ConnectionState;
 use super::wire::{Stream, Wire};
 
 /// How long such a connection lasts at most.

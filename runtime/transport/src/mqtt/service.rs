@@ -4,13 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt::codec::FrameCodec;
+use mqtt::packet::Outgoing;
 use session::Sessions;
 use tokio::time::timeout;
 
 use super::accept::{self, Peer};
-use super::codec::FrameCodec;
 use super::connection::{Connection, Ended};
-use super::packet::Outgoing;
 use super::provision;
 use super::wire::{Stream, Wire};
 use crate::admission::{Admission, AdmissionConfig, Place};

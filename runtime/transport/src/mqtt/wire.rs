@@ -10,12 +10,12 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use mqtt::codec::{FrameCodec, FrameError, RumqttCodec};
+use mqtt::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::codec::{FrameCodec, FrameError, RumqttCodec};
 use super::connection::Ended;
-use super::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing};
 
 /// Bytes read at one time.
 const READ_BYTES: usize = 16 << 10;

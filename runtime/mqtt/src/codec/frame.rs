@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::FrameError;
-use crate::mqtt::packet::Version;
+use crate::packet::Version;
 
 /// What the first bytes of a packet say (MQTT 5, 2.1).
 pub(super) struct Header {
@@ -103,6 +103,38 @@ pub(super) fn publish_header(header: &Header, frame: &[u8]) -> Result<(u8, u16),
         2 => Err(FrameError::QosNotSupported),
         _ => Err(FrameError::Malformed("quality of service 3".to_owned())),
     }
+}
+
+/// Looks at the options of each filter of a SUBSCRIBE, whose upper bits are reserved (MQTT 3.1.1, 3.8.3; MQTT 5, 3.8.3.1). What is cut
+/// short is left to the library.
+pub(super) fn subscription_options(header: &Header, frame: &[u8], version: Version) -> Result<(), FrameError> {
+    let reserved: u8 = if version == Version::V5 { 0b1100_0000 } else { 0b1111_1100 };
+    let mut rest = frame.get(header.header_len + 2..).unwrap_or_default();
+    if version == Version::V5 {
+        let Some((length, after)) = variable_length(rest) else {
+            return Ok(());
+        };
+        rest = after.get(length..).unwrap_or_default();
+    }
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let after = after.get(usize::from(u16::from_be_bytes(*length))..).unwrap_or_default();
+        let Some((options, after)) = after.split_first() else {
+            return Ok(());
+        };
+        if options & reserved != 0 {
+            return Err(FrameError::Malformed("reserved bits are set".to_owned()));
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+/// A number of up to four bytes, and what follows it.
+fn variable_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().take(4).position(|byte| byte & 0x80 == 0)?;
+    let (number, rest) = bytes.split_at_checked(end + 1)?;
+    let parts = number.iter().zip([0, 7, 14, 21]);
+    Some((parts.map(|(byte, shift)| usize::from(byte & 0x7f) << shift).sum(), rest))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use rumqttd::protocol::{
 };
 
 use super::alias::ALIASES_MAX;
-use crate::mqtt::packet::{Accepted, AckCode, ConnectCode, Goodbye, Granted, Outgoing, Version};
-use crate::mqtt::state::RECEIVE_MAX;
+use crate::packet::{Accepted, AckCode, ConnectCode, Goodbye, Granted, Outgoing, Version};
+use crate::state::RECEIVE_MAX;
 
 /// A packet in the library's words. None: this version has no such packet.
 pub(super) fn packet(packet: Outgoing, version: Version, packet_bytes_max: usize) -> Option<Packet> {

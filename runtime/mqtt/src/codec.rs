@@ -2,11 +2,13 @@
 //! at never reaches it.
 //!
 //! 1. [`frame`] – the outer form of packets; 3.1 as 3.1.1,
-//! 2. [`alias`] – numbers that stand for topics,
-//! 3. [`write`] – our packets in the library's words.
+//! 2. [`properties`] – those of MQTT 5,
+//! 3. [`alias`] – numbers that stand for topics,
+//! 4. [`write`] – our packets in the library's words.
 
 mod alias;
 mod frame;
+mod properties;
 mod write;
 
 use bytes::{Bytes, BytesMut};
@@ -14,7 +16,7 @@ use rumqttd::protocol::{self, ConnectProperties, Login, Packet, Protocol};
 
 use self::alias::TopicAliases;
 use self::frame::Header;
-use super::packet::{Connect, Incoming, Outgoing, Publish, Secret, Subscribe, Version};
+use crate::packet::{Connect, Incoming, Outgoing, Publish, Secret, Subscribe, Version};
 
 /// Reads and writes packets of one connection.
 pub trait FrameCodec: Send {
@@ -102,8 +104,26 @@ impl RumqttCodec {
         } else {
             (0, 0)
         };
+        let body_len = header.total_len - header.header_len;
+        match (header.packet_type, self.version()) {
+            (4, Version::V31 | Version::V311) if body_len != 2 => {
+                return Err(FrameError::Malformed("a PUBACK of another length".to_owned()));
+            }
+            (12, _) if body_len != 0 => return Err(FrameError::Malformed("a PINGREQ with a body".to_owned())),
+            _ => {}
+        }
+        if header.packet_type == 8 {
+            frame::subscription_options(header, &frame, self.version())?;
+        }
+        if self.version() == Version::V5 {
+            properties::check(header, &frame)?;
+        }
         match self.read(frame, header)? {
-            Packet::Connect(connect, properties, _, _, login) => self.connect(connect, properties, login).map(Incoming::Connect),
+            Packet::Connect(connect, properties, will, _, login) => {
+                // It is not kept, and must be well-formed all the same (MQTT 3.1.1, 3.1.3.2).
+                will.map(|will| topic(will.topic)).transpose()?;
+                self.connect(connect, properties, login).map(Incoming::Connect)
+            }
             Packet::Publish(publish, properties) => {
                 let alias = match properties {
                     Some(properties) if !properties.subscription_identifiers.is_empty() => {
@@ -120,11 +140,13 @@ impl RumqttCodec {
                     payload: publish.payload,
                 }))
             }
+            Packet::PubAck(ack, _) if ack.pkid == 0 => Err(FrameError::Protocol("an acknowledgement without packet identifier")),
             Packet::PubAck(ack, _) => Ok(Incoming::PubAck(ack.pkid)),
             Packet::Subscribe(subscribe, properties) => {
                 if subscribe.filters.is_empty() || subscribe.pkid == 0 {
                     return Err(FrameError::Protocol("a subscription without filter or packet identifier"));
                 }
+                subscribe.filters.iter().try_for_each(|filter| well_formed(&filter.path))?;
                 let filters = subscribe.filters.into_iter();
                 Ok(Incoming::Subscribe(Subscribe {
                     pkid: subscribe.pkid,
@@ -136,6 +158,7 @@ impl RumqttCodec {
                 if unsubscribe.filters.is_empty() || unsubscribe.pkid == 0 {
                     return Err(FrameError::Protocol("an unsubscription without filter or packet identifier"));
                 }
+                unsubscribe.filters.iter().try_for_each(|filter| well_formed(filter))?;
                 Ok(Incoming::Unsubscribe(unsubscribe.pkid, unsubscribe.filters))
             }
             Packet::PingReq(_) => Ok(Incoming::PingReq),
@@ -243,10 +266,69 @@ impl FrameCodec for RumqttCodec {
     }
 }
 
+/// Whether a text is a topic filter: wildcards fill their level, and `#` stands last (MQTT 3.1.1, 4.7.1 and 4.7.3).
+fn well_formed(filter: &str) -> Result<(), FrameError> {
+    let levels = filter.split('/').count();
+    let good = |(index, level): (usize, &str)| match level {
+        "+" => true,
+        "#" => index + 1 == levels,
+        other => !other.contains(['+', '#']),
+    };
+    if filter.is_empty() || filter.contains('\0') || !filter.split('/').enumerate().all(good) {
+        return Err(FrameError::Malformed("a topic filter that is none".to_owned()));
+    }
+    Ok(())
+}
+
 fn topic(bytes: Bytes) -> Result<String, FrameError> {
     let topic = String::from_utf8(bytes.into()).map_err(|_| FrameError::Malformed("a topic that is not UTF-8".to_owned()))?;
     if topic.contains(['+', '#', '\0']) {
         return Err(FrameError::Malformed("a topic with wildcards or U+0000".to_owned()));
     }
     Ok(topic)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What is read of a CONNECT of a version and a packet behind it.
+    fn second(level: u8, packet: &[u8]) -> Result<Option<Incoming>, FrameError> {
+        let mut codec = RumqttCodec::new(1 << 16);
+        let properties: &[u8] = if level == 5 { &[0] } else { &[] };
+        let body = [&b"\0\x04MQTT"[..], &[level, 2, 0, 60], properties, b"\0\x01c"].concat();
+        let mut bytes = BytesMut::from(&[&[0x10, u8::try_from(body.len()).unwrap()][..], &body, packet].concat()[..]);
+        assert!(matches!(codec.decode(&mut bytes), Ok(Some(Incoming::Connect(_)))));
+        codec.decode(&mut bytes)
+    }
+
+    #[test]
+    fn filters_are_read_when_they_are_some() {
+        for (filter, good) in [
+            ("a/b", true),
+            ("/", true),
+            ("+", true),
+            ("#", true),
+            ("+/a/#", true),
+            ("$share/group/a", true),
+            ("", false),
+            ("a\0", false),
+            ("a+", false),
+            ("a/#/b", false),
+            ("a#", false),
+        ] {
+            assert_eq!(well_formed(filter).is_ok(), good, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_a_character() {
+        let topic = "\u{feff}t";
+        let Ok(Some(Incoming::Publish(publish))) = second(4, &[&[0x30, 6, 0, 4][..], topic.as_bytes()].concat()) else {
+            panic!("a publish")
+        };
+        assert_eq!(publish.topic, topic);
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use model::{DownlinkKind, DownlinkKinds};
 
-use super::packet::{AckCode, Goodbye, Granted, Outgoing, Subscribe, Version};
+use crate::packet::{AckCode, Goodbye, Granted, Outgoing, Subscribe, Version};
 
 /// Unacknowledged publishes a device may have sent, told to devices that speak MQTT 5.
 pub const RECEIVE_MAX: u16 = 256;

@@ -1,0 +1,13 @@
+//! MQTT 3.1, 3.1.1 and 5 without a socket:
+//!
+//! 1. [`packet`] – the packets a device API needs, for all versions,
+//! 2. [`codec`] – framing, by a trait, so that the library behind it can be exchanged,
+//! 3. [`state`] – one connection as pure decisions: order of acknowledgements, subscriptions.
+//!
+//! This crate must not know sockets, clocks, sessions or devices.
+
+pub mod codec;
+pub mod packet;
+pub mod state;
+
+pub use codec::{FrameCodec, FrameError, RumqttCodec};

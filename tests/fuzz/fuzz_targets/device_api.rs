@@ -1,0 +1,5 @@
+//! See `fuzzed::device_api`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::device_api::run(data));

@@ -1,0 +1,53 @@
+//! Entry functions of fuzzers. Each takes any bytes, and panics when a promise is broken; [`TARGETS`] lists them with bytes to begin with.
+//!
+//! 1. [`mqtt_frames`] – frames of MQTT, beside another codec: the same bytes have the same meaning,
+//! 2. [`coap_datagrams`] – a CoAP endpoint under datagrams, answers and time: its limits hold, nobody is flooded,
+//! 3. [`device_api`] – the shipped adapter, topics of gateways included: what it names in a payload is there,
+//! 4. [`example_adapters`] – the adapters of the examples, over datagrams and in streams,
+//! 5. [`mutation`] – seeded mutations, for runs without a fuzzer.
+//!
+//! `tests/short.rs` runs all of them with mutations, in every test run. With coverage, for as long as one likes:
+//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz mqtt_frames` (of `cargo-fuzz`); `cargo run -p fuzzed --example seeds FOLDER` writes what to
+//! begin with.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
+
+pub mod coap_datagrams;
+pub mod device_api;
+pub mod example_adapters;
+pub mod mqtt_frames;
+pub mod mutation;
+
+/// An entry function.
+pub struct Target {
+    /// As in the fuzzers' folder.
+    pub name: &'static str,
+    /// Takes anything.
+    pub run: fn(&[u8]),
+    /// To begin with.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// All of them.
+pub const TARGETS: [Target; 4] = [
+    Target {
+        name: "mqtt_frames",
+        run: mqtt_frames::run,
+        seeds: mqtt_frames::seeds,
+    },
+    Target {
+        name: "coap_datagrams",
+        run: coap_datagrams::run,
+        seeds: coap_datagrams::seeds,
+    },
+    Target {
+        name: "device_api",
+        run: device_api::run,
+        seeds: device_api::seeds,
+    },
+    Target {
+        name: "example_adapters",
+        run: example_adapters::run,
+        seeds: example_adapters::seeds,
+    },
+];
