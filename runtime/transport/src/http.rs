@@ -2,11 +2,13 @@
 //!
 //! 1. [`caller`] – who asks, and what it sends,
 //! 2. [`listener`] – the sockets, for this API and all others,
-//! 3. [`patient`] – gives slow readers up.
+//! 3. [`patient`] – gives slow readers up,
+//! 4. [`remainder`] – bodies that are too large.
 
 mod caller;
 pub mod listener;
 mod patient;
+mod remainder;
 
 use std::collections::HashMap;
 use std::time::Duration;

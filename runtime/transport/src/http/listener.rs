@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
 use super::patient::Patient;
+use super::remainder::{discard, lend};
 use crate::admission::{Admission, AdmissionConfig};
 use crate::tls::Tls;
 
@@ -168,8 +169,15 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {
-    match router.oneshot(request).await {
+    let (head, body) = request.into_parts();
+    let (lent, remainder) = lend(body, head.headers.contains_key(header::EXPECT));
+    let answer = match router.oneshot(Request::from_parts(head, Body::new(lent))).await {
         Ok(answer) => answer,
         Err(never) => match never {},
+    };
+    if let Some(rest) = remainder.taken_back() {
+        // Beside the answer: a client reads it when it has sent, or while it sends.
+        actor::spawn("http remainder", discard(rest));
     }
+    answer
 }
