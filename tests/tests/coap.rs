@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use coap::{Code, Kind, Message, option};
 use serde_json::{Value as Json, json};
 use tests::Numbers;
-use tests::certificates::{Authority, Files, self_signed};
 use tests::clients::{coap_client, python};
 use tests::coap::{CoapWire, LossyWay, request};
 use tests::rest::Rest;
@@ -338,84 +336,6 @@ fn a_server_that_stops_answers_what_it_took() {
     );
 }
 
-/// Where CoAP over DTLS is served, as the server greets.
-fn secured(server: &Server) -> SocketAddr {
-    server.greeted("Over DTLS: CoAP devices on ").parse().unwrap()
-}
-
-#[test]
-fn libcoap_speaks_over_dtls_with_a_certificate_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let authority = Authority::new(folder.path());
-    let files = authority.server("coap.example");
-    let keys = folder.path().join("keys");
-    std::fs::write(&keys, "sensor:736563726574736563726574\n").unwrap();
-    let mut server = Server::start(Options::demo().with(&[
-        "--coaps",
-        "127.0.0.1:0",
-        "--coaps-keys",
-        keys.to_str().unwrap(),
-        "--tls-certificate",
-        &files.certificate,
-        "--tls-key",
-        &files.key,
-    ]));
-    let base = format!("coaps://{}/api/v1", secured(&server));
-    let tenant = server.tenant();
-    let ca = authority.file();
-    let known = self_signed(folder.path(), "device");
-    let device = tenant.post(
-        "/api/device-with-credentials",
-        &json!({
-            "device": {"name": "Certified", "type": "default"},
-            "credentials": {"credentialsType": "X509_CERTIFICATE", "credentialsValue": std::fs::read_to_string(&known.certificate).unwrap()},
-        }),
-    );
-    let device = device["id"]["id"].as_str().unwrap();
-    let unknown = self_signed(folder.path(), "stranger");
-    for (value, program) in [(1, "coap-client-openssl"), (2, "coap-client-gnutls")] {
-        let run =
-            |files: &Files, more: &[&str]| coap_client(program, &[&["-c", &files.certificate, "-j", &files.key, "-C", &ca], more].concat());
-        let body = json!({ "secured": value }).to_string();
-        assert_eq!(
-            run(&known, &["-m", "post", "-e", &body, &format!("{base}/telemetry")]),
-            "",
-            "{program}"
-        );
-        assert_eq!(tenant.latest(device, "secured")["secured"][0]["value"], value, "{program}");
-        let path = format!("/api/plugins/telemetry/DEVICE/{device}/SHARED_SCOPE");
-        assert_eq!(tenant.try_post(&path, &json!({ "told": value })).0, 200);
-        let told = run(&known, &["-m", "get", &format!("{base}/attributes?sharedKeys=told")]);
-        assert!(told.contains(&json!({"shared": {"told": value}}).to_string()), "{program}: {told}");
-        // Whom nobody knows is nobody, whatever token it says; nor does a certificate's owner speak for others by their tokens.
-        for (files, path) in [(&unknown, "telemetry"), (&unknown, "A1_TEST_TOKEN/telemetry")] {
-            let refused = run(files, &["-m", "post", "-e", "{\"forged\":1}", &format!("{base}/{path}")]);
-            assert!(refused.contains("4.01"), "{program} {path}: {refused}");
-        }
-        let refused = run(
-            &known,
-            &["-m", "post", "-e", "{\"forged\":1}", &format!("{base}/{TOKEN}/telemetry")],
-        );
-        assert!(refused.contains("4.04"), "{program}: {refused}");
-        // Keys go on to be taken beside.
-        let body = json!({ "keyed": value }).to_string();
-        let keyed = [
-            "-u",
-            "sensor",
-            "-k",
-            "secretsecret",
-            "-m",
-            "post",
-            "-e",
-            &body,
-            &format!("{base}/{TOKEN}/telemetry"),
-        ];
-        assert_eq!(coap_client(program, &keyed), "", "{program}");
-    }
-    assert_eq!(tenant.latest(&tenant.device("Demo device"), "keyed,forged")["keyed"][0]["value"], 2);
-    assert!(server.is_running());
-}
-
 #[test]
 fn wrong_tokens_over_coap_are_held_against_their_address_there_and_nowhere_else() {
     let server = Server::start(Options::demo());
@@ -446,54 +366,4 @@ fn wrong_tokens_over_coap_are_held_against_their_address_there_and_nowhere_else(
         &format!("{}/api/v1/{TOKEN}/telemetry", server.http),
     ]);
     assert_eq!(used, "200");
-}
-
-#[test]
-fn libcoap_speaks_over_dtls_with_a_key_both_sides_know() {
-    let folder = tempfile::tempdir().unwrap();
-    let keys = folder.path().join("keys");
-    // "secretsecret"
-    std::fs::write(&keys, "sensor:736563726574736563726574\n").unwrap();
-    let options = Options::demo().with(&["--coaps", "127.0.0.1:0", "--coaps-keys", keys.to_str().unwrap()]);
-    let mut server = Server::start(options);
-    let base = format!("coaps://{}/api/v1/{TOKEN}", secured(&server));
-    let tenant = server.tenant();
-    let device = tenant.device("Demo device");
-    for (value, program) in [(1, "coap-client-openssl"), (2, "coap-client-gnutls")] {
-        let run = |more: &[&str]| coap_client(program, &[&["-u", "sensor", "-k", "secretsecret"], more].concat());
-        let body = json!({ "secured": value }).to_string();
-        assert_eq!(run(&["-m", "post", "-e", &body, &format!("{base}/telemetry")]), "", "{program}");
-        assert_eq!(tenant.latest(&device, "secured")["secured"][0]["value"], value, "{program}");
-        // One client with a large body, in blocks; then it is fetched.
-        let file = folder.path().join("large");
-        std::fs::write(&file, json!({ "story": "s".repeat(3_000) }).to_string()).unwrap();
-        assert_eq!(
-            run(&["-m", "post", "-f", file.to_str().unwrap(), &format!("{base}/attributes")]),
-            "",
-            "{program}"
-        );
-        let told = run(&["-m", "get", &format!("{base}/attributes")]);
-        assert!(told.contains(&"s".repeat(3_000)), "{program}: {told}");
-        // Another key is not taken, nor another name.
-        for (user, key) in [("sensor", "wrongwrong"), ("other", "secretsecret")] {
-            let refused = [
-                (&["-u", user, "-k", key])[..].to_vec(),
-                vec!["-B", "3", "-m", "post", "-e", "{\"secured\":9}"],
-            ]
-            .concat();
-            let target = format!("{base}/telemetry");
-            // It may end with an error, or give up: nothing was taken, that counts.
-            let _ = std::process::Command::new("timeout")
-                .args(["30", program])
-                .args(refused)
-                .arg(&target)
-                .output();
-        }
-        assert_eq!(tenant.latest(&device, "secured")["secured"][0]["value"], value, "{program}");
-    }
-    // Without DTLS nothing is understood there.
-    let plain = CoapWire::open(secured(&server).port());
-    plain.send(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{}").write());
-    assert_eq!(plain.datagram(Duration::from_millis(500)), None);
-    still_serves(&mut server);
 }

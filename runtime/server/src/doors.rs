@@ -1,16 +1,16 @@
 //! The doors of a server: a listener for each address of the configuration.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use session::Sessions;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use transport::tls::Purpose;
-use transport::{Certificates, CoapConfig, CoapListener, DtlsKeys, HttpListener, MqttListener, MqttService, Tls};
+use transport::{Certificates, CoapConfig, CoapListener, HttpListener, MqttListener, MqttService, Tls};
 
-use crate::config::{Coaps, Config};
+use crate::config::Config;
+use crate::dtls::DtlsFiles;
 
 /// Where a server is reached.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,36 @@ pub struct Doors {
     https: Option<HttpListener>,
     mqtts: Option<MqttListener>,
     coaps: Option<CoapListener>,
+    reread: Reread,
+}
+
+/// What is read again while the server runs.
+#[derive(Clone, Default)]
+pub struct Reread {
     certificates: Option<Certificates>,
+    dtls: Option<DtlsFiles>,
+}
+
+impl Reread {
+    /// Has the files looked at, at once.
+    pub fn look(&self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.look();
+        }
+        if let Some(dtls) = &self.dtls {
+            dtls.look();
+        }
+    }
+
+    /// Looks at the files from time to time, until the process ends.
+    pub fn watch(&self) {
+        if let Some(certificates) = self.certificates.clone() {
+            actor::spawn("certificates", certificates.watch());
+        }
+        if let Some(dtls) = self.dtls.clone() {
+            actor::spawn("keys of DTLS", dtls.watch());
+        }
+    }
 }
 
 impl Doors {
@@ -54,7 +83,7 @@ impl Doors {
             https: None,
             mqtts: None,
             coaps: None,
-            certificates: None,
+            reread: Reread::default(),
         };
         if let Some(secure) = &config.secure {
             let certificates = Certificates::load(secure.files.clone()).context("TLS cannot be served")?;
@@ -64,10 +93,14 @@ impl Doors {
             if let Some(address) = secure.mqtts {
                 doors.mqtts = Some(mqtt(address, Some(Tls::new(&certificates, Purpose::Mqtt)?)).await?);
             }
-            doors.certificates = Some(certificates);
+            doors.reread.certificates = Some(certificates);
         }
         if let Some(coaps) = config.coaps.clone() {
-            doors.coaps = Some(secured_coap(coaps).await?);
+            let address = coaps.address;
+            let files = crate::wire::blocking(move || DtlsFiles::load(coaps)).await??;
+            let listening = CoapListener::bind(CoapConfig::secured(address, files.served())).await;
+            doors.coaps = Some(listening.with_context(|| format!("CoAP over DTLS cannot listen on {address}"))?);
+            doors.reread.dtls = Some(files);
         }
         Ok(doors)
     }
@@ -84,9 +117,9 @@ impl Doors {
         })
     }
 
-    /// The certificates of what is served over TLS.
-    pub fn certificates(&self) -> Option<Certificates> {
-        self.certificates.clone()
+    /// What is read again while they are open.
+    pub fn reread(&self) -> Reread {
+        self.reread.clone()
     }
 
     /// Serves until told to stop.
@@ -104,32 +137,5 @@ impl Doors {
         let coap = [Some(self.coap), self.coaps].into_iter().flatten();
         let coap = coap.map(|listener| actor::spawn("coap", listener.run(sessions.clone(), stopping.clone())));
         http.chain(mqtt).chain(coap).collect()
-    }
-}
-
-/// CoAP over DTLS, with the keys of a file, a certificate, or both.
-async fn secured_coap(coaps: Coaps) -> Result<CoapListener> {
-    let address = coaps.address;
-    let keys = crate::wire::blocking(move || dtls_keys(&coaps)).await??;
-    let listener = CoapListener::bind(CoapConfig::secured(address, keys)).await;
-    listener.with_context(|| format!("CoAP over DTLS cannot listen on {address}"))
-}
-
-fn dtls_keys(coaps: &Coaps) -> Result<DtlsKeys> {
-    let mut all = DtlsKeys::default();
-    if let Some(keys) = &coaps.keys {
-        let text = std::fs::read_to_string(keys).with_context(|| format!("the keys in {} cannot be read", keys.display()))?;
-        all = DtlsKeys::pre_shared(&text).with_context(|| format!("the keys in {} are not taken", keys.display()))?;
-    }
-    let Some(files) = &coaps.certificate else { return Ok(all) };
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()));
-    match DtlsKeys::certified(&read(&files.certificate)?, &read(&files.key)?) {
-        Ok(certified) => Ok(all.and(certified)),
-        // A server with another certificate goes on serving devices that have keys.
-        Err(error) if coaps.keys.is_some() => {
-            tracing::warn!(%error, "CoAP over DTLS is served with pre-shared keys alone");
-            Ok(all)
-        }
-        Err(error) => Err(error).context("CoAP over DTLS cannot be served"),
     }
 }

@@ -7,6 +7,7 @@ mod bootstrap;
 mod cli;
 mod config;
 mod doors;
+mod dtls;
 mod listeners;
 mod outside;
 mod ports;
@@ -88,11 +89,7 @@ async fn run(config: Config, metrics: metrics_exporter_prometheus::PrometheusHan
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                if let Some(certificates) = &listening.certificates {
-                    certificates.look();
-                }
-            }
+            _ = hangup.recv() => listening.reread.look(),
         }
     }
     tracing::info!("stopping");

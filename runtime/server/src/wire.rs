@@ -20,11 +20,11 @@ use storage::Store;
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use transport::{Certificates, MqttConfig, MqttService};
+use transport::{MqttConfig, MqttService};
 
 use crate::adapters::TenantAdapters;
 use crate::config::Config;
-use crate::doors::{Addresses, Doors};
+use crate::doors::{Addresses, Doors, Reread};
 use crate::listeners::{Making, TenantListeners};
 use crate::ports::{GuestLog, LateDevices};
 use crate::shipped::{self, Shipped};
@@ -52,8 +52,8 @@ pub struct Server {
 pub struct Listening {
     /// Where.
     pub addresses: Addresses,
-    /// Of what is served over TLS.
-    pub certificates: Option<Certificates>,
+    /// What is read again while it listens.
+    pub reread: Reread,
     ready: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -174,7 +174,7 @@ impl Server {
             .await
             .context("the stored listeners were not started")?;
         let addresses = doors.addresses()?;
-        let certificates = doors.certificates();
+        let reread = doors.reread();
         let ready = Arc::new(AtomicBool::new(true));
         let (stop, stopping) = watch::channel(false);
         let service = MqttService::new(self.sessions.clone(), MqttConfig::default());
@@ -195,10 +195,7 @@ impl Server {
         .merge(transport::http::router(self.sessions.clone()))
         .merge(transport::mqtt::websocket::router(service.clone()));
         let tasks = doors.serve(&gateway, &service, &self.sessions, &stopping);
-        if let Some(certificates) = certificates.clone() {
-            // Ends with the process.
-            actor::spawn("certificates", certificates.watch());
-        }
+        reread.watch();
         let upkeep = self.metrics.clone();
         // Both end with the process.
         actor::spawn("adapters of listeners", self.listeners.clone().follow());
@@ -210,7 +207,7 @@ impl Server {
         });
         Ok(Listening {
             addresses,
-            certificates,
+            reread,
             ready,
             stop,
             tasks,

@@ -14,5 +14,5 @@ mod links;
 mod listener;
 mod place;
 
-pub use dtls::{DtlsKeys, KeysError};
+pub use dtls::{DtlsKeys, KeysError, ServedKeys};
 pub use listener::{CoapConfig, CoapListener};

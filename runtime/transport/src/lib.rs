@@ -16,7 +16,7 @@ pub mod mqtt;
 pub mod stream;
 pub mod tls;
 
-pub use self::coap::{CoapConfig, CoapListener, DtlsKeys, KeysError};
+pub use self::coap::{CoapConfig, CoapListener, DtlsKeys, KeysError, ServedKeys};
 pub use http::HttpListener;
 pub use mqtt::{MqttConfig, MqttListener, MqttService};
 pub use stream::{ListenerState, StreamConfig, StreamListeners};

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use keys::{DtlsKeys, KeysError};
+pub use keys::{DtlsKeys, KeysError, ServedKeys};
 use session::{Guarded, Told};
 
 /// Limits of a DTLS socket.
@@ -51,7 +51,7 @@ pub(super) enum Event {
 
 /// All clients of one socket.
 pub(super) struct Guards {
-    keys: DtlsKeys,
+    keys: ServedKeys,
     limits: Limits,
     handshakes: HashMap<SocketAddr, Guarded>,
     /// Handshakes by when they began.
@@ -63,9 +63,9 @@ pub(super) struct Guards {
 }
 
 impl Guards {
-    pub(super) fn new(keys: DtlsKeys, limits: Limits) -> Self {
+    pub(super) fn new(keys: impl Into<ServedKeys>, limits: Limits) -> Self {
         Guards {
-            keys,
+            keys: keys.into(),
             limits,
             handshakes: HashMap::new(),
             begun: BTreeSet::new(),

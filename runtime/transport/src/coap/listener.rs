@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::dtls::{DtlsKeys, Event, Guards, Limits};
+use super::dtls::{Event, Guards, Limits, ServedKeys};
 use super::exchange::{provision, serve};
 use super::link::Reply;
 use super::links::Links;
@@ -35,7 +35,7 @@ pub struct CoapConfig {
     /// Times and limits of the endpoint.
     pub endpoint: Config,
     /// DTLS, and what both sides prove themselves by; none: messages go as they are.
-    pub dtls: Option<DtlsKeys>,
+    pub dtls: Option<ServedKeys>,
 }
 
 impl CoapConfig {
@@ -53,7 +53,7 @@ impl CoapConfig {
     }
 
     /// The same over DTLS.
-    pub fn secured(address: SocketAddr, keys: DtlsKeys) -> Self {
+    pub fn secured(address: SocketAddr, keys: ServedKeys) -> Self {
         let mut config = CoapConfig::new(address);
         // Whoever finished a handshake has shown that it receives.
         config.endpoint.proven = true;

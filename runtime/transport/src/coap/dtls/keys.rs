@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dimpl::{Config, ConfigBuilder, DtlsCertificate, PskResolver};
+use parking_lot::Mutex;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
 /// Bytes of a datagram that is sent at most: fits a path with the smallest usual MTU.
 const MTU_BYTES: usize = 1_200;
@@ -43,6 +45,33 @@ pub enum KeysError {
 pub struct DtlsKeys {
     pre_shared: Option<Arc<Config>>,
     certified: Option<Certified>,
+}
+
+/// The keys that handshakes begin with now. Clones share them.
+#[derive(Clone)]
+pub struct ServedKeys(Arc<Mutex<DtlsKeys>>);
+
+impl ServedKeys {
+    /// Handshakes begin with others from now on.
+    pub fn replace(&self, keys: DtlsKeys) {
+        *self.0.lock() = keys;
+    }
+
+    pub(super) fn for_greeting(&self, greeting: &[u8]) -> Option<Proof> {
+        self.0.lock().for_greeting(greeting)
+    }
+}
+
+impl From<DtlsKeys> for ServedKeys {
+    fn from(keys: DtlsKeys) -> Self {
+        ServedKeys(Arc::new(Mutex::new(keys)))
+    }
+}
+
+impl fmt::Debug for ServedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServedKeys")
+    }
 }
 
 /// With a certificate.
@@ -95,6 +124,8 @@ impl DtlsKeys {
         let refused = |reason: &dyn fmt::Debug| KeysError::Certificate(format!("{reason:?}"));
         let certificate = CertificateDer::from_pem_slice(certificate).map_err(|error| refused(&error))?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| refused(&error))?;
+        // The library does not look whether the two belong together.
+        CertifiedKey::from_der(vec![certificate.clone()], key.clone_key(), &crate::tls::provider()).map_err(|error| refused(&error))?;
         let config = built(usual().require_client_certificate(true))?;
         let provider = config.crypto_provider().key_provider;
         // The library would panic when the first client comes.
@@ -120,7 +151,7 @@ impl DtlsKeys {
     }
 
     /// What fits a greeting. None: there is nothing at all.
-    pub(super) fn for_greeting(&self, greeting: &[u8]) -> Option<Proof> {
+    fn for_greeting(&self, greeting: &[u8]) -> Option<Proof> {
         let certified = self.certified.clone().map(Proof::Certified);
         let pre_shared = self.pre_shared.clone().map(Proof::PreShared);
         match (certified, pre_shared) {
@@ -219,7 +250,13 @@ mod tests {
         let made = rcgen::generate_simple_self_signed(vec!["server".to_owned()]).unwrap();
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         assert!(DtlsKeys::certified(certificate.as_bytes(), key.as_bytes()).is_ok());
-        for (certificate, key) in [("", &*key), (&*certificate, ""), (&certificate, &certificate)] {
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        for (certificate, key) in [
+            ("", &*key),
+            (&*certificate, ""),
+            (&certificate, &certificate),
+            (&certificate, &other),
+        ] {
             assert!(DtlsKeys::certified(certificate.as_bytes(), key.as_bytes()).is_err());
         }
     }
