@@ -47,6 +47,23 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// A certificate of a device, with the authority's own behind it.
+    pub fn device(&self, common_name: &str) -> Files {
+        let mut parameters = CertificateParams::new(vec![]).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, common_name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        let name = common_name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        write(
+            &self.folder,
+            &name,
+            &[certificate.pem(), self.issuer.pem()].concat(),
+            &key.serialize_pem(),
+        )
+    }
+}
+
 /// A certificate that nobody has signed but its owner.
 pub fn self_signed(folder: &Path, name: &str) -> Files {
     let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();

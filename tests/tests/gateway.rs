@@ -61,6 +61,11 @@ fn the_gateway_client_speaks_for_devices_that_come_into_being() {
         (&json!("pump"), &json!(gateway))
     );
     let pump = pump["id"]["id"].as_str().unwrap();
+    tests::until("it is related to its gateway", || {
+        let relations = tenant.get(&format!("/api/relations?fromId={gateway}&fromType=DEVICE"));
+        let made = |one: &Json| one["type"] == "Created" && one["to"]["id"] == pump;
+        relations.as_array().unwrap().iter().any(made)
+    });
     tests::until("its telemetry is there", || {
         tenant.latest(pump, "pressure")["pressure"][0]["value"] == 7
     });

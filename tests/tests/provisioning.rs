@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value as Json, json};
+use tests::certificates::{Authority, Files, self_signed};
 use tests::clients::{coap_client, python};
 use tests::rest::{Rest, curl, exchange};
 use tests::server::{Options, Server};
@@ -333,3 +334,147 @@ sends({"username": "name", "password": "password", "client_id": "client"}, "thre
 assert TBDeviceMqttClient.provision("127.0.0.1", key, "wrong", port=port, device_name="None") is None
 print("done")
 "#;
+
+#[test]
+fn whoever_has_a_certificate_of_the_profiles_authority_comes_into_being() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let served = authority.server("mqtt.example");
+    let options = [
+        "--mqtts",
+        "127.0.0.1:0",
+        "--tls-certificate",
+        &served.certificate,
+        "--tls-key",
+        &served.key,
+    ];
+    let server = Server::start(Options::demo().with(&options));
+    let tenant = server.tenant();
+    let pem = std::fs::read_to_string(authority.file()).unwrap();
+    let profile = |name: &str, pem: &str, creates: bool| {
+        json!({
+            "name": name,
+            "provisionType": "X509_CERTIFICATE_CHAIN",
+            "profileData": {"provisionConfiguration": {
+                "type": "X509_CERTIFICATE_CHAIN",
+                "provisionDeviceSecret": pem,
+                "certificateRegExPattern": "[^@]+",
+                "allowCreateNewDevicesByX509Certificate": creates,
+            }},
+        })
+    };
+    assert_eq!(tenant.try_post("/api/deviceProfile", &profile("no", "no certificate", true)).0, 400);
+    let mut saved = tenant.post("/api/deviceProfile", &profile("certified", &pem, true));
+    assert_eq!(
+        tenant.try_post("/api/deviceProfile", &profile("another", &pem, true)).0,
+        400,
+        "it has a profile"
+    );
+    let says = |files: &Files, value: u32| {
+        let port = server.mqtts_port().to_string();
+        let payload = json!({ "certified": value }).to_string();
+        let output = std::process::Command::new("timeout")
+            .args([
+                "30",
+                "mosquitto_pub",
+                "-h",
+                "localhost",
+                "-p",
+                &port,
+                "--cafile",
+                &authority.file(),
+                "-q",
+                "1",
+                "-V",
+                "5",
+            ])
+            .args(["-t", "v1/devices/me/telemetry", "-m", &payload, "-i", "somebody"])
+            .args(["--cert", &files.certificate, "--key", &files.key])
+            .output()
+            .unwrap();
+        output.status.success()
+    };
+    let first = authority.device("meter-7@example.org");
+    assert!(says(&first, 1));
+    let device = tenant.device("meter-7");
+    assert_eq!(tenant.latest(&device, "certified")["certified"][0]["value"], 1);
+    assert_eq!(
+        value(&tenant.attributes(&device, "SERVER_SCOPE"), "provisionState"),
+        &json!("provisioned")
+    );
+    let credentials = tenant.get(&format!("/api/device/{device}/credentials"));
+    assert_eq!(credentials["credentialsType"], "X509_CERTIFICATE");
+    // The same again, then with a certificate that was renewed: it is the same device.
+    assert!(says(&first, 2) && says(&authority.device("meter-7@example.org"), 3));
+    assert_eq!(tenant.latest(&device, "certified")["certified"][0]["value"], 3);
+
+    // The authority's certificate is public: whoever puts it behind one that it has not signed is nobody.
+    let other = tempfile::tempdir().unwrap();
+    let forged = self_signed(other.path(), "forged");
+    std::fs::write(
+        &forged.certificate,
+        [std::fs::read_to_string(&forged.certificate).unwrap(), pem.clone()].concat(),
+    )
+    .unwrap();
+    assert!(!says(&forged, 4));
+    let (status, _) = asks_for(
+        &server,
+        saved["provisionDeviceKey"].as_str().unwrap(),
+        &pem,
+        &json!({"deviceName": "secret"}),
+    );
+    assert_eq!(status, 400, "a certificate is no secret, and too long for one");
+
+    // Only those that are there already.
+    saved["profileData"]["provisionConfiguration"]["allowCreateNewDevicesByX509Certificate"] = json!(false);
+    tenant.post("/api/deviceProfile", &saved);
+    assert!(!says(&authority.device("meter-8"), 5));
+    tenant.post("/api/device", &json!({"name": "meter-8", "type": "certified"}));
+    assert!(says(&authority.device("meter-8"), 6));
+    tenant.post("/api/device", &json!({"name": "of-another-profile", "type": "default"}));
+    assert!(!says(&authority.device("of-another-profile"), 7));
+}
+
+#[test]
+fn the_devices_chain_is_told_what_became_of_it() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    // The root chain saves what is no common message.
+    let chains = tenant.get("/api/ruleChains?pageSize=10&page=0");
+    let root = chains["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|chain| chain["root"] == true)
+        .unwrap();
+    let mut metadata = tenant.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let index = |name: &str| {
+        metadata["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .position(|node| node["name"] == name)
+            .unwrap()
+    };
+    let link = json!({"fromIndex": index("Message Type Switch"), "toIndex": index("Save Timeseries"), "type": "Other"});
+    metadata["connections"].as_array_mut().unwrap().push(link);
+    tenant.post("/api/ruleChain/metadata", &metadata);
+    profile(&tenant, "sensor", "ALLOW_CREATE_NEW_DEVICES", "sensor-key", "sensor-secret");
+    let told = |device: &str, times: usize| {
+        let path = format!(
+            "/api/plugins/telemetry/DEVICE/{device}/values/timeseries?keys=deviceName,provisionDeviceKey,provisionDeviceSecret&startTs=0&endTs=9999999999999&limit=10"
+        );
+        tests::until("the chain is told", || {
+            tenant.get(&path)["deviceName"].as_array().is_some_and(|all| all.len() == times)
+        });
+        tenant.get(&path)
+    };
+    let wanted = json!({"deviceName": "Meter"});
+    assert_eq!(asks(&server, "sensor-key", "sensor-secret", &wanted)["status"], "SUCCESS");
+    let meter = tenant.device("Meter");
+    let first = told(&meter, 1);
+    assert_eq!(first["provisionDeviceKey"][0]["value"], "sensor-key");
+    assert_eq!(first["provisionDeviceSecret"], Json::Null, "no secret is told");
+    assert_eq!(asks(&server, "sensor-key", "sensor-secret", &wanted)["status"], "FAILURE");
+    told(&meter, 2);
+}

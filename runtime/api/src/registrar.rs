@@ -1,22 +1,25 @@
-//! Devices that come into being without anybody asking over REST: since another device speaks for them, as with ThingsBoard: `additionalInfo.gateway` says who may,
-//! `additionalInfo.lastConnectedGateway` says who last did.
+//! Devices that come into being without anybody asking over REST: since another device speaks for them, as with ThingsBoard:
+//! `additionalInfo.gateway` says who may, `additionalInfo.lastConnectedGateway` says who last did, a relation `Created` who first did.
 //!
 //! Knows no routes; the port is that of the sessions.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::entity::{Device, IdRef, Proof};
+use model::entity::{Device, IdRef, Proof, Relation, RelationGroup};
 use model::{Clock, DeviceId, EntityKind};
 use serde_json::{Value as Json, json};
 use session::{ProvisionRequest, Provisioned, RegisterError};
-use storage::{StorageError, Store};
+use storage::{Mutation, StorageError, Store};
 use tenant::App;
 
 use crate::provision::Provisioner;
 use crate::record::{self, check_name};
 use crate::seed;
 use crate::turns::Turns;
+
+/// The relation from a gateway to a device that it made.
+const CREATED: &str = "Created";
 
 /// [`session::Registrar`] by the store.
 pub struct Registrar {
@@ -35,6 +38,15 @@ impl Registrar {
             clock,
             app,
             turns: Turns::default(),
+        }
+    }
+
+    fn provisioner(&self) -> Provisioner<'_> {
+        Provisioner {
+            store: &*self.store,
+            clock: &*self.clock,
+            turns: &self.turns,
+            app: &self.app,
         }
     }
 
@@ -60,8 +72,25 @@ impl Registrar {
             additional_info: Some(json!({"lastConnectedGateway": gateway.id})),
             version: None,
         };
-        seed::save_new_device(store, clock, gateway.tenant, &mut device, Proof::token(&seed::random_token())).await?;
+        let made = seed::save_new_device(store, clock, gateway.tenant, &mut device, Proof::token(&seed::random_token())).await?;
+        self.relate(gateway, made).await?;
         Ok(device)
+    }
+
+    /// Writes down who made a device.
+    async fn relate(&self, gateway: DeviceId, made: DeviceId) -> Result<(), StorageError> {
+        let relation = Relation {
+            from: gateway.into(),
+            to: made.into(),
+            relation_type: CREATED.to_owned(),
+            type_group: RelationGroup::Common,
+            additional_info: None,
+        };
+        let mutation = Mutation::PutRelation {
+            tenant: gateway.tenant,
+            relation: Arc::new(relation),
+        };
+        self.store.submit(vec![mutation]).await?.await
     }
 
     /// Writes down who last spoke for a device. Somebody else who saves it at the same time wins: it is said again next time.
@@ -122,13 +151,12 @@ impl session::Registrar for Registrar {
         Ok(DeviceId::new(gateway.tenant, id))
     }
 
+    async fn device_of_chain(&self, chain: &[Vec<u8>]) -> Result<Option<DeviceId>, RegisterError> {
+        self.provisioner().of_chain(chain).await.map_err(unavailable)
+    }
+
     async fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, RegisterError> {
-        let provisioner = Provisioner {
-            store: &*self.store,
-            clock: &*self.clock,
-            turns: &self.turns,
-        };
-        provisioner.answer(request).await.map_err(unavailable)
+        self.provisioner().answer(request).await.map_err(unavailable)
     }
 }
 

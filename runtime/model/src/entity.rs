@@ -22,7 +22,7 @@ pub use credentials::{CredentialsError, MqttBasic, Proof};
 pub use device::{CredentialsType, Device, DeviceCredentials, DeviceProfile};
 pub use event::{Event, EventKind};
 pub use listener::{Carrier, StreamListener};
-pub use provisioning::{Provisioning, Strategy};
+pub use provisioning::{Issuer, Provisioning, Strategy};
 pub use reference::IdRef;
 pub use relation::{Direction, Relation, RelationGroup};
 pub use rpc::{MethodCall, Rpc, RpcBody, RpcStatus};

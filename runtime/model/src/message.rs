@@ -110,6 +110,8 @@ message_kinds! {
     RelationAddOrUpdate "RELATION_ADD_OR_UPDATE" "Relation Added or Updated";
     RelationDeleted "RELATION_DELETED" "Relation Deleted";
     RelationsDeleted "RELATIONS_DELETED" "All Relations Deleted";
+    ProvisionSuccess "PROVISION_SUCCESS" "Other";
+    ProvisionFailure "PROVISION_FAILURE" "Other";
     RestApiRequest "REST_API_REQUEST" "REST API request";
     Timer "TIMER" "Other";
 }

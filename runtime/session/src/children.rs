@@ -26,6 +26,10 @@ pub trait Registrar: Send + Sync + 'static {
     /// The device of a name in the gateway's tenant; made, with the profile of a name, if there is none.
     async fn device_behind(&self, gateway: DeviceId, name: &str, profile: Option<&str>) -> Result<DeviceId, RegisterError>;
 
+    /// The device of a chain of certificates (DER), its own first, of which the authority of a profile has signed the first. None: there is no
+    /// such profile, or no such device and none may come into being.
+    async fn device_of_chain(&self, chain: &[Vec<u8>]) -> Result<Option<DeviceId>, RegisterError>;
+
     /// Gives a device that has no credentials yet what its profile allows.
     async fn provision(&self, request: &ProvisionRequest) -> Result<Provisioned, RegisterError>;
 }

@@ -51,6 +51,8 @@ pub enum Credentials<'a> {
     },
     /// A certificate (DER) whose key the device has proved to have.
     Certificate(&'a [u8]),
+    /// Such a certificate, and behind it those that vouch for it, none of them proved. Counts as the first alone, unless nobody has it.
+    Chain(&'a [Vec<u8>]),
 }
 
 /// Finds the device that credentials belong to.
@@ -63,19 +65,25 @@ pub async fn authenticate(store: &(impl CredentialStore + ?Sized), presented: Cr
             let found = find(store, token).await?;
             opened(found, |found| found.credentials_type == CredentialsType::AccessToken)
         }
-        Credentials::Certificate(der) => {
-            let value = credentials::certificate_text(der);
-            let found = find(store, &credentials::certificate_id(&value)).await?;
-            opened(found, |found| {
-                found.credentials_type == CredentialsType::X509Certificate && found.credentials_value.as_deref() == Some(&*value)
-            })
-        }
+        Credentials::Chain(chain) => match chain.first() {
+            Some(own) => by_certificate(store, own).await,
+            None => Err(AuthError::Missing),
+        },
+        Credentials::Certificate(der) => by_certificate(store, der).await,
         Credentials::Mqtt {
             client_id,
             user_name,
             password,
         } => by_connect(store, client_id, user_name.unwrap_or_default(), password).await,
     }
+}
+
+async fn by_certificate(store: &(impl CredentialStore + ?Sized), der: &[u8]) -> Result<DeviceId, AuthError> {
+    let value = credentials::certificate_text(der);
+    let found = find(store, &credentials::certificate_id(&value)).await?;
+    opened(found, |found| {
+        found.credentials_type == CredentialsType::X509Certificate && found.credentials_value.as_deref() == Some(&*value)
+    })
 }
 
 /// The order of the reference: client id alone when there is no user name; client id and user name; the user name.

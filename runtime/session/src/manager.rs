@@ -167,12 +167,22 @@ impl Sessions {
         }))
     }
 
-    /// Finds the device that credentials belong to.
+    /// Finds the device that credentials belong to. Of a chain of certificates whose first nobody has, it becomes the credentials of the
+    /// device that it names, if a profile's authority has signed it.
     ///
     /// # Errors
     /// [`AuthError`].
     pub async fn authenticate(&self, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
-        identity::authenticate(&*self.0.config.store, credentials).await
+        let found = identity::authenticate(&*self.0.config.store, credentials).await;
+        match (found, credentials) {
+            (Err(AuthError::Unknown), Credentials::Chain(chain)) if chain.len() > 1 => {
+                match self.registrar().device_of_chain(chain).await {
+                    Ok(device) => device.ok_or(AuthError::Unknown),
+                    Err(_) => Err(AuthError::Unavailable),
+                }
+            }
+            (found, _) => found,
+        }
     }
 
     /// As [`Sessions::authenticate`], for somebody at a network address: who presents wrong credentials again and again is not listened

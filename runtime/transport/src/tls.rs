@@ -24,6 +24,8 @@ use client::AnyDevice;
 
 /// A handshake must be over within this time, waiting for its turn included.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Certificates of a client that are looked at.
+const CHAIN_MAX: usize = 6;
 /// Handshakes at one time: each costs a millisecond of a core or two.
 const HANDSHAKES_AT_ONCE: usize = 64;
 
@@ -93,8 +95,9 @@ pub struct Tls {
 pub struct Secured {
     /// The stream.
     pub stream: TlsStream<TcpStream>,
-    /// The certificate (DER) of the other side, if it has one.
-    pub certificate: Option<Vec<u8>>,
+    /// The certificates (DER) of the other side: its own, whose key it has proved to have, then those that it says vouch for it. Empty: it
+    /// has none.
+    pub certificates: Vec<Vec<u8>>,
 }
 
 /// Chooses the one implementation of cryptography, for the whole process. Once, before anything speaks TLS.
@@ -143,9 +146,9 @@ impl Tls {
             self.acceptor.accept(stream).await
         });
         let stream = shaken.await.map_err(|_| HandshakeError::Slow)?.map_err(HandshakeError::Failed)?;
-        let presented = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let presented = stream.get_ref().1.peer_certificates().unwrap_or_default();
         Ok(Secured {
-            certificate: presented.map(|certificate| certificate.to_vec()),
+            certificates: presented.iter().take(CHAIN_MAX).map(|certificate| certificate.to_vec()).collect(),
             stream,
         })
     }

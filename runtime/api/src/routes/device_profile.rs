@@ -8,6 +8,7 @@ use model::entity::credentials::TEXT_BYTES_MAX;
 use model::entity::{DeviceProfile, IdRef, StoredChain, Strategy};
 use model::ids::DeviceProfileId;
 use model::{EntityKind, Page, PageRequest, TenantId};
+use regex_lite::Regex;
 use serde_json::{Value as JsonValue, json};
 use storage::{EntityFilter, StorageError};
 use uuid::Uuid;
@@ -104,6 +105,9 @@ fn give_key(profile: &mut DeviceProfile) -> Result<(), ApiError> {
     if strategy == Strategy::Disabled {
         return Ok(());
     }
+    if strategy == Strategy::CertificateChain {
+        return certify(profile);
+    }
     let key = profile.provision_device_key.get_or_insert_with(seed::random_token).clone();
     let secret = profile.provision_secret().map_or_else(seed::random_token, str::to_owned);
     if [&key, &secret].into_iter().any(|text| text.len() > TEXT_BYTES_MAX) {
@@ -112,6 +116,32 @@ fn give_key(profile: &mut DeviceProfile) -> Result<(), ApiError> {
         )));
     }
     let configuration = json!({"type": profile.provision_type, "provisionDeviceSecret": secret});
+    configure(profile, configuration)
+}
+
+/// A profile whose devices come with certificates of an authority: its key is what the authority's certificate is found by.
+fn certify(profile: &mut DeviceProfile) -> Result<(), ApiError> {
+    let authority = profile.authority();
+    let Ok(Some(authority)) = authority else {
+        return Err(ApiError::invalid(
+            "provisionDeviceSecret must be the authority's X.509 certificate in PEM form!",
+        ));
+    };
+    if authority.name_pattern.len() > TEXT_BYTES_MAX || Regex::new(&authority.name_pattern).is_err() {
+        return Err(ApiError::invalid("certificateRegExPattern must be a regular expression!"));
+    }
+    profile.provision_device_key = Some(authority.key());
+    let secret = profile.provision_secret().map(str::to_owned);
+    let configuration = json!({
+        "type": profile.provision_type,
+        "provisionDeviceSecret": secret,
+        "certificateRegExPattern": authority.name_pattern,
+        "allowCreateNewDevicesByX509Certificate": authority.creates,
+    });
+    configure(profile, configuration)
+}
+
+fn configure(profile: &mut DeviceProfile, configuration: JsonValue) -> Result<(), ApiError> {
     match profile.profile_data.get_or_insert_with(|| json!({})) {
         JsonValue::Object(data) => data.insert("provisionConfiguration".to_owned(), configuration),
         _ => return Err(ApiError::invalid("Device profile data must be an object")),

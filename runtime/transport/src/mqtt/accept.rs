@@ -16,8 +16,8 @@ const KEEP_ALIVE_MAX_S: u16 = 3600;
 pub struct Peer {
     /// Where it is.
     pub address: IpAddr,
-    /// The certificate (DER) whose key it has proved to have.
-    pub certificate: Option<Vec<u8>>,
+    /// Its certificate (DER), whose key it has proved to have, and those that it says vouch for it. Empty: it has none.
+    pub certificates: Vec<Vec<u8>>,
 }
 
 /// Finds out who connects, and opens the session.
@@ -29,24 +29,26 @@ pub(super) async fn open(sessions: &Sessions, connect: &Connect, version: Versio
         // MQTT 3.1.1, 3.1.3.1
         return Err(ConnectCode::IdentifierRejected);
     }
-    let credentials = match &peer.certificate {
-        Some(der) => Credentials::Certificate(der),
-        None => Credentials::Mqtt {
+    let certified = !peer.certificates.is_empty();
+    let credentials = if certified {
+        Credentials::Chain(&peer.certificates)
+    } else {
+        Credentials::Mqtt {
             client_id: &connect.client_id,
             user_name: connect.username.as_deref(),
             password: connect.password.as_ref().map(|password| &*password.0),
-        },
+        }
     };
     let device = sessions
         .authenticate_from(peer.address, credentials)
         .await
         .map_err(|error| match error {
-            AuthError::Missing | AuthError::Unknown => refusal(connect, peer.certificate.is_some()),
+            AuthError::Missing | AuthError::Unknown => refusal(connect, certified),
             AuthError::TooMany { .. } => ConnectCode::RateExceeded,
             AuthError::Unavailable => ConnectCode::Unavailable,
         })?;
     sessions.connect(device, Transport::Mqtt).await.map_err(|error| match error {
-        OpenError::NoDevice => refusal(connect, peer.certificate.is_some()),
+        OpenError::NoDevice => refusal(connect, certified),
         OpenError::Unavailable(reason) => {
             tracing::warn!(%device, reason, "a device could not be served");
             ConnectCode::Unavailable

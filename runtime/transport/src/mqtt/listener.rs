@@ -67,7 +67,7 @@ async fn serve(stream: TcpStream, from: SocketAddr, tls: Option<Tls>, service: M
     let Some(tls) = tls else {
         let peer = Peer {
             address,
-            certificate: None,
+            certificates: Vec::new(),
         };
         return service.serve(stream, peer, place).await;
     };
@@ -75,7 +75,7 @@ async fn serve(stream: TcpStream, from: SocketAddr, tls: Option<Tls>, service: M
         Ok(secured) => {
             let peer = Peer {
                 address,
-                certificate: secured.certificate,
+                certificates: secured.certificates,
             };
             service.serve(secured.stream, peer, place).await;
         }

@@ -25,7 +25,7 @@ const RESPONSE: &str = "/provision/response";
 /// Whether a device connects to be given credentials. One that has a certificate, or names itself otherwise, does not.
 pub(super) fn is_asked_for(connect: &Connect, peer: &Peer) -> bool {
     let user = connect.username.as_deref().unwrap_or_default();
-    peer.certificate.is_none() && !connect.authentication_method && (user == NAME || (user.is_empty() && connect.client_id == NAME))
+    peer.certificates.is_empty() && !connect.authentication_method && (user == NAME || (user.is_empty() && connect.client_id == NAME))
 }
 
 /// Serves the connection until it ends.
@@ -137,9 +137,9 @@ mod tests {
             problem_information: true,
             authentication_method: false,
         };
-        let peer = |certificate: Option<Vec<u8>>| Peer {
+        let peer = |certificates: Vec<Vec<u8>>| Peer {
             address: IpAddr::from([192, 0, 2, 1]),
-            certificate,
+            certificates,
         };
         for (client_id, username, asks) in [
             ("", Some("provision"), true),
@@ -151,11 +151,11 @@ mod tests {
             ("anything", Some("Provision"), false),
         ] {
             assert_eq!(
-                is_asked_for(&connect(client_id, username), &peer(None)),
+                is_asked_for(&connect(client_id, username), &peer(vec![])),
                 asks,
                 "{client_id} {username:?}"
             );
-            assert!(!is_asked_for(&connect(client_id, username), &peer(Some(vec![]))));
+            assert!(!is_asked_for(&connect(client_id, username), &peer(vec![vec![]])));
         }
     }
 }

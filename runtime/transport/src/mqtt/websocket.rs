@@ -47,7 +47,7 @@ async fn upgrade(
     upgrade.on_upgrade(move |socket| async move {
         let peer = Peer {
             address,
-            certificate: None,
+            certificates: Vec::new(),
         };
         service.serve(WebSocketStream::new(socket), peer, place).await;
     })
