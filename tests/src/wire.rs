@@ -55,6 +55,22 @@ impl Wire {
         Some(packet)
     }
 
+    /// So many bytes.
+    pub fn exactly(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Bytes up to a mark, which is part of them; fewer when the server closes.
+    pub fn until(&mut self, mark: &[u8]) -> Vec<u8> {
+        let (mut bytes, mut byte) = (Vec::new(), [0]);
+        while !bytes.ends_with(mark) && self.0.read_exact(&mut byte).is_ok() {
+            bytes.extend(byte);
+        }
+        bytes
+    }
+
     /// Everything until the server closes; none if it does not close in time.
     pub fn rest(&mut self) -> Option<Vec<u8>> {
         let mut all = Vec::new();

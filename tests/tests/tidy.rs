@@ -195,3 +195,39 @@ fn documents_point_to_files_that_are_there() {
     }
     none(broken);
 }
+
+#[test]
+fn statements_name_tests_that_are_there() {
+    let mut tests = std::collections::HashSet::new();
+    for (_, text) in rust_files() {
+        let mut lines = text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if !(line == "#[test]" || line.starts_with("#[tokio::test")) {
+                continue;
+            }
+            let name = lines.find_map(|line| line.split_once("fn ").map(|(_, rest)| rest));
+            tests.extend(name.and_then(|rest| rest.split('(').next()).map(str::to_owned));
+        }
+    }
+    let document = read(Path::new("tests/STATEMENTS.md"));
+    let (mut rows, mut broken) = (0, Vec::new());
+    for row in document
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.contains(" | shown by |"))
+    {
+        let shown = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+        let named: Vec<&str> = shown.split('`').skip(1).step_by(2).collect();
+        rows += 1;
+        if named.is_empty() && !shown.contains("not offered") && !shown.contains("*not covered*") {
+            broken.push(format!("nothing shows it: {row}"));
+        }
+        broken.extend(
+            named
+                .iter()
+                .filter(|name| !tests.contains(**name))
+                .map(|name| format!("there is no test {name}")),
+        );
+    }
+    assert!(rows > 100, "{rows} rows");
+    none(broken);
+}
