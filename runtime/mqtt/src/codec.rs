@@ -254,6 +254,10 @@ impl FrameCodec for RumqttCodec {
             buffer.truncate(before);
             return false;
         }
+        // The library writes a byte behind DISCONNECT that is no part of it.
+        if let Ok(Some(header)) = frame::header(&buffer[before..]) {
+            buffer.truncate(before + header.total_len);
+        }
         let fits = buffer.len() - before <= self.told_bytes_max;
         if !fits {
             buffer.truncate(before);
@@ -302,6 +306,34 @@ mod tests {
         let mut bytes = BytesMut::from(&[&[0x10, u8::try_from(body.len()).unwrap()][..], &body, packet].concat()[..]);
         assert!(matches!(codec.decode(&mut bytes), Ok(Some(Incoming::Connect(_)))));
         codec.decode(&mut bytes)
+    }
+
+    #[test]
+    fn what_is_written_is_as_long_as_it_says() {
+        use crate::packet::{Accepted, AckCode, ConnectCode, Goodbye, Granted};
+        for version in [Version::V31, Version::V311, Version::V5] {
+            let codec = RumqttCodec {
+                version: Some(version),
+                ..RumqttCodec::new(1 << 16)
+            };
+            for packet in [
+                Outgoing::Accepted(Accepted::default()),
+                Outgoing::Refused(ConnectCode::NotAuthorized),
+                Outgoing::PubAck(7, AckCode::Success, None),
+                Outgoing::PubAck(7, AckCode::PayloadFormatInvalid, Some("why".into())),
+                Outgoing::SubAck(7, vec![Granted::Quality(1), Granted::TopicFilterInvalid]),
+                Outgoing::UnsubAck(7, vec![true, false]),
+                Outgoing::PingResp,
+                Outgoing::Publish("t".to_owned(), Bytes::from_static(b"{}"), Some(7)),
+                Outgoing::Publish("t".to_owned(), Bytes::from(vec![0; 300]), None),
+                Outgoing::Disconnect(Goodbye::Malformed),
+            ] {
+                let mut buffer = BytesMut::new();
+                assert!(codec.encode(packet.clone(), &mut buffer));
+                let total = frame::header(&buffer).unwrap().map_or(0, |header| header.total_len);
+                assert_eq!(buffer.len(), total, "{version:?} {packet:?}");
+            }
+        }
     }
 
     #[test]
