@@ -1,14 +1,55 @@
 //! A bounded first-in-first-out queue between one or more senders and one actor.
 
+use std::fmt;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 /// The sending side. Clones are cheap; the queue closes when the receiver is dropped.
-#[derive(Debug)]
-pub struct Lane<T>(mpsc::Sender<T>);
+pub struct Lane<T>(Way<T>);
+
+enum Way<T> {
+    Queue(mpsc::Sender<T>),
+    Port(Arc<dyn Port<T>>),
+}
+
+/// Where the items of a lane go if not to an actor of this process. What holds for a lane holds for its port: bounded,
+/// first-in-first-out, and it says when nobody is behind it any more.
+pub trait Port<T>: Send + Sync {
+    /// Waits for a place and puts the item into it. The item comes back when the other side is gone.
+    fn send(&self, item: T) -> BoxFuture<'_, Result<(), T>>;
+
+    /// Puts the item into a place if there is one now; else gives it back.
+    fn try_send(&self, item: T) -> Result<(), T>;
+
+    /// Whether the other side is gone.
+    fn is_closed(&self) -> bool;
+
+    /// Items waiting, as far as it is known here.
+    fn len(&self) -> usize;
+
+    /// Whether none is known to wait.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
 
 impl<T> Clone for Lane<T> {
     fn clone(&self) -> Self {
-        Lane(self.0.clone())
+        Lane(match &self.0 {
+            Way::Queue(sender) => Way::Queue(sender.clone()),
+            Way::Port(port) => Way::Port(Arc::clone(port)),
+        })
+    }
+}
+
+impl<T> fmt::Debug for Lane<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Way::Queue(_) => "Lane",
+            Way::Port(_) => "Lane to a port",
+        })
     }
 }
 
@@ -20,20 +61,29 @@ pub struct LaneClosed<T>(pub T);
 /// A lane for at most `capacity` items.
 pub fn lane<T>(capacity: usize) -> (Lane<T>, LaneReceiver<T>) {
     let (sender, receiver) = mpsc::channel(capacity.max(1));
-    (Lane(sender), LaneReceiver(receiver))
+    (Lane(Way::Queue(sender)), LaneReceiver(receiver))
 }
 
 impl<T> Lane<T> {
+    /// A lane that leads out of this process.
+    pub fn to_port(port: Arc<dyn Port<T>>) -> Self {
+        Lane(Way::Port(port))
+    }
+
     /// Waits for a place and puts the item into it. This waiting is the back-pressure.
     ///
     /// # Errors
     /// [`LaneClosed`] with the item when the actor is gone.
     pub async fn send(&self, item: T) -> Result<(), LaneClosed<T>> {
+        let sender = match &self.0 {
+            Way::Queue(sender) => sender,
+            Way::Port(port) => return port.send(item).await.map_err(LaneClosed),
+        };
         // `try_send` first: the usual case needs no future.
-        match self.0.try_send(item) {
+        match sender.try_send(item) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(item)) => Err(LaneClosed(item)),
-            Err(mpsc::error::TrySendError::Full(item)) => self.0.send(item).await.map_err(|refused| LaneClosed(refused.0)),
+            Err(mpsc::error::TrySendError::Full(item)) => sender.send(item).await.map_err(|refused| LaneClosed(refused.0)),
         }
     }
 
@@ -42,19 +92,28 @@ impl<T> Lane<T> {
     /// # Errors
     /// The item, when the queue is full or the actor is gone.
     pub fn try_send(&self, item: T) -> Result<(), T> {
-        self.0.try_send(item).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item) => item,
-        })
+        match &self.0 {
+            Way::Port(port) => port.try_send(item),
+            Way::Queue(sender) => sender.try_send(item).map_err(|refused| match refused {
+                mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item) => item,
+            }),
+        }
     }
 
     /// Whether the actor is gone.
     pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        match &self.0 {
+            Way::Queue(sender) => sender.is_closed(),
+            Way::Port(port) => port.is_closed(),
+        }
     }
 
     /// Items waiting.
     pub fn len(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
+        match &self.0 {
+            Way::Queue(sender) => sender.max_capacity() - sender.capacity(),
+            Way::Port(port) => port.len(),
+        }
     }
 
     /// Whether nothing is waiting.
@@ -119,6 +178,39 @@ mod tests {
         assert_eq!(receiver.recv_batch(&mut batch, 10).await, 2);
         assert_eq!(batch, [1, 2]);
         drop(receiver);
+        assert!(matches!(sender.send(4).await, Err(LaneClosed(4))));
+    }
+
+    struct Doubling(Lane<u32>);
+
+    impl Port<u32> for Doubling {
+        fn send(&self, item: u32) -> BoxFuture<'_, Result<(), u32>> {
+            Box::pin(async move { self.0.send(item * 2).await.map_err(|_| item) })
+        }
+
+        fn try_send(&self, item: u32) -> Result<(), u32> {
+            self.0.try_send(item * 2).map_err(|_| item)
+        }
+
+        fn is_closed(&self) -> bool {
+            self.0.is_closed()
+        }
+
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_takes_what_a_lane_is_given() {
+        let (behind, mut receiver) = lane(2);
+        let sender = Lane::to_port(Arc::new(Doubling(behind)));
+        sender.send(1).await.expect("room");
+        assert_eq!((sender.try_send(2), sender.len()), (Ok(()), 2));
+        assert_eq!(sender.try_send(3), Err(3));
+        assert_eq!((receiver.try_recv(), receiver.try_recv()), (Some(2), Some(4)));
+        drop(receiver);
+        assert!(sender.is_closed());
         assert!(matches!(sender.send(4).await, Err(LaneClosed(4))));
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actor::Lane;
 
+use crate::Hold;
+
 /// What became of a publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
@@ -32,6 +34,8 @@ pub enum SettleError {
 pub struct Receipt {
     shared: Arc<Shared>,
     done: bool,
+    /// Of the device that was spoken of, which stays where it is as long.
+    hold: Option<Hold>,
 }
 
 #[derive(Debug)]
@@ -54,6 +58,7 @@ impl Receipt {
                 no_route: AtomicBool::new(false),
             }),
             done: false,
+            hold: None,
         }
     }
 
@@ -68,7 +73,14 @@ impl Receipt {
         Receipt {
             shared: Arc::clone(&self.shared),
             done: false,
+            hold: self.hold.clone(),
         }
+    }
+
+    /// The same claim, with a hold that ends with it and with all its shares.
+    pub fn held(mut self, hold: Hold) -> Self {
+        self.hold = Some(hold);
+        self
     }
 
     /// Everything this claim stood for is durable.

@@ -1,31 +1,42 @@
-//! Which peer owns a device. Pure: the same on every peer at the same epoch.
+//! Which peer owns a device, as the [`Router`](crate::Router) asks.
 
 use model::DeviceId;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
-/// A server of the cluster. Never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+use crate::ownership::Standing;
+
+/// A server of the cluster. Never used twice: a server that lost its folder is another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PeerId(pub u64);
 
 /// Counts changes of the member list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Epoch(pub u64);
 
-/// The owner of a device at an epoch.
+/// The owner of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// Who.
     pub peer: PeerId,
-    /// Since which member list.
+    /// By which member list.
     pub epoch: Epoch,
+    /// With which member list the device came to it, or an older one that is the oldest remembered.
+    pub since: Epoch,
 }
 
 /// Names owners.
 pub trait Ring: Send + Sync + 'static {
-    /// The owner of a device now.
-    fn owner(&self, device: DeviceId) -> Owner;
+    /// Who owns a device now, if that is known and the owner may serve it.
+    fn standing(&self, device: DeviceId) -> Standing;
 
     /// This server.
     fn local(&self) -> PeerId;
+
+    /// Changes whenever a standing may have changed.
+    fn changes(&self) -> watch::Receiver<u64>;
 }
 
 /// The ring of a server that runs alone: it owns everything.
@@ -33,14 +44,20 @@ pub trait Ring: Send + Sync + 'static {
 pub struct SinglePeer;
 
 impl Ring for SinglePeer {
-    fn owner(&self, _: DeviceId) -> Owner {
-        Owner {
+    fn standing(&self, _: DeviceId) -> Standing {
+        Standing::Here(Owner {
             peer: PeerId(1),
             epoch: Epoch(1),
-        }
+            since: Epoch(1),
+        })
     }
 
     fn local(&self) -> PeerId {
         PeerId(1)
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        // Nothing ever changes.
+        watch::channel(0).1
     }
 }

@@ -6,8 +6,8 @@ mod rpc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::actor::{LaneReceiver, Observe};
-use cluster::{Delivery, Notice, Receipt, RpcReply, SessionLink, SettleError};
+use ::actor::{LaneReceiver, Observe, Stop};
+use cluster::{Delivery, Holds, Notice, Receipt, RpcReply, SessionLink, SettleError};
 use effects::Calls;
 use model::entity::ClaimWindow;
 use model::{AttributeScope, Clock, DeviceId, Downlink, Message, MessageKind, Metadata, Payload, Reading, Uplink};
@@ -28,6 +28,9 @@ use crate::wakeups::Wakeups;
 
 /// Deliveries taken at one turn.
 const BATCH_MAX: usize = 64;
+
+/// How long a device that moves waits for what it said to be settled. What takes longer goes on where it is, and may be overtaken.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What device actors work with.
 #[derive(Clone)]
@@ -83,6 +86,8 @@ pub struct DeviceActor {
     last_activity_ms: i64,
     /// Entrance of the chain, kept until it closes or the facts change.
     entrance: Option<ChainLane>,
+    /// Of messages that chains have not settled.
+    holds: Holds,
 }
 
 impl Actor for DeviceActor {
@@ -106,6 +111,13 @@ impl Handler<Refresh> for DeviceActor {
             Err(error) => tracing::warn!(device = %self.device, %error, "the device's record was not read again"),
         }
         self.entrance = None;
+    }
+}
+
+impl Handler<Stop> for DeviceActor {
+    type Return = ();
+    async fn handle(&mut self, _: Stop, context: &mut Context<Self>) {
+        context.stop_self();
     }
 }
 
@@ -137,6 +149,7 @@ impl DeviceActor {
             uplinks: 0,
             last_activity_ms: 0,
             entrance: None,
+            holds: Holds::default(),
         }
     }
 
@@ -160,6 +173,9 @@ impl DeviceActor {
                 }
                 taken = lane.recv_batch(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
+                        if !steered {
+                            self.settle().await;
+                        }
                         self.fall_asleep().await;
                         return;
                     }
@@ -173,6 +189,13 @@ impl DeviceActor {
                     }
                 }
             }
+        }
+    }
+
+    /// Waits until what was said is settled: whoever serves the device next must not pass it.
+    async fn settle(&self) {
+        if tokio::time::timeout(SETTLE_TIMEOUT, self.holds.none()).await.is_err() {
+            tracing::warn!(device = %self.device, "the device moves before all it said is settled");
         }
     }
 
@@ -355,7 +378,7 @@ impl DeviceActor {
         };
         let mut input = ChainInput {
             message: Arc::new(message),
-            receipt,
+            receipt: receipt.held(self.holds.hold()),
         };
         // Twice: the entrance kept from before may have closed.
         for _ in 0..2 {

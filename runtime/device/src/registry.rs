@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::actor::{Control, LaneReceiver, Life, lane};
-use cluster::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane};
+use ::actor::{Control, LaneReceiver, Life, Stop, lane};
+use cluster::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane, Staying};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use effects::Calls;
@@ -112,6 +112,21 @@ impl Registry {
                     self.start(device, facts)?;
                 }
             }
+        }
+    }
+
+    /// Stops the actors of devices that do not stay. Answers when they have left: then what was in their lanes is done, and what they
+    /// handed to chains is settled.
+    pub async fn release(&self, staying: Staying<'_>) {
+        let going = self.0.slots.iter().filter(|slot| !staying(*slot.key()));
+        let going: Vec<Slot> = going.map(|slot| slot.value().clone()).collect();
+        for slot in &going {
+            // One that is gone already has stopped.
+            let _ = slot.control.tell(Stop).await;
+        }
+        for mut slot in going {
+            // Ends with an error when the sender is gone: that is what is waited for.
+            let _ = slot.gone.changed().await;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use cluster::{DeviceLane, Devices, RouteError};
+use cluster::{DeviceLane, Devices, RouteError, Staying};
 use model::{DeviceId, TenantId};
 use plugins::{LogLevel, LogSink};
 use tenant::LocalDevices;
@@ -39,6 +39,12 @@ impl Devices for LateDevices {
         match self.0.get() {
             Some(devices) => devices.lane(device).await,
             None => Err(RouteError::Unavailable("the server is starting".to_owned())),
+        }
+    }
+
+    async fn release(&self, staying: Staying<'_>) {
+        if let Some(devices) = self.0.get() {
+            devices.release(staying).await;
         }
     }
 }

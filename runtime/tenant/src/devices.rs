@@ -1,7 +1,7 @@
 //! The device actors of this peer, as sessions and other peers reach them.
 
 use async_trait::async_trait;
-use cluster::{DeviceLane, Devices, RouteError};
+use cluster::{DeviceLane, Devices, RouteError, Staying};
 use device::{DeviceError, Registry};
 use model::DeviceId;
 
@@ -34,5 +34,9 @@ impl Devices for LocalDevices {
             DeviceError::NotFound => RouteError::NoDevice,
             other => RouteError::Unavailable(other.to_string()),
         })
+    }
+
+    async fn release(&self, staying: Staying<'_>) {
+        self.registry.release(staying).await;
     }
 }
