@@ -12,6 +12,16 @@ impl DownlinkKinds {
     /// Every kind.
     pub const ALL: DownlinkKinds = DownlinkKinds(u8::MAX);
 
+    /// A bit for each kind, for other servers: never changes.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set of some bits.
+    pub fn from_bits(bits: u8) -> Self {
+        DownlinkKinds(bits)
+    }
+
     /// Whether a kind is one of them.
     pub fn contains(self, kind: DownlinkKind) -> bool {
         self.0 & bit(kind) != 0

@@ -120,7 +120,7 @@ impl Uplink {
     }
 }
 
-/// Kinds of downlinks a device can subscribe to.
+/// Kinds of downlinks a device can subscribe to. Their order is what servers tell each other by: new ones stand last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DownlinkKind {
     /// [`Downlink::AttributeResponse`]
