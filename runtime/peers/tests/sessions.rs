@@ -8,6 +8,8 @@ mod breaking;
 mod moving;
 #[path = "sessions/strangers.rs"]
 mod strangers;
+#[path = "sessions/three.rs"]
+mod three;
 #[path = "sessions/ways.rs"]
 mod ways;
 #[path = "sessions/world.rs"]

@@ -252,6 +252,10 @@ impl Session {
         }
     }
 
+    pub fn receipt(&self, sequence: u64) -> Receipt {
+        Receipt::new(self.settle.clone(), sequence)
+    }
+
     pub fn uplink(&self, sequence: u64) -> Delivery {
         Delivery::Uplink {
             session: self.link.clone(),
@@ -260,7 +264,7 @@ impl Session {
                 values: Payload::new(json!({"n": sequence})),
             },
             received_ms: 1,
-            receipt: Receipt::new(self.settle.clone(), sequence),
+            receipt: self.receipt(sequence),
         }
     }
 }
