@@ -25,6 +25,8 @@ pub(crate) struct Leading {
     signs: BTreeMap<PeerId, Sign>,
     /// When a quorum confirmed it last, at least.
     confirmed_ms: Option<u64>,
+    /// Servers that are being given up: from the decision on they get no leases.
+    given_up: BTreeSet<PeerId>,
     /// Another one is to lead: no leases are renewed meanwhile.
     hands_over: bool,
 }
@@ -80,7 +82,9 @@ impl Membership {
             version: sign.version,
         };
         leading.signs.insert(peer, heard);
-        reply.lease_ms = plan::lease_ms(&state.members, peer, leading.confirmed_ms, now_ms, self.0.config.timing);
+        plan::still_given_up(&state.members, &mut leading.given_up);
+        let (confirmed_ms, timing) = (leading.confirmed_ms, self.0.config.timing);
+        reply.lease_ms = plan::lease_ms(&state.members, peer, &leading.given_up, confirmed_ms, now_ms, timing);
         reply.settled = self.view(&state, &leading, now_ms, |view| view.settled()).0;
         reply
     }
@@ -151,7 +155,12 @@ pub(crate) async fn do_duties(membership: Membership) {
             if term.is_none() || state.cluster.is_nil() {
                 continue;
             }
-            membership.view(&state, &leading, now_ms, |view| view.next())
+            plan::still_given_up(&state.members, &mut leading.given_up);
+            let step = membership.view(&state, &leading, now_ms, |view| view.next());
+            if let Some(Step::Down(peer)) = step {
+                leading.given_up.insert(peer);
+            }
+            step
         };
         let Some(step) = step else { continue };
         match tokio::time::timeout(STEP_TIMEOUT, membership.carry_out(step)).await {

@@ -80,13 +80,14 @@ impl View<'_> {
             .or_else(|| self.stranger().map(Step::Untell))
     }
 
-    /// The newest epoch by which everybody who is alive has let go.
+    /// The newest epoch by which everybody who is alive has let go. Never newer than the list: a leader that was deposed and does not know
+    /// would say it of an epoch whose members it does not know either.
     pub fn settled(&self) -> Epoch {
         let released = self
             .members
             .alive()
-            .map(|(peer, _)| self.signs.get(&peer).map(|sign| sign.released));
-        released.map(Option::unwrap_or_default).min().unwrap_or_default()
+            .map(|(peer, _)| self.signs.get(&peer).map(|sign| sign.released).unwrap_or_default());
+        released.min().unwrap_or_default().min(self.members.epoch)
     }
 
     /// A server that was silent for too long. Those of whom this leader has not heard have all the time again since it leads: its
@@ -179,8 +180,22 @@ pub fn voters(members: &Members, now: &BTreeSet<PeerId>, leader: PeerId) -> BTre
 }
 
 /// For how long a leader lets a server own devices. 0: not at all. `confirmed_ms`: when a quorum last confirmed the leader, at least;
-/// none: never.
-pub fn lease_ms(members: &Members, peer: PeerId, confirmed_ms: Option<u64>, now_ms: u64, timing: LeaseTiming) -> u64 {
+/// none: never. `given_up`: servers that the leader has decided to give up, be it that this is not agreed on yet – from the decision on they
+/// must not get leases any more.
+pub fn lease_ms(
+    members: &Members,
+    peer: PeerId,
+    given_up: &BTreeSet<PeerId>,
+    confirmed_ms: Option<u64>,
+    now_ms: u64,
+    timing: LeaseTiming,
+) -> u64 {
     let leads = confirmed_ms.is_some_and(|confirmed_ms| now_ms.saturating_sub(confirmed_ms) <= timing.quorum_ms);
-    if leads && members.is_alive(peer) { timing.lease_ms } else { 0 }
+    let owns = members.is_alive(peer) && !given_up.contains(&peer);
+    if leads && owns { timing.lease_ms } else { 0 }
+}
+
+/// Those who are still to be given up: of the others it is agreed on.
+pub fn still_given_up(members: &Members, given_up: &mut BTreeSet<PeerId>) {
+    given_up.retain(|peer| members.is_alive(*peer));
 }

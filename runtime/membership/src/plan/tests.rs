@@ -170,14 +170,32 @@ fn an_epoch_is_settled_when_all_who_live_have_let_go() {
         5,
         "3 has no lease"
     );
+    assert_eq!(
+        settled(&three, &[(1, sign(0, 7, 7)), (2, sign(0, 7, 7))]),
+        5,
+        "who else there is at 7 is not known here"
+    );
 }
 
 #[test]
 fn leases_are_granted_by_a_leader_that_a_quorum_confirmed() {
     let three = members(&[(1, Up), (2, Leaving), (3, Down)]);
-    let granted = |peer, confirmed| lease_ms(&three, PeerId(peer), confirmed, NOW_MS, TIMING) > 0;
+    let granted = |peer, confirmed| lease_ms(&three, PeerId(peer), &set(&[]), confirmed, NOW_MS, TIMING) > 0;
     let recently = Some(NOW_MS - TIMING.quorum_ms);
     assert_eq!([1, 2, 3, 4].map(|peer| granted(peer, recently)), [true, true, false, false]);
     assert!(!granted(1, Some(NOW_MS - TIMING.quorum_ms - 1)));
     assert!(!granted(1, None));
+}
+
+#[test]
+fn who_is_being_given_up_gets_no_lease_any_more() {
+    let mut given_up = set(&[2]);
+    let lease = |members: &Members, given_up: &BTreeSet<PeerId>| lease_ms(members, PeerId(2), given_up, Some(NOW_MS), NOW_MS, TIMING);
+    let before = members(&[(1, Up), (2, Up)]);
+    still_given_up(&before, &mut given_up);
+    assert_eq!(lease(&before, &given_up), 0, "it is decided, and not agreed on yet");
+    let agreed = members(&[(1, Up), (2, Down)]);
+    still_given_up(&agreed, &mut given_up);
+    assert_eq!((lease(&agreed, &given_up), given_up.len()), (0, 0));
+    assert_eq!(lease(&before, &given_up), TIMING.lease_ms, "it came back");
 }
