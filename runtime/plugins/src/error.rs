@@ -27,6 +27,28 @@ pub enum Fault {
     /// It failed in another way: a panic, a division by zero, …
     #[error("the component trapped: {0}")]
     Trap(String),
+    /// It asked for what is stored, and the store did not answer. Its call ends, as there is no answer that it could be given.
+    #[error("the platform could not answer the component: {0}")]
+    Unanswered(String),
+}
+
+impl Fault {
+    /// Whether the component is to blame.
+    pub fn is_its_own(&self) -> bool {
+        !matches!(self, Fault::Unanswered(_))
+    }
+}
+
+/// Ends a guest's call: the platform has no answer, with the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unanswered(pub(crate) String);
+
+impl Unanswered {
+    /// As the error of a host function.
+    pub(crate) fn end(reason: String) -> wasmtime::Error {
+        wasmtime::Error::new(Unanswered(reason))
+    }
 }
 
 /// Why a message was not decided about.

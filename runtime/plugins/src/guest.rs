@@ -8,7 +8,7 @@ use wasmtime::{Engine, Store, Trap};
 
 use crate::adapter::Inbound;
 use crate::budget::{self, Budget};
-use crate::error::Fault;
+use crate::error::{Fault, Unanswered};
 use crate::figures::Figures;
 use crate::limits::{Limiter, Limits};
 use crate::memory::SharedMemory;
@@ -112,6 +112,9 @@ pub(crate) fn store(engine: &Engine, guest: Guest, limits: &Limits) -> Store<Gue
 
 /// Explains why a call into a guest failed.
 pub(crate) fn explain(error: &wasmtime::Error, guest: &Guest, limits: &Limits, budget_ms: u32) -> Fault {
+    if let Some(Unanswered(reason)) = error.downcast_ref() {
+        return Fault::Unanswered(reason.clone());
+    }
     let trap = error.downcast_ref::<Trap>();
     match trap {
         Some(Trap::Interrupt) => Fault::Time { budget_ms },

@@ -29,6 +29,8 @@ struct Platform {
     /// Tenants of the entities that were asked about.
     asked: Mutex<Vec<TenantId>>,
     entities: Vec<EntityRecord>,
+    /// Why the store does not answer.
+    silent: Option<String>,
 }
 
 impl Readings for Platform {
@@ -43,6 +45,9 @@ impl Readings for Platform {
     }
     fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String> {
         self.asked.lock().push(entity.tenant);
+        if let Some(reason) = &self.silent {
+            return Err(reason.clone());
+        }
         Ok(self.entities.iter().find(|record| record.id == entity).cloned())
     }
     fn is_related(&self, tenant: TenantId, _: &Relation) -> Result<bool, String> {

@@ -282,8 +282,9 @@ impl NodeActor {
             Ok(outcome) => Ok(outcome),
             Err(ProcessError::Rejected(reason)) => Err(reason),
             Err(ProcessError::Broken(fault)) => {
+                let blamed = fault.is_its_own();
                 let fault = self.broke(fault.to_string());
-                if let Some(release) = self.release() {
+                if let Some(release) = self.release().filter(|_| blamed) {
                     release.faulted(&fault);
                 }
                 Err(fault)

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::bindings::alarms::Host;
 use crate::bindings::entity::EntityId;
+use crate::error::Unanswered;
 use crate::guest::Guest;
 
 /// Alarms of one answer at most.
@@ -15,14 +16,14 @@ impl Host for Guest {
         let (Some(readings), Ok(id)) = (&self.readings, Uuid::try_parse(&id)) else {
             return Ok(None);
         };
-        let found = readings.alarm(self.tenant, id).map_err(wasmtime::Error::msg)?;
+        let found = readings.alarm(self.tenant, id).map_err(Unanswered::end)?;
         Ok(found.as_ref().map(shown))
     }
 
     fn active(&mut self, named: EntityId, alarm_type: String) -> wasmtime::Result<Option<String>> {
         let originator = self.own_entity(&named)?;
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.active_alarm(originator, &alarm_type).map_err(wasmtime::Error::msg)?;
+        let found = readings.active_alarm(originator, &alarm_type).map_err(Unanswered::end)?;
         Ok(found.as_ref().map(shown))
     }
 
@@ -31,7 +32,7 @@ impl Host for Guest {
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
         let found = readings
             .active_alarms(originator, limit.clamp(1, ALARMS_MAX))
-            .map_err(wasmtime::Error::msg)?;
+            .map_err(Unanswered::end)?;
         Ok(found.iter().map(shown).collect())
     }
 }

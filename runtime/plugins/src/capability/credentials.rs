@@ -4,6 +4,7 @@ use model::DeviceId;
 
 use crate::bindings::credentials::{DeviceCredentials, Host};
 use crate::bindings::entity::EntityId;
+use crate::error::Unanswered;
 use crate::guest::Guest;
 
 impl Host for Guest {
@@ -11,7 +12,7 @@ impl Host for Guest {
         let (Some(readings), Ok(device)) = (&self.readings, DeviceId::try_from(self.own_entity(&named)?)) else {
             return Ok(None);
         };
-        let found = readings.credentials(device).map_err(wasmtime::Error::msg)?;
+        let found = readings.credentials(device).map_err(Unanswered::end)?;
         Ok(found.map(|found| DeviceCredentials {
             credentials_type: serde_json::to_value(found.credentials_type)
                 .ok()

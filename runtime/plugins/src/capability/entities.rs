@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::bindings::entities::EntityInfo;
 use crate::bindings::{customers, entities, entity};
+use crate::error::Unanswered;
 use crate::guest::Guest;
 
 /// What interface `entities` offers.
@@ -29,14 +30,14 @@ impl Guest {
             _ => entity,
         };
         match &self.readings {
-            Some(readings) => readings.entity(owned).map_err(wasmtime::Error::msg),
+            Some(readings) => readings.entity(owned).map_err(Unanswered::end),
             None => Ok(None),
         }
     }
 
     fn named(&self, kind: EntityKind, name: &str) -> wasmtime::Result<Option<entity::EntityId>> {
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.entity_named(self.tenant, kind, name).map_err(wasmtime::Error::msg)?;
+        let found = readings.entity_named(self.tenant, kind, name).map_err(Unanswered::end)?;
         Ok(found.map(|record| told(record.id.kind, record.id.id)))
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bindings::history::{Host, Span as Asked};
 use crate::bindings::{entity, history};
+use crate::error::Unanswered;
 use crate::guest::Guest;
 use crate::readings::Span;
 
@@ -12,7 +13,7 @@ impl Host for Guest {
     fn series(&mut self, named: entity::EntityId, key: String, asked: Asked) -> wasmtime::Result<Vec<(i64, String)>> {
         let entity = self.own_entity(&named)?;
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
-        let found = readings.series(entity, &key, &span(asked)).map_err(wasmtime::Error::msg)?;
+        let found = readings.series(entity, &key, &span(asked)).map_err(Unanswered::end)?;
         let shown = found
             .into_iter()
             .map(|reading| (reading.ts_ms, reading.value.to_json().to_string()));

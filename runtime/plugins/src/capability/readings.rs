@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::bindings::entity;
 use crate::bindings::readings::Host;
+use crate::error::Unanswered;
 use crate::guest::Guest;
 
 impl Guest {
@@ -60,14 +61,14 @@ impl Host for Guest {
         let entity = self.own_entity(&named)?;
         let scope = scope_of(&scope)?;
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.attribute(entity, scope, &key).map_err(wasmtime::Error::msg)?;
+        let found = readings.attribute(entity, scope, &key).map_err(Unanswered::end)?;
         Ok(found.map(|reading| reading.value.to_json().to_string()))
     }
 
     fn latest(&mut self, named: entity::EntityId, key: String) -> wasmtime::Result<Option<(i64, String)>> {
         let entity = self.own_entity(&named)?;
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.latest(entity, &key).map_err(wasmtime::Error::msg)?;
+        let found = readings.latest(entity, &key).map_err(Unanswered::end)?;
         Ok(found.map(|reading| (reading.ts_ms, reading.value.to_json().to_string())))
     }
     fn attributes(&mut self, named: entity::EntityId, scope: String, keys: Vec<String>) -> wasmtime::Result<Vec<(String, i64, String)>> {
@@ -76,7 +77,7 @@ impl Host for Guest {
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let reading = readings.attribute(entity, scope, &key).map_err(wasmtime::Error::msg)?;
+            let reading = readings.attribute(entity, scope, &key).map_err(Unanswered::end)?;
             found.extend(reading.map(|reading| (key, reading)));
         }
         Ok(shown(found))
@@ -88,7 +89,7 @@ impl Host for Guest {
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let reading = readings.latest(entity, &key).map_err(wasmtime::Error::msg)?;
+            let reading = readings.latest(entity, &key).map_err(Unanswered::end)?;
             found.extend(reading.map(|reading| (key, reading)));
         }
         Ok(shown(found))

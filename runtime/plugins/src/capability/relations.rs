@@ -4,6 +4,7 @@ use model::entity::{Direction, Relation, RelationGroup};
 
 use crate::bindings::entity::EntityId;
 use crate::bindings::relations::{Direction as Asked, Host, Related};
+use crate::error::Unanswered;
 use crate::guest::Guest;
 
 /// Relations of one answer at most.
@@ -19,7 +20,7 @@ impl Host for Guest {
         };
         let found = readings
             .relations(entity, direction, relation_type.as_deref(), limit.clamp(1, RELATIONS_MAX))
-            .map_err(wasmtime::Error::msg)?;
+            .map_err(Unanswered::end)?;
         let seen = found.into_iter().map(|relation| {
             let other = relation.seen(direction);
             Related {
@@ -43,6 +44,6 @@ impl Host for Guest {
             type_group: RelationGroup::Common,
             additional_info: None,
         };
-        readings.is_related(self.tenant, &named).map_err(wasmtime::Error::msg)
+        readings.is_related(self.tenant, &named).map_err(Unanswered::end)
     }
 }

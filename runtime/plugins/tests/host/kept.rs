@@ -134,6 +134,29 @@ fn a_guest_sees_no_tenant_but_its_own_and_no_users() {
 }
 
 #[test]
+fn a_store_that_does_not_answer_is_not_the_guests_fault() {
+    let own = TenantId::generate();
+    let platform = Arc::new(Platform {
+        silent: Some("it is out of fuel".to_owned()),
+        ..Platform::default()
+    });
+    let mut node = NodeInstance::open(
+        &rules("enrichment.wasm"),
+        "originator-fields",
+        r#"{"dataMapping":{"name":"n"}}"#,
+        context(&platform, own),
+    )
+    .unwrap();
+    let mut from = Message::clone(&message(json!({})));
+    from.originator = DeviceId::generate(own).entity();
+    let Err(ProcessError::Broken(fault)) = node.process(&Arc::new(from)) else {
+        panic!("the message cannot be decided about")
+    };
+    assert_eq!(fault, Fault::Unanswered("it is out of fuel".to_owned()));
+    assert!(!fault.is_its_own() && Fault::Stack.is_its_own());
+}
+
+#[test]
 fn a_new_originator_brings_its_own_customer() {
     let own = TenantId::generate();
     let customer = uuid::Uuid::now_v7();
