@@ -50,6 +50,15 @@ impl InFlight {
         }
     }
 
+    /// The same with another first identifier. Over CoAP a device that starts anew must not repeat what it used before from the same
+    /// address (RFC 7252, 4.4).
+    pub fn beginning_with(self, first: u16) -> InFlight {
+        InFlight {
+            front_id: first.max(1),
+            ..self
+        }
+    }
+
     /// How many more messages may be sent now. An early acknowledgement frees its place only when all before it have come.
     pub fn room(&self) -> usize {
         self.window - self.ring.len()

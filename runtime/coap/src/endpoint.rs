@@ -177,7 +177,7 @@ impl Endpoint {
                 peer.received(length);
                 peer.reset(message.id, shared);
             }),
-            (_, code) if code.is_request() => self.request(now_ms, from, message, length),
+            (_, code) if code.is_request() => self.request(now_ms, from, &message, datagram),
             // A ping (RFC 7252, 4.3), or a response to nothing that was asked (4.2).
             (Kind::Confirmable, _) => self.reset(from, message.id),
             (Kind::NonConfirmable, _) => {}
@@ -227,7 +227,7 @@ impl Endpoint {
         }
     }
 
-    fn request(&mut self, now_ms: u64, from: SocketAddr, message: Message, length: usize) {
+    fn request(&mut self, now_ms: u64, from: SocketAddr, message: &Message, datagram: &[u8]) {
         if !self.peers.contains_key(&from) {
             if self.peers.len() >= self.shared.config.limits.peers_max && !self.make_room() {
                 return;
@@ -236,8 +236,8 @@ impl Endpoint {
             self.peers.insert(from, Peer::new(from, first_id, self.shared.config.proven));
         }
         self.known(now_ms, from, |peer, shared| {
-            peer.received(length);
-            peer.request(now_ms, &message, length, shared);
+            peer.received(datagram.len());
+            peer.request(now_ms, message, datagram, shared);
         });
     }
 

@@ -21,7 +21,7 @@ use crate::endpoint::{Command, Exchange, Observation, Shared, Why};
 use crate::observers::Observers;
 use crate::outbox::{Outbox, Purpose};
 use crate::request::{Transfer, TransferKey};
-use crate::seen::{Fate, Seen};
+use crate::seen::{Fate, Mark, Seen};
 use crate::{Code, Kind, Message, Observe, Request, Response, Token};
 
 /// A request on its way to an answer.
@@ -29,6 +29,7 @@ use crate::{Code, Kind, Message, Observe, Request, Response, Token};
 pub(crate) struct Asked {
     confirmable: bool,
     id: u16,
+    mark: Mark,
     token: Token,
     /// Bytes of the datagram that asked.
     length: usize,
@@ -89,9 +90,10 @@ impl Peer {
     }
 
     /// A request, new or not.
-    pub(crate) fn request(&mut self, now_ms: u64, message: &Message, length: usize, shared: &mut Shared) {
+    pub(crate) fn request(&mut self, now_ms: u64, message: &Message, datagram: &[u8], shared: &mut Shared) {
         let confirmable = message.kind == Kind::Confirmable;
-        if let Some(fate) = self.seen.get(message.id, now_ms) {
+        let mark = Mark::of(message.id, datagram);
+        if let Some(fate) = self.seen.get(mark, now_ms) {
             // A duplicate is answered as the first was (RFC 7252, 4.5), or not at all if it need not be.
             match fate.clone() {
                 Fate::Answered(datagram) if confirmable => self.send(datagram, shared),
@@ -106,12 +108,13 @@ impl Peer {
         } else {
             times.non_lifetime_ms
         };
-        self.seen.insert(message.id, now_ms + lifetime_ms, limits.seen_per_peer_max);
+        self.seen.insert(mark, now_ms + lifetime_ms, limits.seen_per_peer_max);
         let mut asked = Asked {
             confirmable,
             id: message.id,
+            mark,
             token: message.token,
-            length,
+            length: datagram.len(),
             key: TransferKey::of(message, false),
             transfer: Transfer::default(),
             register: false,
@@ -127,7 +130,7 @@ impl Peer {
                 }
             }
             // What has an unknown critical option and need not be acknowledged is ignored (RFC 7252, 5.4.1).
-            Err(Code::BAD_OPTION) if !confirmable => self.seen.became(message.id, Fate::Silent),
+            Err(Code::BAD_OPTION) if !confirmable => self.seen.became(mark, Fate::Silent),
             Err(code) => self.respond(now_ms, asked, &Response::new(code), None, shared),
         }
     }

@@ -1,8 +1,29 @@
 //! Messages of one client that were seen, so that a duplicate is found and answered as the first was (RFC 7252, 4.5).
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
+
+/// What a message and its duplicates have in common: the id, and every other byte. Addresses change hands within the lifetime of an
+/// exchange, as behind a translator of addresses, or when a client starts anew with the same ids: another message with a known id is
+/// no duplicate, and answering it as one would acknowledge what nobody has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mark {
+    id: u16,
+    digest: u64,
+}
+
+impl Mark {
+    pub(crate) fn of(id: u16, datagram: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        datagram.hash(&mut hasher);
+        Mark {
+            id,
+            digest: hasher.finish(),
+        }
+    }
+}
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,31 +38,34 @@ pub(crate) enum Fate {
     Silent,
 }
 
-/// Messages by id, forgotten in the order they came.
+/// Messages by mark, forgotten in the order they came.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    fates: HashMap<u16, (u64, Fate)>,
-    order: VecDeque<(u64, u16)>,
+    fates: HashMap<Mark, (u64, Fate)>,
+    order: VecDeque<(u64, Mark)>,
 }
 
 impl Seen {
-    pub(crate) fn get(&self, id: u16, now_ms: u64) -> Option<&Fate> {
-        self.fates.get(&id).filter(|(until_ms, _)| *until_ms > now_ms).map(|(_, fate)| fate)
+    pub(crate) fn get(&self, mark: Mark, now_ms: u64) -> Option<&Fate> {
+        self.fates
+            .get(&mark)
+            .filter(|(until_ms, _)| *until_ms > now_ms)
+            .map(|(_, fate)| fate)
     }
 
     /// Remembers a message until a time. Beyond `max` the oldest is forgotten.
-    pub(crate) fn insert(&mut self, id: u16, until_ms: u64, max: usize) {
+    pub(crate) fn insert(&mut self, mark: Mark, until_ms: u64, max: usize) {
         if self.order.len() >= max {
             self.forget_oldest();
         }
-        self.fates.insert(id, (until_ms, Fate::Working));
+        self.fates.insert(mark, (until_ms, Fate::Working));
         // Two lifetimes run here: an earlier end behind a later one keeps its place until then, and is not found any more.
-        self.order.push_back((until_ms, id));
+        self.order.push_back((until_ms, mark));
     }
 
     /// Changes what is remembered; nothing if it was forgotten.
-    pub(crate) fn became(&mut self, id: u16, fate: Fate) {
-        if let Some((_, known)) = self.fates.get_mut(&id) {
+    pub(crate) fn became(&mut self, mark: Mark, fate: Fate) {
+        if let Some((_, known)) = self.fates.get_mut(&mark) {
             *known = fate;
         }
     }
@@ -54,10 +78,10 @@ impl Seen {
     }
 
     fn forget_oldest(&mut self) {
-        let Some((until_ms, id)) = self.order.pop_front() else { return };
-        // The id may stand for a newer message by now.
-        if self.fates.get(&id).is_some_and(|(known, _)| *known == until_ms) {
-            self.fates.remove(&id);
+        let Some((until_ms, mark)) = self.order.pop_front() else { return };
+        // It may have come anew after its time.
+        if self.fates.get(&mark).is_some_and(|(known, _)| *known == until_ms) {
+            self.fates.remove(&mark);
         }
     }
 
@@ -70,26 +94,47 @@ impl Seen {
 mod tests {
     use super::*;
 
+    fn mark(id: u16) -> Mark {
+        Mark::of(id, b"")
+    }
+
+    #[test]
+    fn the_same_id_with_other_bytes_is_another_message() {
+        let mut seen = Seen::default();
+        seen.insert(Mark::of(1, b"one"), 100, 3);
+        seen.became(Mark::of(1, b"one"), Fate::Acknowledged);
+        assert_eq!(seen.get(Mark::of(1, b"two"), 0), None);
+        seen.insert(Mark::of(1, b"two"), 200, 3);
+        assert_eq!(seen.get(Mark::of(1, b"one"), 0), Some(&Fate::Acknowledged));
+        assert_eq!(seen.get(Mark::of(1, b"two"), 0), Some(&Fate::Working));
+        seen.expire(100);
+        assert_eq!(seen.get(Mark::of(1, b"two"), 100), Some(&Fate::Working));
+    }
+
     #[test]
     fn messages_are_remembered_for_their_time_and_as_many_as_allowed() {
         let mut seen = Seen::default();
         for id in 1..=3 {
-            seen.insert(id, 100 + u64::from(id), 3);
+            seen.insert(mark(id), 100 + u64::from(id), 3);
         }
-        seen.became(2, Fate::Acknowledged);
-        assert_eq!((seen.get(2, 0), seen.get(9, 0)), (Some(&Fate::Acknowledged), None));
-        seen.insert(4, 104, 3);
-        assert_eq!((seen.get(1, 0), seen.get(2, 0).is_some()), (None, true), "the oldest gave way");
+        seen.became(mark(2), Fate::Acknowledged);
+        assert_eq!((seen.get(mark(2), 0), seen.get(mark(9), 0)), (Some(&Fate::Acknowledged), None));
+        seen.insert(mark(4), 104, 3);
+        assert_eq!(
+            (seen.get(mark(1), 0), seen.get(mark(2), 0).is_some()),
+            (None, true),
+            "the oldest gave way"
+        );
         seen.expire(103);
         assert_eq!(
-            (seen.get(3, 103), seen.get(4, 103).is_some(), seen.next_expiry()),
+            (seen.get(mark(3), 103), seen.get(mark(4), 103).is_some(), seen.next_expiry()),
             (None, true, Some(104))
         );
-        seen.became(3, Fate::Silent);
-        assert_eq!(seen.get(3, 103), None);
-        seen.insert(5, 200, 3);
-        seen.insert(6, 150, 3);
-        assert_eq!(seen.get(6, 150), None, "its own time counts");
+        seen.became(mark(3), Fate::Silent);
+        assert_eq!(seen.get(mark(3), 103), None);
+        seen.insert(mark(5), 200, 3);
+        seen.insert(mark(6), 150, 3);
+        assert_eq!(seen.get(mark(6), 150), None, "its own time counts");
         seen.expire(200);
         assert!(seen.order.is_empty() && seen.fates.is_empty());
     }

@@ -3,7 +3,7 @@
 //! | statement | test |
 //! |---|---|
 //! | RFC 7252, 4.2: what cannot be processed is reset; a ping is (4.3) | `what_makes_no_sense_is_reset` |
-//! | RFC 7252, 4.5: duplicates are answered as the first was | `a_duplicate_is_answered_as_the_first_was_and_asks_nobody_again` |
+//! | RFC 7252, 4.5: duplicates are answered as the first was | `a_duplicate_is_answered_as_the_first_was_and_asks_nobody_again`, `another_message_with_a_known_id_is_no_duplicate` |
 //! | RFC 7252, 4.8.2: for EXCHANGE_LIFETIME, NON_LIFETIME | `a_number_may_be_used_again_after_its_lifetime` |
 //! | RFC 7252, 5.2.1, 5.2.2: piggybacked, separate | `an_answer_in_time_comes_with_the_acknowledgement`, `a_late_answer_comes_on_its_own` |
 //! | RFC 7252, 5.2.3: non-confirmable | `a_request_that_needs_no_acknowledgement_gets_none` |

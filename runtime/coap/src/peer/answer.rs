@@ -44,7 +44,7 @@ impl Peer {
             bytes_max = bytes_max.min(usize::try_from(FACTOR).unwrap_or(1) * asked.length);
         }
         let Some(Cut { mut message, more }) = cut(response, frame, bytes_max) else {
-            self.seen.became(asked.id, Fate::Silent);
+            self.seen.became(asked.mark, Fate::Silent);
             return;
         };
         if more && frame.block2.is_none_or(|block| block.number == 0) {
@@ -52,18 +52,18 @@ impl Peer {
             self.bodies.keep(asked.key, response, now_ms, config, bodies);
         }
         if asked.confirmable && asked.acknowledged {
-            self.seen.became(asked.id, Fate::Acknowledged);
+            self.seen.became(asked.mark, Fate::Acknowledged);
             // It finds a place: requests are refused before there is none.
             let max = 2 * shared.config.limits.waiting_per_peer_max;
             self.outbox.push(message, Purpose::Answer, max);
         } else if asked.confirmable {
             (message.kind, message.id) = (Kind::Acknowledgement, asked.id);
             let datagram = bytes::Bytes::from(message.write());
-            self.seen.became(asked.id, Fate::Answered(datagram.clone()));
+            self.seen.became(asked.mark, Fate::Answered(datagram.clone()));
             self.send(datagram, shared);
         } else {
             (message.kind, message.id) = (Kind::NonConfirmable, self.take_id());
-            self.seen.became(asked.id, Fate::Silent);
+            self.seen.became(asked.mark, Fate::Silent);
             self.send(message.write().into(), shared);
         }
     }

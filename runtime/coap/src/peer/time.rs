@@ -42,17 +42,17 @@ impl Peer {
         for number in late {
             let Some(asked) = self.open.get_mut(&number) else { continue };
             if now_ms >= asked.asked_ms + shared.config.times.answer_timeout_ms {
-                let id = asked.id;
+                let mark = asked.mark;
                 self.open.remove(&number);
                 shared.open.give(1);
-                self.seen.became(id, Fate::Silent);
+                self.seen.became(mark, Fate::Silent);
                 continue;
             }
             asked.due_ms = asked.asked_ms + shared.config.times.answer_timeout_ms;
             if asked.confirmable {
                 asked.acknowledged = true;
-                let id = asked.id;
-                self.seen.became(id, Fate::Acknowledged);
+                let (id, mark) = (asked.id, asked.mark);
+                self.seen.became(mark, Fate::Acknowledged);
                 self.acknowledge(id, shared);
             }
         }

@@ -121,6 +121,20 @@ fn a_duplicate_is_answered_as_the_first_was_and_asks_nobody_again() {
     world.asks(1, &post(10, b"{}"));
 }
 
+/// The address of a client may be that of another one a minute before, or of itself before it started anew.
+#[test]
+fn another_message_with_a_known_id_is_no_duplicate() {
+    let mut world = World::new();
+    let (first, _) = world.asks(1, &post(9, b"{\"a\":1}"));
+    let (second, request) = world.asks(1, &post(9, b"{\"a\":2}"));
+    assert_eq!(&request.payload[..], b"{\"a\":2}");
+    let refused = world.answers(second, &Response::new(Code::BAD_REQUEST));
+    let taken = world.answers(first, &Response::new(Code::CREATED));
+    assert_eq!((refused[0].code, taken[0].code), (Code::BAD_REQUEST, Code::CREATED));
+    assert_eq!(sent(world.hears(1, &post(9, b"{\"a\":1}"))), taken, "each has its own duplicates");
+    assert_eq!(sent(world.hears(1, &post(9, b"{\"a\":2}"))), refused);
+}
+
 #[test]
 fn a_number_may_be_used_again_after_its_lifetime() {
     let non = request(Kind::NonConfirmable, Code::POST, 9, b"n");
