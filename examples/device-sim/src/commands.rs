@@ -28,7 +28,7 @@ pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
         return Err(SimError::Options(format!("a token is longer than {COAP_TOKEN_MAX} bytes")));
     }
     let account = (options.provision || options.verify).then(|| options.rest.account()).transpose()?;
-    let target = run::resolve(options.server().1).await?;
+    let targets = run::resolve_all(options.server().1).await?;
     let resume = match &options.acked_log {
         Some(path) if path.exists() => resume(path, plan.window as u64)?,
         _ => HashMap::new(),
@@ -43,7 +43,7 @@ pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
     let shared = Arc::new(Shared {
         plan,
         tokens,
-        target,
+        targets,
         client_prefix,
         log,
         resume,

@@ -4,6 +4,7 @@
 //! a busy processor or a reconnection, shows in the latency of every message that was due meanwhile. Knows no REST.
 
 use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,18 +29,21 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// The longest pause between attempts to reconnect.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Connects device `index` with its token.
+/// Connects device `index` with its token, having lost servers `losses` times.
 ///
 /// # Errors
 /// Those of [`Connection::open`].
-pub async fn connect(shared: &Shared, index: usize) -> Result<Connection, SimError> {
+pub async fn connect(shared: &Shared, index: usize, losses: usize) -> Result<Connection, SimError> {
+    let servers = shared.targets.len().max(1);
+    let target = shared.targets.get((index + losses) % servers);
+    let target = target.ok_or_else(|| SimError::Options("no server is named".into()))?;
     let client_id = format!("{}{index}", shared.client_prefix);
     let user_name = shared.tokens.get(index).map_or("", String::as_str);
     // Only a device that may come back asks the broker to remember it.
     let (clean_session, keep_alive) = (!shared.plan.reconnect, shared.plan.keep_alive);
     Connection::open(
         index,
-        &shared.target,
+        target,
         shared.plan.protocol,
         &Connect {
             client_id: &client_id,
@@ -67,19 +71,25 @@ pub struct Device<'a> {
     log_lines: Vec<u8>,
     wrote_at: u64,
     ping_unanswered: bool,
+    losses: usize,
 }
 
 impl<'a> Device<'a> {
     /// A device that has sent nothing yet. `wake` tells it that a message is due.
     pub fn new(index: usize, shared: &'a Arc<Shared>, stats: &'a RefCell<Stats>, wake: &'a Notify, start: Instant) -> Device<'a> {
         let (seq, last_ts) = shared.resume.get(&index).copied().unwrap_or((0, 0));
+        let in_flight = InFlight::new(shared.plan.window);
+        let in_flight = match shared.plan.protocol {
+            Protocol::Coap => in_flight.beginning_with(RandomState::new().hash_one(index) as u16),
+            Protocol::Mqtt | Protocol::Http => in_flight,
+        };
         Device {
             index,
             shared,
             stats,
             wake,
             start,
-            in_flight: InFlight::new(shared.plan.window),
+            in_flight,
             turn: 0,
             seq,
             last_ts,
@@ -88,6 +98,7 @@ impl<'a> Device<'a> {
             log_lines: Vec::new(),
             wrote_at: 0,
             ping_unanswered: false,
+            losses: 0,
         }
     }
 
@@ -312,6 +323,7 @@ impl<'a> Device<'a> {
     }
 
     fn lost(&mut self, error: &SimError) {
+        self.losses += 1;
         let mut stats = self.stats.borrow_mut();
         stats.counters.lost += 1;
         stats.note(error);
@@ -331,12 +343,13 @@ impl<'a> Device<'a> {
             if now >= self.shared.plan.give_up() || (self.all_sent(now) && self.in_flight.waiting() == 0) {
                 return None;
             }
-            match connect(self.shared, self.index).await {
+            match connect(self.shared, self.index, self.losses).await {
                 Ok(connection) => {
                     self.stats.borrow_mut().counters.reconnected += 1;
                     return Some(connection);
                 }
                 Err(error) => {
+                    self.losses += 1;
                     let mut stats = self.stats.borrow_mut();
                     stats.counters.failed_attempts += 1;
                     stats.note(&error);

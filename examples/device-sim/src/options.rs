@@ -103,7 +103,7 @@ pub struct RestOptions {
 /// A run.
 #[derive(Args, Clone)]
 pub struct RunOptions {
-    /// Broker
+    /// Broker; several, with commas between them, are servers of one cluster: devices spread over them, and go on to the next when they lose one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:1883")]
     pub mqtt: String,
     /// CoAP server, instead of a broker

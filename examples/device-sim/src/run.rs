@@ -25,8 +25,8 @@ pub struct Shared {
     pub plan: Plan,
     /// The user name of each device.
     pub tokens: Vec<String>,
-    /// The broker.
-    pub target: Target,
+    /// The servers, one at least. Device i begins with the i-th, and goes on to the next when it is lost.
+    pub targets: Vec<Target>,
     /// Client identifiers are this and the device index.
     pub client_prefix: String,
     /// Where acknowledgements are written down, if anywhere.
@@ -57,6 +57,18 @@ pub async fn resolve(text: &str) -> Result<Target, SimError> {
         addresses,
         from: None,
     })
+}
+
+/// The same for several, with commas between them.
+///
+/// # Errors
+/// As [`resolve`].
+pub async fn resolve_all(text: &str) -> Result<Vec<Target>, SimError> {
+    let mut targets = Vec::new();
+    for one in text.split(',') {
+        targets.push(resolve(one.trim()).await?);
+    }
+    Ok(targets)
 }
 
 /// Runs the plan on `workers` threads. Answers what came of it, and when it began, in milliseconds since 1970.

@@ -22,11 +22,11 @@ use broker::{Broker, Mood};
 fn shared(plan: Plan, address: std::net::SocketAddr) -> Arc<Shared> {
     Arc::new(Shared {
         tokens: (0..plan.devices).map(|device| format!("sim-{device}")).collect(),
-        target: Target {
+        targets: vec![Target {
             text: address.to_string(),
             addresses: vec![address],
             from: None,
-        },
+        }],
         client_prefix: "test".into(),
         log: None,
         resume: HashMap::new(),

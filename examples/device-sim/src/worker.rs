@@ -127,7 +127,7 @@ fn start_devices(
 async fn connect_all(shared: &Shared, setup: &Setup) -> Result<Vec<(usize, Connection)>, SimError> {
     let indexes = (setup.worker..shared.plan.devices).step_by(setup.workers);
     let mut attempts = futures::stream::iter(indexes)
-        .map(|index| async move { device::connect(shared, index).await.map(|connection| (index, connection)) })
+        .map(|index| async move { device::connect(shared, index, 0).await.map(|connection| (index, connection)) })
         .buffered(CONNECTING_MAX);
     let mut connections = Vec::new();
     while let Some(connection) = attempts.next().await {
