@@ -25,4 +25,4 @@ pub use chain::{CHAIN_LANE_CAPACITY, ChainHandle, ChainInput, ChainLane, ChainSt
 pub use error::ChainError;
 pub use failure::Failures;
 pub use graph::Graph;
-pub use node::{IDLE_AFTER, NodeState, NodeSurroundings, OpenNode, open_node};
+pub use node::{Alone, IDLE_AFTER, NodeState, NodeSurroundings, OpenNode, Singles, open_node};

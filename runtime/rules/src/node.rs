@@ -37,6 +37,8 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(30);
 const FAULTS_FORGOTTEN: Duration = Duration::from_secs(60);
 /// Pause after what a node keeps could not be read.
 const PAUSE_UNREAD: Duration = Duration::from_secs(1);
+/// How often a node that runs on another server looks whether it still does.
+const PAUSE_ELSEWHERE: Duration = Duration::from_secs(1);
 /// How often a node without timers looks at them.
 const NO_TIMER_MS: i64 = 3_600_000;
 /// A node whose last call took longer decides where nobody else waits for the thread.
@@ -72,6 +74,21 @@ pub struct Decided {
     pub kept: Option<NodeStateChange>,
 }
 
+/// Which of several servers runs a node of which one is to be at work, because it makes messages by itself.
+pub trait Singles: Send + Sync + 'static {
+    /// Whether it is this server, now.
+    fn here(&self, node: RuleNodeId) -> bool;
+}
+
+/// A server that runs alone.
+pub struct Alone;
+
+impl Singles for Alone {
+    fn here(&self, _: RuleNodeId) -> bool {
+        true
+    }
+}
+
 /// What every node of a tenant is given.
 #[derive(Clone)]
 pub struct NodeSurroundings {
@@ -85,6 +102,8 @@ pub struct NodeSurroundings {
     pub clock: Arc<dyn Clock>,
     /// Who runs when.
     pub shares: Shares,
+    /// Where nodes run of which there is one.
+    pub singles: Arc<dyn Singles>,
     /// How long a node without work keeps its instance.
     pub idle_after: Duration,
 }
@@ -354,6 +373,19 @@ impl NodeActor {
         }
     }
 
+    /// Whether it makes messages by itself, and another server has it do so. It forgets what it keeps: the other one changes it.
+    fn yields(&mut self) -> bool {
+        let node = &self.graph.nodes[self.index];
+        let yields = node.node_type.descriptor().start_timer.is_some() && !self.around.singles.here(node.id);
+        if yields {
+            self.instance = None;
+            self.remembers = false;
+            self.due.clear();
+            self.read_again_at = Instant::now() + PAUSE_ELSEWHERE;
+        }
+        yields
+    }
+
     /// When to look at the timers, or to read what is kept.
     fn wakes_at(&self) -> Instant {
         if !self.remembers {
@@ -366,7 +398,7 @@ impl NodeActor {
 
     /// Tells the chain of timers that are due, in their order.
     async fn wake(&mut self, chain: &Lane<Report>) {
-        if !self.remembers && self.remember().await.is_err() {
+        if self.yields() || (!self.remembers && self.remember().await.is_err()) {
             return;
         }
         let now_ms = self.around.clock.now_ms();

@@ -217,6 +217,7 @@ impl Gateway {
                 log: silent.clone(),
                 clock: clock.clone(),
                 shares: shares::Shares::of_this_machine(),
+                singles: Arc::new(rules::Alone),
                 idle_after: rules::IDLE_AFTER,
             },
             table: table.clone(),

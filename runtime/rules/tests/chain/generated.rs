@@ -1,7 +1,12 @@
 //! Shipped nodes that act by themselves, or remember where an originator was, in a real chain.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use model::entity::EntityRecord;
-use model::{AttributeScope, CustomerId, Value};
+use model::{AttributeScope, CustomerId, RuleNodeId, Value};
+use rules::Singles;
 use serde_json::{Value as Json, json};
 use storage::EntityStore;
 
@@ -37,6 +42,43 @@ async fn a_generator_begins_by_itself_and_goes_on_after_a_restart() {
     chain.settle_all([telemetry(device, 9, json!({"not": "taken"}))]).await;
     assert_eq!(world.failures(&graph, 0).await.len(), 1, "a generator takes no messages");
     assert_eq!(world.series(device, "made").await.len(), 2);
+}
+
+/// One of two servers.
+struct Turn(Arc<AtomicBool>, bool);
+
+impl Singles for Turn {
+    fn here(&self, _: RuleNodeId) -> bool {
+        self.0.load(Ordering::Acquire) == self.1
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_servers_one_has_a_generator_at_work() {
+    let world = World::new();
+    let device = world.device();
+    let script = "return {msg: {made: 1}, metadata: {}, msgType: 'POST_TELEMETRY_REQUEST'};";
+    let configuration = json!({"msgCount": 4, "periodInSeconds": 1, "originatorType": "DEVICE", "originatorId": device.id.to_string(), "scriptLang": "JS", "jsScript": script});
+    let graph = graph(
+        world.tenant,
+        "generating once",
+        &[(GENERATOR, configuration, &[("Success", 1)]), (SAVE, json!({}), &[])],
+    );
+    let whose = Arc::new(AtomicBool::new(false));
+    let server = |second: bool| {
+        let mut around = world.around().clone();
+        around.singles = Arc::new(Turn(Arc::clone(&whose), second));
+        world.start_in(&graph, around)
+    };
+    let (_first, _second) = (server(false), server(true));
+    saved(&world, device, "made", 1).await;
+    whose.store(true, Ordering::Release);
+    saved(&world, device, "made", 4).await;
+    whose.store(false, Ordering::Release);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    // Each by itself would have made four. One may have been on its way when the turn changed.
+    let made = world.series(device, "made").await.len();
+    assert!((4..=5).contains(&made), "{made}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

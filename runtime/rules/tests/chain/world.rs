@@ -272,6 +272,7 @@ impl World {
             log: Arc::new(Silent),
             clock: Arc::new(Ticking::default()),
             shares: Shares::of_this_machine(),
+            singles: Arc::new(rules::Alone),
             idle_after: rules::IDLE_AFTER,
         };
         World {
