@@ -74,7 +74,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 fn nodes(root: &Path) -> Result<()> {
     guests::build_rust(root)?;
     println!("# nodes: component beside native");
-    shell::run(shell::cargo(root).args(["run", "--release", "--package", "plugins", "--example", "node_bench"]))
+    example(root, "node_bench")
 }
 
 fn commit(root: &Path) -> Result<()> {
@@ -96,6 +96,25 @@ fn cassandra(root: &Path) -> Result<()> {
     let node = crate::cassandra::start(root)?;
     println!("# commits of the Cassandra back end, one node beside it, every write on disk");
     shell::run(bench.arg(node.address()))
+}
+
+/// Runs an example of `plugins`, built beside the server: cargo would build the component host once more for the package alone.
+fn example(root: &Path, name: &str) -> Result<()> {
+    let mut cargo = shell::cargo(root);
+    cargo.args([
+        "build",
+        "--release",
+        "--package",
+        "pacificsoft",
+        "--package",
+        "plugins",
+        "--example",
+        name,
+    ]);
+    shell::run(&mut cargo)?;
+    shell::run(&mut std::process::Command::new(
+        build::target(root).join("release/examples").join(name),
+    ))
 }
 
 /// Builds what end-to-end measurements need: server and load generator.

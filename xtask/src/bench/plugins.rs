@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::{guests, shell};
+use crate::guests;
 
 mod memory;
 mod neighbour;
@@ -27,6 +27,9 @@ pub struct Options {
     /// Seconds between two changes of version, and of each turn beside a neighbour.
     #[arg(long, default_value_t = 4)]
     seconds: u32,
+    /// Turns of each misbehaving node beside a neighbour: medians are shown, as one hiccup of the machine makes a p99.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
     /// Tenants whose nodes rest.
     #[arg(long, default_value_t = 50)]
     tenants: u32,
@@ -71,7 +74,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
 
 fn costs(root: &Path) -> Result<()> {
     guests::build_all(root)?;
-    shell::run(shell::cargo(root).args(["run", "--release", "--package", "plugins", "--example", "plugin_bench"]))
+    super::example(root, "plugin_bench")
 }
 
 /// The class of the node of [`version`].
