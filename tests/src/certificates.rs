@@ -48,6 +48,14 @@ impl Authority {
 }
 
 impl Authority {
+    /// A certificate of a server among the others of its cluster.
+    pub fn peer(&self, file: &str) -> Files {
+        let parameters = CertificateParams::new(vec!["pacificsoft-cluster".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        write(&self.folder, file, &certificate.pem(), &key.serialize_pem())
+    }
+
     /// A certificate of a device, with the authority's own behind it.
     pub fn device(&self, common_name: &str) -> Files {
         let mut parameters = CertificateParams::new(vec![]).unwrap();

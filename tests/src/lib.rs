@@ -9,7 +9,8 @@
 //! 7. [`tracker`] – a tracker with a binary protocol of its own,
 //! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count,
 //! 9. [`generator`] – the load generator, and whether what was acknowledged is stored,
-//! 10. [`outside`] – a web server outside the platform.
+//! 10. [`outside`] – a web server outside the platform,
+//! 11. [`cluster`] – several servers over one Cassandra.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -17,6 +18,7 @@
 
 pub mod certificates;
 pub mod clients;
+pub mod cluster;
 pub mod coap;
 pub mod generator;
 pub mod outside;

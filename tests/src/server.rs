@@ -16,6 +16,8 @@ pub struct Options {
     pub demo: bool,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// Ports of HTTP and MQTT that stay the same when it starts again; 0: free ones.
+    pub ports: (u16, u16),
 }
 
 impl Options {
@@ -61,7 +63,9 @@ impl Server {
 
     fn start_in(folder: TempDir, options: Options) -> Self {
         let mut command = Command::new(binary());
-        command.args(["serve", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--coap", "127.0.0.1:0"]);
+        let (http, mqtt) = options.ports;
+        command.args(["serve", "--coap", "127.0.0.1:0"]);
+        command.args(["--http", &format!("127.0.0.1:{http}"), "--mqtt", &format!("127.0.0.1:{mqtt}")]);
         if !options.arguments.iter().any(|argument| argument == "--log") {
             command.args(["--log", "info"]);
         }

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use cassandra_node::{Installed, Node, NodeOptions};
 use tests::clients::mosquitto_pub;
 use tests::generator::{acknowledged, generator, log_of, verify};
 use tests::server::{Options, Server};
@@ -26,12 +27,12 @@ fn options(keyspace: &str) -> Option<Options> {
     Some(Options::demo().with(&["--storage", &url]))
 }
 
-/// The node's process, which stands still until this is dropped.
+/// A node's process, which stands still until this is dropped.
 struct StoodStill(String);
 
 impl StoodStill {
-    fn stop() -> Self {
-        let node = StoodStill(std::env::var("PACIFICSOFT_TEST_CASSANDRA_PID").unwrap());
+    fn stop(process: String) -> Self {
+        let node = StoodStill(process);
         node.signal("-STOP");
         node
     }
@@ -108,7 +109,7 @@ fn cassandra_standing_still_costs_acknowledgements_but_no_message() {
     let load = generator(&server, &log, LOAD, &["--provision", "--reconnect"]);
     tests::until("messages flow", || acknowledged(&log) > 2000);
 
-    let stopped = StoodStill::stop();
+    let stopped = StoodStill::stop(std::env::var("PACIFICSOFT_TEST_CASSANDRA_PID").unwrap());
     let mut before = acknowledged(&log);
     tests::until("what was on its way has arrived", || {
         std::thread::sleep(Duration::from_secs(1));
@@ -128,5 +129,63 @@ fn cassandra_standing_still_costs_acknowledgements_but_no_message() {
     eprintln!("{told}");
     verify(&server, &log);
     assert!(server.log().contains("the database answers again"), "{}", server.log());
+    let _ = std::fs::remove_file(&log);
+}
+
+/// Three nodes, each on a loopback address of its own; none: something is missing, which is said.
+fn three_nodes() -> Option<Vec<Node>> {
+    std::env::var("PACIFICSOFT_TEST_CASSANDRA").ok()?;
+    let installed = Installed::in_folder(&tests::target().join("tools/cassandra")).unwrap();
+    let first = NodeOptions {
+        native_port: std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+        heap_mb: 384,
+        ..NodeOptions::alone().unwrap()
+    };
+    let nodes = (1..=3).map(|number| {
+        let options = NodeOptions {
+            address: [127, 0, 0, number].into(),
+            ..first.clone()
+        };
+        Node::start(&installed, &options).unwrap()
+    });
+    Some(nodes.collect())
+}
+
+#[test]
+fn cassandra_of_three_nodes_bears_the_loss_of_one() {
+    let _node = NODE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some(mut nodes) = three_nodes() else {
+        eprintln!("NOT TESTED: no Cassandra serves; `cargo xtask test` starts one");
+        return;
+    };
+    let addresses: Vec<String> = nodes.iter().map(Node::address).collect();
+    let url = format!("cassandra://{}/three?replication=3", addresses.join(","));
+    let server = Server::start(Options::demo().with(&["--storage", &url]));
+    let log = log_of(&server, "cassandra-three");
+    let load = generator(
+        &server,
+        &log,
+        ["50", "300", "60"],
+        &["--provision", "--reconnect", "--drain-seconds", "40"],
+    );
+    tests::until("messages flow", || acknowledged(&log) > 1000);
+
+    nodes[2].kill().unwrap();
+    let before = acknowledged(&log);
+    tests::until("messages flow with two of three", || acknowledged(&log) > before + 3000);
+
+    let stopped: Vec<StoodStill> = nodes[..2].iter().map(|node| StoodStill::stop(node.pid().to_string())).collect();
+    let mut before = acknowledged(&log);
+    tests::until("what was on its way has arrived", || {
+        std::thread::sleep(Duration::from_secs(1));
+        before == std::mem::replace(&mut before, acknowledged(&log))
+    });
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(acknowledged(&log), before, "without a quorum nothing is acknowledged");
+    drop(stopped);
+    tests::until("messages flow again", || acknowledged(&log) > before + 1000);
+    let done = load.wait_with_output().unwrap();
+    eprintln!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    verify(&server, &log);
     let _ = std::fs::remove_file(&log);
 }

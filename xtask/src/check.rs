@@ -55,7 +55,7 @@ fn step(name: &str) {
 /// Starts the one Cassandra of all tests that need one; else why there is none. With a filter only if that asks for it, as it takes its time.
 /// On a build server there is no excuse.
 fn cassandra(root: &Path, filter: Option<&str>) -> Result<Result<Node, String>> {
-    if filter.is_some_and(|filter| !filter.contains("cassandra")) {
+    if filter.is_some_and(|filter| !["cassandra", "cluster"].iter().any(|name| filter.contains(name))) {
         return Ok(Err("the filter does not ask for it".to_owned()));
     }
     step("cassandra");

@@ -118,6 +118,11 @@ impl Ownership {
         &mut self.lease
     }
 
+    /// Whether the lease holds.
+    pub fn holds_lease(&self, now_ms: u64) -> bool {
+        self.lease.holds(now_ms)
+    }
+
     /// What becomes of a delivery to a device.
     pub fn standing(&self, device: DeviceId, now_ms: u64) -> Standing {
         let Some(owner) = self.owner(device) else {

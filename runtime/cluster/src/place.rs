@@ -80,6 +80,12 @@ impl Place {
         (ownership.epoch(), ownership.settled())
     }
 
+    /// Whether this peer may own devices now.
+    pub fn holds_lease(&self) -> bool {
+        let now_ms = self.now_ms();
+        self.0.ownership.read().holds_lease(now_ms)
+    }
+
     /// How long this peer may own devices without hearing of the leader; 0: it may not.
     pub fn lease_left_ms(&self) -> u64 {
         let now_ms = self.now_ms();

@@ -11,9 +11,21 @@ pub const SESSIONS_MAX: usize = 8;
 pub struct Sessions(Vec<SessionLink>);
 
 impl Sessions {
-    /// A session is there, or takes something else than before. Whether it is new.
+    /// A session is there, or takes something else than before. Whether it is new. A device has one connection, wherever in a cluster: the
+    /// one that began last stays, whichever is heard of first, and the other is told.
     pub fn connected(&mut self, session: SessionLink) -> bool {
         self.forget_closed();
+        if session.is_connection() {
+            let others = self.0.iter().filter(|known| known.is_connection() && known.id != session.id);
+            let (older, newer): (Vec<_>, Vec<_>) = others.partition(|known| known.id.0 < session.id.0);
+            // One that takes no more is not heard of by its device either, and gone soon.
+            for older in older {
+                let _ = older.tell(Downlink::Superseded);
+            }
+            if !newer.is_empty() {
+                let _ = session.tell(Downlink::Superseded);
+            }
+        }
         if let Some(known) = self.0.iter_mut().find(|known| known.id == session.id) {
             known.kinds = session.kinds;
             return false;
@@ -79,11 +91,17 @@ impl Sessions {
 }
 
 trait Taking {
+    /// Whether it is a connection of the device itself, no exchange.
+    fn is_connection(&self) -> bool;
     fn takes(&self, kind: DownlinkKind) -> bool;
     fn sent(&mut self);
 }
 
 impl Taking for SessionLink {
+    fn is_connection(&self) -> bool {
+        !self.once && self.child.is_none()
+    }
+
     fn takes(&self, kind: DownlinkKind) -> bool {
         self.kinds.contains(kind) && !self.downlinks.is_closed()
     }
@@ -101,7 +119,7 @@ mod tests {
     use ::actor::{LaneReceiver, lane};
 
     fn session(kinds: DownlinkKinds) -> (SessionLink, LaneReceiver<Downlink>) {
-        let (downlinks, receiver) = lane(2);
+        let (downlinks, receiver) = lane(3);
         let id = SessionId::generate();
         let link = SessionLink {
             id,
@@ -144,6 +162,23 @@ mod tests {
         assert!(sessions.disconnected(old_id) && !sessions.disconnected(old_id));
         assert!(!sessions.take(DownlinkKind::RpcRequest));
         assert!(!sessions.is_empty(), "the deaf one is still there");
+    }
+
+    #[test]
+    fn the_connection_that_began_last_stays() {
+        let mut sessions = Sessions::default();
+        let (old, mut old_downlinks) = session(DownlinkKinds::NONE);
+        let (new, mut new_downlinks) = session(DownlinkKinds::NONE);
+        let (exchange, _downlinks) = session(DownlinkKinds::ALL);
+        let exchange = SessionLink { once: true, ..exchange };
+        for link in [&new, &exchange, &new, &old] {
+            sessions.connected(link.clone());
+        }
+        assert_eq!(old_downlinks.try_recv(), Some(Downlink::Superseded), "it is heard of late");
+        assert_eq!(new_downlinks.try_recv(), None);
+        let (newest, _downlinks) = session(DownlinkKinds::NONE);
+        sessions.connected(newest);
+        assert_eq!(new_downlinks.try_recv(), Some(Downlink::Superseded));
     }
 
     #[test]

@@ -111,6 +111,8 @@ pub enum Downlink {
         /// What.
         downlink: Box<Downlink>,
     },
+    /// Nothing for the device: another connection of it has taken the place of this one.
+    Superseded,
 }
 
 impl Uplink {
@@ -137,6 +139,8 @@ pub enum DownlinkKind {
     ChildAttributes,
     /// [`Downlink::RpcRequest`] for a device behind a gateway
     ChildRpcRequest,
+    /// [`Downlink::Superseded`]: for connections, subscribed to or not
+    Superseded,
 }
 
 impl Downlink {
@@ -153,6 +157,7 @@ impl Downlink {
                 DownlinkKind::RpcRequest => DownlinkKind::ChildRpcRequest,
                 other => other,
             },
+            Downlink::Superseded => DownlinkKind::Superseded,
         }
     }
 }

@@ -199,6 +199,7 @@ fn downlinks() -> Vec<(&'static str, Downlink)> {
                 downlink: Box::new(child),
             },
         ),
+        ("superseded", Downlink::Superseded),
     ]
 }
 

@@ -389,6 +389,7 @@ pub(crate) fn told(downlink: &Downlink) -> Option<wit::Downlink> {
             device: device.to_string(),
             tells: child_told(*single, downlink)?,
         }),
+        Downlink::Superseded => return None,
     })
 }
 
@@ -401,7 +402,7 @@ fn child_told(single: bool, downlink: &Downlink) -> Option<wit::ChildTells> {
         Downlink::AttributesChanged(values) => wit::ChildTells::AttributesChanged(text(values)),
         Downlink::AttributesRemoved(keys) => wit::ChildTells::AttributesRemoved(texts(keys)),
         Downlink::RpcRequest { id, method, params } => wit::ChildTells::RpcRequest(request(*id, method, params)),
-        Downlink::RpcResponse { .. } | Downlink::Child { .. } => return None,
+        Downlink::RpcResponse { .. } | Downlink::Child { .. } | Downlink::Superseded => return None,
     })
 }
 

@@ -20,6 +20,9 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of a value at most.
 pub const VALUE_BYTES_MAX: usize = 8 * 1024;
 
+/// The setting with a text that the store's first server sealed.
+const PROOF: &str = "secrets-key-proof";
+
 /// What is told of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +53,18 @@ impl Vault {
     /// Of a store, with the key that its secrets are sealed with.
     pub fn new(store: Arc<dyn Store>, key: Key) -> Self {
         Vault { store, key }
+    }
+
+    /// Whether the key is the one with which the first server of this store seals. Servers that share a store must share the key: what one
+    /// of them sealed, another opens.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn has_the_key(&self) -> Result<bool, SecretError> {
+        let sealed = seal(&self.key, TenantId::SYSTEM, PROOF, PROOF).unwrap_or_default();
+        let first = self.store.setting_or_init(PROOF, sealed.into_bytes()).await?;
+        let first = String::from_utf8(first).unwrap_or_default();
+        Ok(open(&self.key, TenantId::SYSTEM, PROOF, &first).is_some())
     }
 
     /// Sets a secret; an older value is gone. Durable when it returns.

@@ -9,7 +9,7 @@ use model::entity::Authority;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::doors::Addresses;
 use crate::wire::{Listening, Server};
 
@@ -100,6 +100,7 @@ pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration)
         https,
         mqtts,
         coaps,
+        peers,
     } = listening.addresses;
     println!(
         "Pacificsoft is serving: REST and HTTP devices on http://{http}, MQTT devices on {mqtt}, CoAP devices on {coap} (ready after {} ms)",
@@ -114,7 +115,13 @@ pub fn greet(listening: &Listening, config: &Config, told: Told, took: Duration)
     if let Some(coaps) = coaps {
         println!("Over DTLS: CoAP devices on {coaps}");
     }
-    println!("Data is kept in {}", config.data_dir.display());
+    if let Some(peers) = peers {
+        println!("Other servers of the cluster on {peers}; their state: pacificsoft cluster status {peers}");
+    }
+    match &config.storage {
+        Storage::Embedded => println!("Data is kept in {}", config.data_dir.display()),
+        Storage::Cassandra { url, .. } => println!("Data is kept in {url}; what is this server's own, in {}", config.data_dir.display()),
+    }
     if let Some(password) = told.password {
         println!("\nSystem administrator: {ADMIN}, password {password}\nThis password is shown only now.");
     }

@@ -28,6 +28,8 @@ pub enum Command {
     },
     /// Makes, tests and measures components.
     Plugin(tool::Options),
+    /// Shows and changes which servers belong to a cluster.
+    Cluster(crate::members::Options),
 }
 
 /// Options of `serve`. What the command line does not say, the environment says; then the file; then the default.
@@ -46,6 +48,31 @@ pub struct ServeOptions {
     /// Not on the command line, where everybody could read it
     #[arg(skip)]
     pub cassandra_password: Option<String>,
+    /// Address for the other servers of a cluster, such as 0.0.0.0:7400; needs --storage and the cluster's certificates [default: none, the
+    /// server runs alone]
+    #[arg(long, env = "PACIFICSOFT_PEER", value_name = "ADDR")]
+    pub peer: Option<String>,
+    /// Where the others reach that address, `host:port` [default: the same]
+    #[arg(long, env = "PACIFICSOFT_PEER_ADDRESS", value_name = "ADDR")]
+    pub peer_address: Option<String>,
+    /// A server of the cluster to join at the first start, `host:port` [default: none, a cluster is founded]
+    #[arg(long, env = "PACIFICSOFT_JOIN", value_name = "ADDR")]
+    pub join: Option<String>,
+    /// Share of the devices that this server takes, beside those of the others [default: 100]
+    #[arg(long, env = "PACIFICSOFT_PEER_WEIGHT", value_name = "NUMBER")]
+    pub peer_weight: Option<u32>,
+    /// Certificate of this server among the others (PEM), for the name `pacificsoft-cluster`
+    #[arg(long, env = "PACIFICSOFT_CLUSTER_CERTIFICATE", value_name = "FILE")]
+    pub cluster_certificate: Option<PathBuf>,
+    /// Private key of that certificate (PEM)
+    #[arg(long, env = "PACIFICSOFT_CLUSTER_KEY", value_name = "FILE")]
+    pub cluster_key: Option<PathBuf>,
+    /// Certificate of the authority that made the certificates of all servers of the cluster, and no others (PEM)
+    #[arg(long, env = "PACIFICSOFT_CLUSTER_AUTHORITY", value_name = "FILE")]
+    pub cluster_authority: Option<PathBuf>,
+    /// File with the key of all secrets, which servers of one cluster share [default: secrets.key in the data folder]
+    #[arg(long, env = "PACIFICSOFT_SECRETS_KEY", value_name = "FILE")]
+    pub secrets_key: Option<PathBuf>,
     /// Address of REST API and HTTP device API [default: 0.0.0.0:8080, with --demo 127.0.0.1:8080]
     #[arg(long, env = "PACIFICSOFT_HTTP", value_name = "ADDR")]
     pub http: Option<String>,

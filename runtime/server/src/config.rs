@@ -14,6 +14,13 @@ use transport::TlsFiles;
 
 use crate::cli::ServeOptions;
 
+mod peer;
+
+pub use peer::{PeerConfig, PeerFiles};
+
+/// Name of the file in the data folder that holds the key of all secrets.
+const SECRETS_KEY: &str = "secrets.key";
+
 /// What is served.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -21,6 +28,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where devices and their data are kept.
     pub storage: Storage,
+    /// Other servers of a cluster; none: the server runs alone.
+    pub peer: Option<PeerConfig>,
+    /// The key of all secrets.
+    pub secrets_key: PathBuf,
     /// REST API and HTTP device API.
     pub http: SocketAddr,
     /// MQTT.
@@ -117,9 +128,16 @@ impl Config {
         let address = |name: &str, given: Option<String>, port: u16| resolve(name, &given.unwrap_or_else(|| format!("{host}:{port}")));
         let coaps = coaps(&options, &file)?;
         let storage = storage(&options, &file)?;
+        let peer = peer::peer(&options, &file, &storage)?;
+        let data_dir = options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into());
         Ok(Config {
             storage,
-            data_dir: options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into()),
+            peer,
+            secrets_key: options
+                .secrets_key
+                .or(file.secrets_key)
+                .unwrap_or_else(|| data_dir.join(SECRETS_KEY)),
+            data_dir,
             http: address("http", options.http.or(file.http), 8080)?,
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
             stream_ports: options.stream_ports.or(file.stream_ports).map(|text| ports(&text)).transpose()?,

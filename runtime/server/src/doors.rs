@@ -21,6 +21,8 @@ pub struct Addresses {
     pub https: Option<SocketAddr>,
     pub mqtts: Option<SocketAddr>,
     pub coaps: Option<SocketAddr>,
+    /// Other servers of the cluster.
+    pub peers: Option<SocketAddr>,
 }
 
 /// Bound, not served yet: whoever cannot have all addresses serves none.
@@ -114,6 +116,7 @@ impl Doors {
             https: self.https.as_ref().map(HttpListener::address).transpose()?,
             mqtts: self.mqtts.as_ref().map(MqttListener::address).transpose()?,
             coaps: self.coaps.as_ref().map(CoapListener::address).transpose()?,
+            peers: None,
         })
     }
 

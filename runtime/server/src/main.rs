@@ -9,7 +9,9 @@ mod config;
 mod doors;
 mod dtls;
 mod listeners;
+mod members;
 mod outside;
+mod peer;
 mod ports;
 mod rates;
 mod readings;
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(options) => serve(*options),
         Command::Plugin(options) => tool::run(options),
+        Command::Cluster(options) => members::run(options),
         // Before anything else is set up: this process does one thing and may die of it.
         Command::CompileComponent { memory_bytes, cpu_s } => return components::compile::run_child(memory_bytes, cpu_s),
     };

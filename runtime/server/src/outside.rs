@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use effects::Outside;
 use egress::{Addresses, Egress, EgressConfig, SystemResolver, Trust};
 use secrets::{Key, Vault};
@@ -10,12 +10,9 @@ use storage::Store;
 
 use crate::config::Config;
 
-/// Name of the file in the data folder that holds the key of all secrets.
-const KEY_FILE: &str = "secrets.key";
-
 /// Reads the key and the certificates. Blocks.
 pub fn build(config: &Config, store: &Arc<dyn Store>) -> Result<Outside> {
-    let key = Key::open(&config.data_dir.join(KEY_FILE)).context("secrets cannot be kept")?;
+    let key = Key::open(&config.secrets_key).context("secrets cannot be kept")?;
     let trust = Trust::system(config.egress_authorities.as_deref()).context("egress-authorities cannot be used")?;
     Ok(Outside {
         egress: Egress::new(EgressConfig {
@@ -26,4 +23,15 @@ pub fn build(config: &Config, store: &Arc<dyn Store>) -> Result<Outside> {
         }),
         secrets: Vault::new(Arc::clone(store), key),
     })
+}
+
+/// Sees to it that servers of one cluster seal with one key.
+pub async fn check_key(config: &Config, outside: &Outside) -> Result<()> {
+    if outside.secrets.has_the_key().await? {
+        return Ok(());
+    }
+    bail!(
+        "{} is not the key with which the other servers of this cluster seal secrets: copy theirs there",
+        config.secrets_key.display()
+    )
 }

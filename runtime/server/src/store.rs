@@ -1,12 +1,11 @@
 //! The store, as configured: in the data folder, or a cluster of its own.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use plugins::Readings;
 use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store};
-use storage_cassandra::{CassandraConfig, CassandraStore};
+use storage_cassandra::{CassandraConfig, CassandraStore, Fence};
 
 use crate::config::{Config, Storage};
 use crate::readings::{LocalReadings, RemoteReadings};
@@ -22,10 +21,8 @@ pub struct Opened {
     pub states: Arc<dyn NodeStateStore>,
 }
 
-/// Opens it.
-pub async fn open(config: &Config) -> Result<Opened> {
-    let dir = config.data_dir.clone();
-    blocking(move || create(&dir)).await??;
+/// Opens it. `fence`: whether this server may write; none: always.
+pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Opened> {
     match &config.storage {
         Storage::Embedded => {
             let dir = config.data_dir.join("store");
@@ -42,6 +39,7 @@ pub async fn open(config: &Config) -> Result<Opened> {
         Storage::Cassandra { url, user } => {
             let mut cassandra: CassandraConfig = url.parse()?;
             cassandra.user.clone_from(user);
+            cassandra.fence = fence;
             let store = CassandraStore::open(cassandra).await;
             let store = Arc::new(store.with_context(|| format!("the store {url} cannot be opened"))?);
             let all: Arc<dyn Store> = store.clone();
@@ -52,8 +50,4 @@ pub async fn open(config: &Config) -> Result<Opened> {
             })
         }
     }
-}
-
-fn create(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
 }

@@ -1,5 +1,6 @@
 //! Builds the server bottom-up: store, host, chains, devices, sessions, listeners.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::adapters::TenantAdapters;
 use crate::config::Config;
 use crate::doors::{Addresses, Doors, Reread};
 use crate::listeners::{Making, TenantListeners};
+use crate::peer::{self, Introduced};
 use crate::ports::{GuestLog, LateDevices};
 use crate::shipped::{self, Shipped};
 use crate::store::Opened;
@@ -42,6 +44,7 @@ pub struct Server {
     pub clock: Arc<dyn Clock>,
     app: App,
     sessions: Sessions,
+    peer: Option<peer::Serving>,
     listeners: TenantListeners,
     outside: Outside,
     signing_key: Vec<u8>,
@@ -63,11 +66,21 @@ pub struct Listening {
 impl Server {
     /// Opens the store and builds everything above it.
     pub async fn build(config: &Config, metrics: PrometheusHandle) -> Result<Self> {
+        let data_dir = config.data_dir.clone();
+        blocking(move || create(&data_dir)).await??;
+        let introduced = match &config.peer {
+            Some(peer) => Some(Introduced::new(peer, &config.data_dir).await?),
+            None => None,
+        };
         let Opened {
             store: shared,
             readings,
             states,
-        } = crate::store::open(config).await?;
+        } = crate::store::open(config, introduced.as_ref().map(Introduced::fence)).await?;
+        match &introduced {
+            Some(peer) => peer.share(&*shared).await?,
+            None => peer::alone(&*shared).await?,
+        }
         let signing_key = secret(&*shared, "signing-key").await?;
         let cache_key = secret(&*shared, "code-cache-key").await?;
         let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
@@ -90,6 +103,9 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let (own, stored) = (config.clone(), Arc::clone(&shared));
         let outside = blocking(move || crate::outside::build(&own, &stored)).await??;
+        if introduced.is_some() {
+            crate::outside::check_key(config, &outside).await?;
+        }
         let components = Components::start(ComponentsConfig {
             store: Arc::clone(&shared),
             host,
@@ -101,7 +117,18 @@ impl Server {
         });
         let shares = Shares::of_this_machine();
         let devices = LateDevices::default();
-        let router = Router::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
+        let met = match introduced {
+            Some(introduced) => Some(introduced.meet(Arc::new(devices.clone())).await?),
+            None => None,
+        };
+        let singles: Arc<dyn rules::Singles> = match &met {
+            Some(peer) => peer.singles(),
+            None => Arc::new(rules::Alone),
+        };
+        let router = match &met {
+            Some(peer) => peer.router(Arc::new(devices.clone())),
+            None => Router::new(Arc::new(SinglePeer), Arc::new(devices.clone())),
+        };
         let log = Arc::new(GuestLog);
         let table = ChainTable::new();
         let effects = Effects::new(Arc::clone(&shared), router.clone(), Arc::clone(&clock)).with_outside(outside.clone());
@@ -116,6 +143,7 @@ impl Server {
                 log: log.clone(),
                 clock: Arc::clone(&clock),
                 shares: shares.clone(),
+                singles,
                 idle_after: config.node_idle,
             },
             table: table.clone(),
@@ -131,6 +159,10 @@ impl Server {
         effects.attach(Arc::new(api::Keeper::new(Arc::clone(&shared), Arc::clone(&clock), app.clone())));
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry.clone()));
+        let peer = match met {
+            Some(peer) => Some(peer.start(router.clone(), Arc::new(devices.clone())).await?),
+            None => None,
+        };
         // Ends with the process.
         let waking = tenant::wake_devices(registry, router.clone(), Arc::clone(&shared), Arc::clone(&clock));
         actor::spawn("wake-ups", waking);
@@ -159,6 +191,7 @@ impl Server {
             clock,
             app,
             sessions,
+            peer,
             listeners,
             outside,
             signing_key,
@@ -173,7 +206,10 @@ impl Server {
             .start_stored(&*self.store)
             .await
             .context("the stored listeners were not started")?;
-        let addresses = doors.addresses()?;
+        let addresses = Addresses {
+            peers: self.peer.as_ref().map(peer::Serving::address),
+            ..doors.addresses()?
+        };
         let reread = doors.reread();
         let ready = Arc::new(AtomicBool::new(true));
         let (stop, stopping) = watch::channel(false);
@@ -231,6 +267,9 @@ impl Listening {
                 tracing::warn!("requests were cut off");
             }
         }
+        if let Some(peer) = self.server.peer {
+            peer.stop().await;
+        }
         self.server.app.stop().await;
         self.server.store.close().await.context("the store was not closed")
     }
@@ -245,4 +284,8 @@ async fn secret(store: &dyn Store, name: &str) -> Result<Vec<u8>> {
 #[allow(clippy::disallowed_methods, reason = "starting is allowed to block")]
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     Ok(tokio::task::spawn_blocking(work).await?)
+}
+
+fn create(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
 }

@@ -290,6 +290,10 @@ impl Session {
                 events.extend(self.settled.drain(..).map(|settled| Event::Settled(settled.sequence, settled.result)));
             }
             Some(downlink) = self.downlinks.recv() => {
+                if downlink == Downlink::Superseded {
+                    events.push(Event::Close(CloseReason::TakenOver));
+                    return;
+                }
                 let downlink = match &mut self.children {
                     Some(children) => children.answered(downlink),
                     None => downlink,

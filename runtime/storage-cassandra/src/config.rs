@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use model::{Clock, SystemClock};
 
+use crate::fence::Fence;
+
 /// The scheme of addresses.
 pub const SCHEME: &str = "cassandra://";
 /// Port of nodes whose address names none.
@@ -42,6 +44,8 @@ pub struct CassandraConfig {
     pub entities_known_max: usize,
     /// Tells the time of changes.
     pub clock: Arc<dyn Clock>,
+    /// Whether batches may be written; none: always.
+    pub fence: Option<Arc<dyn Fence>>,
 }
 
 impl CassandraConfig {
@@ -60,6 +64,7 @@ impl CassandraConfig {
             patience: Duration::from_secs(10),
             entities_known_max: 100_000,
             clock: Arc::new(SystemClock),
+            fence: None,
         }
     }
 }

@@ -29,6 +29,7 @@ impl Journal for CassandraStore {
         let in_hand = Arc::clone(&self.0.batches).acquire_owned().await;
         let in_hand = in_hand.map_err(|_| StorageError::Unavailable("the store is closed"))?;
         let mut place = self.0.order.place(batch.len() * STAMPS)?;
+        self.0.fenced.check()?;
         let (done, commit) = Commit::pending();
         let inner = Arc::clone(&self.0);
         // Ends with the batch; what it is to do, it does although nobody waits for it.

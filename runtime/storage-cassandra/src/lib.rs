@@ -7,8 +7,9 @@
 //! 2. `schema`, `queries`, `migrate` – tables, every statement, and how a keyspace comes to be,
 //! 3. `order`, `plan`, `journal` – what a batch writes, and why its changes take effect in order although they travel side by side,
 //! 4. `driver`, `failure`, `health` – consistency, places, time-outs, repetition,
-//! 5. `claims` – what is decided by transactions: names that belong to one,
-//! 6. one file for each port.
+//! 5. [`fence`] – whether this process may still write,
+//! 6. `claims` – what is decided by transactions: names that belong to one,
+//! 7. one file for each port.
 //!
 //! A store must not know actors or protocols; what a component does is nothing to it.
 
@@ -25,6 +26,7 @@ mod driver;
 mod entities;
 mod events;
 mod failure;
+pub mod fence;
 mod health;
 mod journal;
 mod known;
@@ -41,4 +43,5 @@ mod small;
 mod store;
 
 pub use config::{AddressError, CassandraConfig};
+pub use fence::Fence;
 pub use store::CassandraStore;

@@ -16,6 +16,7 @@ use crate::buckets::Buckets;
 use crate::config::CassandraConfig;
 use crate::driver::{Driver, at_start, profile};
 use crate::failure::Failure;
+use crate::fence::Fenced;
 use crate::known::Known;
 use crate::migrate;
 use crate::order::Order;
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     /// Places for batches in hand.
     pub(crate) batches: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) fenced: Fenced,
     stripes: Vec<Mutex<()>>,
     hasher: RandomState,
 }
@@ -85,6 +87,7 @@ impl CassandraStore {
             buckets: Buckets::new(bucket),
             batches: Arc::new(Semaphore::new(config.batches_max.max(1))),
             clock: config.clock,
+            fenced: Fenced::by(config.fence),
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
         })))

@@ -115,6 +115,8 @@ async fn news_go_to_everybody_who_subscribed() {
     lane.send(Delivery::Push(news(1))).await.unwrap();
     assert_eq!(soon("the news", one.downlinks.recv()).await, Some(news(1)));
     other.connect(&lane).await;
+    assert_eq!(soon("the end", one.downlinks.recv()).await, Some(Downlink::Superseded));
+    // It is told until it is gone.
     lane.send(Delivery::Push(news(2))).await.unwrap();
     assert_eq!(soon("the news", one.downlinks.recv()).await, Some(news(2)));
     assert_eq!(soon("the news", other.downlinks.recv()).await, Some(news(2)));

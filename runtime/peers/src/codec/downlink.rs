@@ -33,6 +33,7 @@ pub fn encode(downlink: &Downlink) -> Result<wire::Downlink, CodecError> {
             single: *single,
             downlink: Some(Box::new(encode(downlink)?)),
         })),
+        Downlink::Superseded => What::Superseded(true),
     };
     Ok(wire::Downlink { what: Some(what) })
 }
@@ -64,5 +65,6 @@ pub fn decode(downlink: wire::Downlink) -> Result<Downlink, CodecError> {
             single: told.single,
             downlink: Box::new(decode(*told.downlink.ok_or(CodecError::Unknown("a child's downlink"))?)?),
         },
+        What::Superseded(_) => Downlink::Superseded,
     })
 }

@@ -207,7 +207,10 @@ impl Ear {
                         None => continue,
                     }
                 }
-                Some(downlink) = self.downlinks.recv() => News::Downlink(downlink),
+                Some(downlink) = self.downlinks.recv() => match downlink {
+                    Downlink::Superseded => News::Close(CloseReason::TakenOver),
+                    downlink => News::Downlink(downlink),
+                },
             };
             return (self, news);
         }

@@ -1,0 +1,281 @@
+//! Servers of one cluster, over a keyspace of a real Cassandra: the one that `cargo xtask test` starts, or one of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use cassandra_node::{Installed, Node, NodeOptions};
+use cluster::{Epoch, HashRing, Members, PeerId, PeerRecord, PeerState};
+use model::{DeviceId, TenantId};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use crate::certificates::{Authority, Files};
+use crate::server::{Options, Server, binary};
+
+/// Keyspaces of this process so far.
+static KEYSPACES: Mutex<u32> = Mutex::new(0);
+/// The node that tests of this process share, as long as one of them needs it.
+static NODE: Mutex<Weak<Cassandra>> = Mutex::new(Weak::new());
+
+/// A Cassandra.
+pub struct Cassandra {
+    address: String,
+    /// Ends with this, if it was started here.
+    _node: Option<Node>,
+}
+
+impl Cassandra {
+    /// The one that is told of, or one for the tests of this process. Why there is none: something is missing on this machine.
+    pub fn shared() -> Result<Arc<Self>, String> {
+        let mut shared = NODE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = shared.upgrade() {
+            return Ok(running);
+        }
+        let started = match std::env::var(cassandra_node::ADDRESS) {
+            Ok(address) => Cassandra { address, _node: None },
+            Err(_) => {
+                let told = |error| format!("{error:#}");
+                let installed = Installed::in_folder(&crate::target().join("tools/cassandra")).map_err(told)?;
+                let node = NodeOptions::alone()
+                    .and_then(|options| Node::start(&installed, &options))
+                    .map_err(told)?;
+                Cassandra {
+                    address: node.address(),
+                    _node: Some(node),
+                }
+            }
+        };
+        let started = Arc::new(started);
+        *shared = Arc::downgrade(&started);
+        Ok(started)
+    }
+}
+
+/// A cluster. Its servers are killed when it is dropped.
+pub struct Cluster {
+    seats: Vec<Seat>,
+    authority: Authority,
+    storage: String,
+    folder: TempDir,
+    _cassandra: Arc<Cassandra>,
+}
+
+/// A place for a server: its addresses stay when it goes.
+struct Seat {
+    options: Options,
+    peer: u16,
+    state: State,
+}
+
+enum State {
+    Up(Server),
+    /// Its folder.
+    Down(TempDir),
+    /// Between the two.
+    Moving,
+}
+
+impl Cluster {
+    /// So many servers, all with their share.
+    pub fn start(servers: usize, cassandra: &Arc<Cassandra>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let number = {
+            let mut number = KEYSPACES.lock().unwrap();
+            *number += 1;
+            *number
+        };
+        let mut cluster = Cluster {
+            seats: Vec::new(),
+            authority: Authority::new(folder.path()),
+            storage: format!("cassandra://{}/cluster_{}_{number}", cassandra.address, std::process::id()),
+            folder,
+            _cassandra: Arc::clone(cassandra),
+        };
+        for _ in 0..servers {
+            cluster.add();
+        }
+        cluster.settled(servers);
+        cluster
+    }
+
+    /// One more, which joins.
+    pub fn add(&mut self) {
+        let number = self.seats.len();
+        let files = self.authority.peer(&format!("peer-{number}"));
+        let peer = free_port();
+        let mut options = match number {
+            0 => Options::demo(),
+            _ => Options::default().with(&["--join", &self.peer_address(0)]),
+        };
+        options.ports = (free_port(), free_port());
+        let options = options.with(&self.arguments(&files, peer).iter().map(String::as_str).collect::<Vec<_>>());
+        let server = Server::start(options.clone());
+        self.seats.push(Seat {
+            options,
+            peer,
+            state: State::Up(server),
+        });
+    }
+
+    /// What every server of this cluster is told.
+    pub fn arguments(&self, files: &Files, peer: u16) -> Vec<String> {
+        let key = self.folder.path().join("secrets.key").display().to_string();
+        let peer = format!("127.0.0.1:{peer}");
+        let mut arguments = vec!["--storage".to_owned(), self.storage.clone(), "--peer".to_owned(), peer];
+        arguments.extend(["--secrets-key".to_owned(), key]);
+        arguments.extend(certificates(files, &self.authority.file()));
+        arguments
+    }
+
+    /// A server that is up.
+    pub fn server(&self, number: usize) -> &Server {
+        match &self.seats[number].state {
+            State::Up(server) => server,
+            _ => panic!("server {number} is not up"),
+        }
+    }
+
+    /// Where the others reach a server.
+    pub fn peer_address(&self, number: usize) -> String {
+        format!("127.0.0.1:{}", self.seats[number].peer)
+    }
+
+    /// Ports of MQTT, those of servers that are down included.
+    pub fn mqtt_ports(&self) -> Vec<u16> {
+        self.seats.iter().map(|seat| seat.options.ports.1).collect()
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self, number: usize) {
+        let seat = &mut self.seats[number];
+        if let State::Up(server) = std::mem::replace(&mut seat.state, State::Moving) {
+            seat.state = State::Down(server.kill().0);
+        }
+    }
+
+    /// Starts one again that is down.
+    pub fn restart(&mut self, number: usize) {
+        let seat = &mut self.seats[number];
+        if let State::Down(folder) = std::mem::replace(&mut seat.state, State::Moving) {
+            seat.state = State::Up(Server::restart((folder, seat.options.clone())));
+        }
+    }
+
+    /// Runs `pacificsoft cluster …` with a certificate of the cluster.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        let files = self.authority.peer("command");
+        run(arguments, &certificates(&files, &self.authority.file()))
+    }
+
+    /// How the cluster stands, as one server sees it; none: it does not answer.
+    pub fn status(&self, number: usize) -> Option<Json> {
+        let output = self.command(&["status", &self.peer_address(number), "--json"]);
+        output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    /// The place of the server that leads, as far as somebody who is up knows.
+    pub fn leader(&self) -> usize {
+        let mut found = None;
+        crate::until("somebody leads", || {
+            found = self.up().find_map(|number| {
+                let status = self.status(number)?;
+                let address = status["peers"].as_array()?.iter().find(|peer| peer["peer"] == status["leader"])?["address"].clone();
+                (0..self.seats.len()).find(|seat| self.peer_address(*seat) == address.as_str().unwrap_or_default())
+            });
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// The place of the server that owns a device, by the ring that all servers make of their list.
+    pub fn owner(&self, tenant: &str, device: &str) -> usize {
+        let status = self.up().find_map(|number| self.status(number)).unwrap();
+        let peers = status["peers"].as_array().unwrap().iter().map(|peer| {
+            let record = PeerRecord {
+                address: peer["address"].as_str().unwrap().to_owned(),
+                version: String::new(),
+                state: match peer["state"].as_str() {
+                    Some("up") => PeerState::Up,
+                    _ => PeerState::Down,
+                },
+                weight: u32::try_from(peer["weight"].as_u64().unwrap()).unwrap(),
+                since: Epoch(0),
+            };
+            (PeerId(peer["peer"].as_u64().unwrap()), record)
+        });
+        let members = Members {
+            epoch: Epoch(status["epoch"].as_u64().unwrap()),
+            peers: peers.collect(),
+        };
+        let device = DeviceId::new(TenantId(tenant.parse().unwrap()), device.parse().unwrap());
+        let owner = HashRing::of(&members).owner(device).unwrap();
+        let address = &members.peers[&owner].address;
+        (0..self.seats.len()).find(|seat| self.peer_address(*seat) == *address).unwrap()
+    }
+
+    /// Waits until so many servers have their share, everybody who is up knows it, and no device is on its way.
+    pub fn settled(&self, servers: usize) {
+        crate::until(&format!("{servers} servers serve"), || {
+            self.up().all(|number| {
+                self.status(number).is_some_and(|status| {
+                    let peers = status["peers"].as_array().unwrap();
+                    let serving = peers.iter().filter(|peer| peer["state"] == "up").count();
+                    serving == servers && status["epoch"] == status["settled"] && status["leader"] != 0
+                })
+            })
+        });
+    }
+
+    /// The places of servers that are up.
+    pub fn up(&self) -> impl Iterator<Item = usize> + '_ {
+        let seats = self.seats.iter().enumerate();
+        seats
+            .filter(|(_, seat)| matches!(seat.state, State::Up(_)))
+            .map(|(number, _)| number)
+    }
+
+    /// A folder that lasts as long as the cluster.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What all servers that are up logged.
+    pub fn logs(&self) -> String {
+        self.up()
+            .map(|number| format!("--- {number}\n{}", self.server(number).log()))
+            .collect()
+    }
+}
+
+/// Runs `pacificsoft cluster …`.
+pub fn run(arguments: &[&str], certificates: &[String]) -> Output {
+    Command::new(binary())
+        .arg("cluster")
+        .args(arguments)
+        .args(certificates)
+        .output()
+        .unwrap()
+}
+
+/// Options for a certificate and its authority.
+pub fn certificates(files: &Files, authority: &str) -> [String; 6] {
+    [
+        "--cluster-certificate",
+        &files.certificate,
+        "--cluster-key",
+        &files.key,
+        "--cluster-authority",
+        authority,
+    ]
+    .map(str::to_owned)
+}
+
+/// A log of the load generator, in a folder.
+pub fn log_in(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name)
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
