@@ -1,6 +1,7 @@
 //! Servers of one cluster, over a keyspace of a real Cassandra: the one that `cargo xtask test` starts, or one of their own.
 
-use std::path::{Path, PathBuf};
+use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -11,6 +12,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use crate::certificates::{Authority, Files};
+use crate::network::Network;
 use crate::server::{Options, Server, binary};
 
 /// Keyspaces of this process so far.
@@ -26,6 +28,18 @@ pub struct Cassandra {
 }
 
 impl Cassandra {
+    /// One that listens on an address of this machine.
+    pub fn on(address: Ipv4Addr) -> Result<Arc<Self>, String> {
+        let told = |error| format!("{error:#}");
+        let installed = Installed::in_folder(&crate::target().join("tools/cassandra")).map_err(told)?;
+        let node = NodeOptions::on(address).and_then(|options| Node::start(&installed, &options));
+        let node = node.map_err(told)?;
+        Ok(Arc::new(Cassandra {
+            address: node.address(),
+            _node: Some(node),
+        }))
+    }
+
     /// The one that is told of, or one for the tests of this process. Why there is none: something is missing on this machine.
     pub fn shared() -> Result<Arc<Self>, String> {
         let mut shared = NODE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,20 +47,9 @@ impl Cassandra {
             return Ok(running);
         }
         let started = match std::env::var(cassandra_node::ADDRESS) {
-            Ok(address) => Cassandra { address, _node: None },
-            Err(_) => {
-                let told = |error| format!("{error:#}");
-                let installed = Installed::in_folder(&crate::target().join("tools/cassandra")).map_err(told)?;
-                let node = NodeOptions::alone()
-                    .and_then(|options| Node::start(&installed, &options))
-                    .map_err(told)?;
-                Cassandra {
-                    address: node.address(),
-                    _node: Some(node),
-                }
-            }
+            Ok(address) => Arc::new(Cassandra { address, _node: None }),
+            Err(_) => Cassandra::on(Ipv4Addr::LOCALHOST)?,
         };
-        let started = Arc::new(started);
         *shared = Arc::downgrade(&started);
         Ok(started)
     }
@@ -58,13 +61,14 @@ pub struct Cluster {
     authority: Authority,
     storage: String,
     folder: TempDir,
+    network: Option<Network>,
     _cassandra: Arc<Cassandra>,
 }
 
 /// A place for a server: its addresses stay when it goes.
 struct Seat {
     options: Options,
-    peer: u16,
+    peer: String,
     state: State,
 }
 
@@ -79,6 +83,11 @@ enum State {
 impl Cluster {
     /// So many servers, all with their share.
     pub fn start(servers: usize, cassandra: &Arc<Cassandra>) -> Self {
+        Cluster::start_on(None, servers, cassandra)
+    }
+
+    /// The same, each at a place of a network, on which the Cassandra is, too.
+    pub fn start_on(network: Option<Network>, servers: usize, cassandra: &Arc<Cassandra>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let number = {
             let mut number = KEYSPACES.lock().unwrap();
@@ -90,6 +99,7 @@ impl Cluster {
             authority: Authority::new(folder.path()),
             storage: format!("cassandra://{}/cluster_{}_{number}", cassandra.address, std::process::id()),
             folder,
+            network,
             _cassandra: Arc::clone(cassandra),
         };
         for _ in 0..servers {
@@ -103,13 +113,18 @@ impl Cluster {
     pub fn add(&mut self) {
         let number = self.seats.len();
         let files = self.authority.peer(&format!("peer-{number}"));
-        let peer = free_port();
+        let place = self.network.as_ref().map(|network| {
+            let place = u8::try_from(number).unwrap();
+            (network.namespace(place), network.address(place).to_string())
+        });
         let mut options = match number {
             0 => Options::demo(),
             _ => Options::default().with(&["--join", &self.peer_address(0)]),
         };
         options.ports = (free_port(), free_port());
-        let options = options.with(&self.arguments(&files, peer).iter().map(String::as_str).collect::<Vec<_>>());
+        options.place = place;
+        let peer = format!("{}:{}", options.host(), free_port());
+        let options = options.with(&self.arguments(&files, &peer).iter().map(String::as_str).collect::<Vec<_>>());
         let server = Server::start(options.clone());
         self.seats.push(Seat {
             options,
@@ -119,10 +134,9 @@ impl Cluster {
     }
 
     /// What every server of this cluster is told.
-    pub fn arguments(&self, files: &Files, peer: u16) -> Vec<String> {
+    pub fn arguments(&self, files: &Files, peer: &str) -> Vec<String> {
         let key = self.folder.path().join("secrets.key").display().to_string();
-        let peer = format!("127.0.0.1:{peer}");
-        let mut arguments = vec!["--storage".to_owned(), self.storage.clone(), "--peer".to_owned(), peer];
+        let mut arguments = ["--storage", &self.storage, "--peer", peer].map(str::to_owned).to_vec();
         arguments.extend(["--secrets-key".to_owned(), key]);
         arguments.extend(certificates(files, &self.authority.file()));
         arguments
@@ -138,12 +152,18 @@ impl Cluster {
 
     /// Where the others reach a server.
     pub fn peer_address(&self, number: usize) -> String {
-        format!("127.0.0.1:{}", self.seats[number].peer)
+        self.seats[number].peer.clone()
     }
 
-    /// Ports of MQTT, those of servers that are down included.
-    pub fn mqtt_ports(&self) -> Vec<u16> {
-        self.seats.iter().map(|seat| seat.options.ports.1).collect()
+    /// Where MQTT is served, by servers that are down, too.
+    pub fn mqtt_addresses(&self) -> Vec<String> {
+        let seats = self.seats.iter().map(|seat| &seat.options);
+        seats.map(|options| format!("{}:{}", options.host(), options.ports.1)).collect()
+    }
+
+    /// The network it was started on.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("it was started on a network")
     }
 
     /// `kill -9`
@@ -269,11 +289,6 @@ pub fn certificates(files: &Files, authority: &str) -> [String; 6] {
         authority,
     ]
     .map(str::to_owned)
-}
-
-/// A log of the load generator, in a folder.
-pub fn log_in(folder: &Path, name: &str) -> PathBuf {
-    folder.join(name)
 }
 
 fn free_port() -> u16 {

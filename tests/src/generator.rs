@@ -13,15 +13,14 @@ fn program() -> PathBuf {
 
 /// Puts a load on a server: so many devices, messages per second of all, and seconds.
 pub fn generator(server: &Server, log: &Path, shape: [&str; 3], more: &[&str]) -> Child {
-    spread(server, &[server.mqtt_port], log, shape, more)
+    spread(server, &[format!("127.0.0.1:{}", server.mqtt_port)], log, shape, more)
 }
 
 /// Puts a load on servers of a cluster: devices spread over them, and go on to the next when they lose one.
-pub fn spread(server: &Server, ports: &[u16], log: &Path, [devices, rate, seconds]: [&str; 3], more: &[&str]) -> Child {
-    let servers: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+pub fn spread(server: &Server, addresses: &[String], log: &Path, [devices, rate, seconds]: [&str; 3], more: &[&str]) -> Child {
     let mut command = Command::new(program());
     command.args(["--devices", devices, "--rate", rate, "--seconds", seconds, "--json"]);
-    command.args(["--mqtt", &servers.join(",")]);
+    command.args(["--mqtt", &addresses.join(",")]);
     command
         .arg("--acked-log")
         .arg(log)

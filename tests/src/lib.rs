@@ -10,7 +10,8 @@
 //! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count,
 //! 9. [`generator`] – the load generator, and whether what was acknowledged is stored,
 //! 10. [`outside`] – a web server outside the platform,
-//! 11. [`cluster`] – several servers over one Cassandra.
+//! 11. [`cluster`] – several servers over one Cassandra,
+//! 12. [`network`] – a network of one's own, which can be parted.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -21,6 +22,7 @@ pub mod clients;
 pub mod cluster;
 pub mod coap;
 pub mod generator;
+pub mod network;
 pub mod outside;
 pub mod rest;
 pub mod server;

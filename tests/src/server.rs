@@ -18,6 +18,15 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// Ports of HTTP and MQTT that stay the same when it starts again; 0: free ones.
     pub ports: (u16, u16),
+    /// The network namespace it runs in, and its address there; none: this machine's own, and 127.0.0.1.
+    pub place: Option<(String, String)>,
+}
+
+impl Options {
+    /// The address it listens on.
+    pub fn host(&self) -> &str {
+        self.place.as_ref().map_or("127.0.0.1", |(_, address)| address)
+    }
 }
 
 impl Options {
@@ -62,10 +71,17 @@ impl Server {
     }
 
     fn start_in(folder: TempDir, options: Options) -> Self {
-        let mut command = Command::new(binary());
-        let (http, mqtt) = options.ports;
-        command.args(["serve", "--coap", "127.0.0.1:0"]);
-        command.args(["--http", &format!("127.0.0.1:{http}"), "--mqtt", &format!("127.0.0.1:{mqtt}")]);
+        let mut command = match &options.place {
+            None => Command::new(binary()),
+            Some((namespace, _)) => {
+                let mut inside = Command::new("ip");
+                inside.args(["netns", "exec", namespace]).arg(binary());
+                inside
+            }
+        };
+        let ((http, mqtt), host) = (options.ports, options.host());
+        command.args(["serve", "--coap", &format!("{host}:0")]);
+        command.args(["--http", &format!("{host}:{http}"), "--mqtt", &format!("{host}:{mqtt}")]);
         if !options.arguments.iter().any(|argument| argument == "--log") {
             command.args(["--log", "info"]);
         }

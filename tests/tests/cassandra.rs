@@ -172,7 +172,7 @@ fn cassandra_of_three_nodes_bears_the_loss_of_one() {
 
     nodes[2].kill().unwrap();
     let before = acknowledged(&log);
-    tests::until("messages flow with two of three", || acknowledged(&log) > before + 3000);
+    tests::until("messages flow with two of three", || acknowledged(&log) > before + 1000);
 
     let stopped: Vec<StoodStill> = nodes[..2].iter().map(|node| StoodStill::stop(node.pid().to_string())).collect();
     let mut before = acknowledged(&log);

@@ -11,6 +11,7 @@ use tests::certificates::Authority;
 use tests::clients::{mosquitto_pub, python};
 use tests::cluster::{Cassandra, Cluster, certificates, run};
 use tests::generator::{acknowledged, spread, verify};
+use tests::network::Network;
 use tests::rest::Rest;
 use tests::wire::{Wire, subscribe_in};
 
@@ -163,7 +164,7 @@ impl Load {
             &latencies,
         ];
         let shape = [&*Self::DEVICES.to_string(), "300", &*seconds.to_string()];
-        let child = spread(cluster.server(0), &cluster.mqtt_ports(), &log, shape, &more);
+        let child = spread(cluster.server(0), &cluster.mqtt_addresses(), &log, shape, &more);
         let load = Load { child, log };
         tests::until("messages flow", || load.acknowledged() > 1_000);
         load
@@ -223,6 +224,7 @@ fn keeps_asking(cluster: &Cluster, at: usize, seconds: u64, victim: usize, round
 }
 
 /// `kill -9` of one server after the other, of whoever leads, too: nothing acknowledged is lost, devices go on elsewhere, and each comes back.
+/// `CLUSTER_ROUNDS=10`: ten times.
 #[test]
 fn a_cluster_loses_nothing_with_a_killed_server() {
     let Some((cassandra, _turn)) = turn() else { return };
@@ -256,12 +258,18 @@ fn a_cluster_loses_nothing_with_a_killed_server() {
     load.end(&cluster, 0);
 }
 
-/// A server that stood still for longer than its lease must not write what others have taken over.
+/// A number that the environment may set.
+fn number(name: &str, usual: u32) -> u32 {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
+}
+
+/// A server that stood still for longer than its lease must not write what others have taken over. `CLUSTER_STILL=30`: for half a minute.
 #[test]
 fn a_cluster_fences_a_server_that_stood_still() {
     let Some((cassandra, _turn)) = turn() else { return };
+    let seconds = number("CLUSTER_STILL", 10);
     let cluster = Cluster::start(3, &cassandra);
-    let load = Load::start(&cluster, 60);
+    let load = Load::start(&cluster, seconds + 20);
     let still = (cluster.leader() + 1) % 3;
     cluster.server(still).signal("STOP");
     let before = load.acknowledged();
@@ -275,6 +283,39 @@ fn a_cluster_fences_a_server_that_stood_still() {
     cluster.settled(3);
     load.end(&cluster, (still + 1) % 3);
     let log = cluster.server(still).log();
+    assert!(log.contains("has lost touch with its cluster"), "{log}");
+}
+
+/// A network that parts one server from the others, and neither from devices and Cassandra: that one serves and writes nothing more, the
+/// others go on.
+#[test]
+fn a_cluster_bears_a_network_that_parts_it() {
+    let Some((_cassandra, _turn)) = turn() else { return };
+    let network = match Network::new(3) {
+        Ok(network) => network,
+        Err(missing) => return eprintln!("NOT TESTED: no network of its own: {missing}"),
+    };
+    let cassandra = Cassandra::on(network.host()).unwrap();
+    let cluster = Cluster::start_on(Some(network), 3, &cassandra);
+    let load = Load::start(&cluster, 45);
+    let alone = cluster.leader();
+    let others = [(alone + 1) % 3, (alone + 2) % 3];
+    let place = |number: usize| u8::try_from(number).unwrap();
+    others.iter().for_each(|other| cluster.network().part(place(alone), place(*other)));
+    let parted = Instant::now();
+    tests::until("the others have taken over", || {
+        let status = cluster.status(others[0]).unwrap_or_default();
+        let up = |peers: &Vec<Json>| peers.iter().filter(|peer| peer["state"] == "up").count();
+        status["peers"].as_array().map(up) == Some(2) && status["epoch"] == status["settled"]
+    });
+    eprintln!("the others have taken over after {:?}", parted.elapsed());
+    let before = load.acknowledged();
+    std::thread::sleep(Duration::from_secs(12));
+    assert!(load.acknowledged() > before + 500, "the others go on");
+    others.iter().for_each(|other| cluster.network().heal(place(alone), place(*other)));
+    cluster.settled(3);
+    load.end(&cluster, others[0]);
+    let log = cluster.server(alone).log();
     assert!(log.contains("has lost touch with its cluster"), "{log}");
 }
 
@@ -306,7 +347,7 @@ fn a_cluster_lets_nobody_in_without_its_certificate() {
     );
 
     let own = Authority::new(folder.path());
-    let arguments = cluster.arguments(&own.peer("own"), 0);
+    let arguments = cluster.arguments(&own.peer("own"), "127.0.0.1:0");
     let serve = |arguments: &[String]| {
         let data = folder.path().join("other").display().to_string();
         let output = std::process::Command::new("timeout")

@@ -36,7 +36,14 @@ impl NodeOptions {
     /// # Errors
     /// When no port is free.
     pub fn alone() -> Result<Self> {
-        let address = Ipv4Addr::LOCALHOST;
+        NodeOptions::on(Ipv4Addr::LOCALHOST)
+    }
+
+    /// A node alone on an address of this machine.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn on(address: Ipv4Addr) -> Result<Self> {
         let storage_port = free_port(address)?;
         Ok(NodeOptions {
             address,
