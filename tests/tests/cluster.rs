@@ -141,6 +141,61 @@ fn a_cluster_lets_a_device_be_connected_once() {
     }
 }
 
+/// What is changed at one server, the others go by.
+#[test]
+fn a_cluster_goes_by_what_was_changed_anywhere() {
+    let Some((cassandra, _turn)) = turn() else { return };
+    let cluster = Cluster::start(3, &cassandra);
+    let tenants: Vec<Rest> = (0..3).map(|number| cluster.server(number).tenant()).collect();
+    let devices: Vec<String> = (0..9)
+        .map(|number| tenants[0].create_device(&format!("changed-{number}"), &format!("changed-{number}")))
+        .collect();
+    let said_at = |number: usize, value: usize| {
+        let address = format!("{}/api/v1/changed-{number}/telemetry", cluster.server(value % 3).http);
+        tests::rest::curl(&["--fail", "-d", &format!("{{\"value\": {value}}}"), &address]);
+    };
+    // Chains are at work on all three.
+    (0..9).for_each(|number| (0..3).for_each(|value| said_at(number, value)));
+
+    let chains = tenants[1].get("/api/ruleChains?pageSize=10&page=0");
+    let root = chains["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|chain| chain["root"] == true)
+        .unwrap();
+    let mut metadata = tenants[1].get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let node = |name: &str, class: &str, configuration: Json| json!({"type": class, "name": name, "debugSettings": null, "singletonMode": false, "configurationVersion": 0, "configuration": configuration});
+    metadata["nodes"] = json!([
+        node(
+            "rename",
+            "org.thingsboard.rule.engine.transform.TbRenameKeysNode",
+            json!({"renameIn": "DATA", "renameKeysMapping": {"value": "renamed"}})
+        ),
+        node("save", "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode", json!({})),
+    ]);
+    metadata["connections"] = json!([{"fromIndex": 0, "toIndex": 1, "type": "Success"}]);
+    metadata["firstNodeIndex"] = json!(0);
+    tenants[1].post("/api/ruleChain/metadata", &metadata);
+    for (number, id) in devices.iter().enumerate() {
+        tests::until("the device's server has the new chain", || {
+            said_at(number, 7);
+            tenants[2].latest(id, "renamed")["renamed"][0]["value"] == 7
+        });
+    }
+
+    // Connected at each, changed at another.
+    for (number, id) in devices.iter().enumerate() {
+        let mut wire = Wire::connect(cluster.server(number % 3).mqtt_port, &format!("changed-{number}"), 5);
+        let tenant = &tenants[(number + 1) % 3];
+        let mut credentials = tenant.get(&format!("/api/device/{id}/credentials"));
+        credentials["credentialsId"] = json!(format!("other-{number}"));
+        tenant.post("/api/device/credentials", &credentials);
+        let told = wire.packet().unwrap_or_else(|| panic!("device {number}: a DISCONNECT"));
+        assert_eq!((told[0], told[2]), (0xe0, 0x98), "{told:?}");
+    }
+}
+
 /// Load on three servers, spread over them.
 struct Load {
     child: Child,

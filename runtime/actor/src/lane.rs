@@ -108,6 +108,11 @@ impl<T> Lane<T> {
         }
     }
 
+    /// Whether it leads out of this process.
+    pub fn is_port(&self) -> bool {
+        matches!(self.0, Way::Port(_))
+    }
+
     /// Items waiting.
     pub fn len(&self) -> usize {
         match &self.0 {

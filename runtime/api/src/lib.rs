@@ -21,6 +21,7 @@
 //! This crate knows no protocol of devices and no component: it validates chains through `rules` and lists node types through `plugins`.
 
 mod access;
+pub mod applier;
 pub mod auth;
 pub mod error;
 pub mod extract;
@@ -36,6 +37,7 @@ pub mod seed;
 mod state;
 mod turns;
 
+pub use applier::Applier;
 pub use error::ApiError;
 pub use keeper::Keeper;
 pub use listeners::{ListenerError, ListenerStatus, Listeners, NoListeners};

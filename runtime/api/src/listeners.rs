@@ -65,7 +65,7 @@ pub trait Listeners: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ListenerError::PortNotAllowed`], [`ListenerError::PortInUse`].
-    fn reserve(&self, id: Uuid, port: u16) -> Result<(), ListenerError>;
+    fn reserve(&self, tenant: TenantId, id: Uuid, port: u16) -> Result<(), ListenerError>;
 
     /// Gives the port of a listener back.
     fn release(&self, id: Uuid);
@@ -79,6 +79,12 @@ pub trait Listeners: Send + Sync + 'static {
     /// Stops a listener: its connections end when what they sent is durable.
     async fn stop(&self, id: Uuid);
 
+    /// Brings a listener in line with what is stored of it; none: it was deleted. What does not start says why in its status.
+    async fn align(&self, tenant: TenantId, id: Uuid, stored: Option<&StreamListener>);
+
+    /// Listeners that have a port here.
+    fn reserved(&self) -> Vec<(TenantId, Uuid)>;
+
     /// What can be seen of a listener.
     fn status(&self, id: Uuid) -> ListenerStatus;
 }
@@ -89,7 +95,7 @@ pub struct NoListeners;
 
 #[async_trait]
 impl Listeners for NoListeners {
-    fn reserve(&self, _: Uuid, port: u16) -> Result<(), ListenerError> {
+    fn reserve(&self, _: TenantId, _: Uuid, port: u16) -> Result<(), ListenerError> {
         Err(ListenerError::PortNotAllowed {
             port,
             allowed: "this server has no listeners".to_owned(),
@@ -98,11 +104,17 @@ impl Listeners for NoListeners {
 
     fn release(&self, _: Uuid) {}
 
-    async fn start(&self, _: TenantId, listener: &StreamListener) -> Result<(), ListenerError> {
-        self.reserve(Uuid::nil(), listener.port)
+    async fn start(&self, tenant: TenantId, listener: &StreamListener) -> Result<(), ListenerError> {
+        self.reserve(tenant, Uuid::nil(), listener.port)
     }
 
     async fn stop(&self, _: Uuid) {}
+
+    async fn align(&self, _: TenantId, _: Uuid, _: Option<&StreamListener>) {}
+
+    fn reserved(&self) -> Vec<(TenantId, Uuid)> {
+        Vec::new()
+    }
 
     fn status(&self, _: Uuid) -> ListenerStatus {
         ListenerStatus::default()

@@ -4,6 +4,8 @@
 
 #[path = "gateway/alarms.rs"]
 mod alarms;
+#[path = "gateway/changes.rs"]
+mod changes;
 #[path = "gateway/devices.rs"]
 mod devices;
 #[path = "gateway/egress.rs"]

@@ -16,9 +16,12 @@
 //! 8. [`ownership`] – what a peer may do with a device now, while devices move,
 //! 9. [`place`] – the same, shared by all who ask.
 //!
+//! Beside all that, [`changes`]: what one server changes in the store reaches what the others have in memory.
+//!
 //! This crate knows no protocol, no rule and no network; device actors reach it through the port [`router::Devices`], other peers through
 //! [`router::Remotes`].
 
+pub mod changes;
 pub mod delivery;
 pub mod hash_ring;
 pub mod hold;
@@ -30,6 +33,7 @@ pub mod receipt;
 pub mod ring;
 pub mod router;
 
+pub use changes::{Announcer, Applier, Applying, Backlog, Change, NotApplied, What};
 pub use delivery::{
     Answer, Call, DEVICE_LANE_CAPACITY, Delivery, DeviceLane, Keep, Notice, RpcError, RpcReply, RpcRequest, SessionId, SessionLink, Untold,
 };

@@ -116,6 +116,11 @@ impl Place {
         self.0.ownership.read().standing_of(device, sent, now_ms)
     }
 
+    /// Lanes to another peer were closed, though devices stayed where they are: whoever has one looks for another.
+    pub fn lanes_closed(&self) {
+        self.changed();
+    }
+
     fn changed(&self) {
         self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
     }

@@ -35,7 +35,7 @@ pub trait Ring: Send + Sync + 'static {
     /// This server.
     fn local(&self) -> PeerId;
 
-    /// Changes whenever a standing may have changed.
+    /// Changes whenever a standing may have changed, or lanes to another peer were closed.
     fn changes(&self) -> watch::Receiver<u64>;
 }
 

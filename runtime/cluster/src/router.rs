@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::DeviceId;
+use tokio::sync::watch;
 
 use crate::ownership::{Pending, Standing};
 use crate::{DeviceLane, Owner, Ring};
@@ -73,6 +74,22 @@ impl Router {
             local,
             remotes: Some(remotes),
         }
+    }
+
+    /// Who serves a device now.
+    pub fn standing(&self, device: DeviceId) -> Standing {
+        self.ring.standing(device)
+    }
+
+    /// Changes whenever a standing or a lane may have changed. Ends at once on a server that runs alone.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.ring.changes()
+    }
+
+    /// Whether a lane that was got earlier does not lead to who serves the device now, or in a moment. The lane to an actor of this peer
+    /// stays open for a while when its device goes elsewhere.
+    pub fn has_moved(&self, device: DeviceId, lane: &DeviceLane) -> bool {
+        lane.is_closed() || (!lane.is_port() && matches!(self.ring.standing(device), Standing::There(_)))
     }
 
     /// The lane of a device's actor. Hold it while you need the device, ask again when it is closed. While a device moves, this waits.

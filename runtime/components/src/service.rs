@@ -1,9 +1,10 @@
 //! The service: what is kept, what is at work, and how the one becomes the other.
 //!
-//! [`upload`] admits and keeps versions; [`activate`] switches what is at work; [`inspect`] answers questions; [`limits`] reads what a tenant may
-//! have; `journal` records every change as an event of the owner.
+//! [`upload`] admits and keeps versions; [`activate`] switches what is at work; `follow` does when another server has; [`inspect`] answers
+//! questions; [`limits`] reads what a tenant may have; `journal` records every change as an event of the owner.
 
 pub mod activate;
+mod follow;
 pub mod inspect;
 mod journal;
 pub mod limits;

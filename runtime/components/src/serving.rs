@@ -21,6 +21,12 @@ pub trait Serving: Send + Sync + 'static {
     /// # Errors
     /// Every node that does not open, and every chain that makes no sense any more.
     async fn prepare(&self, tenant: TenantId, catalog: Arc<Catalog>) -> Result<Box<dyn Prepared>, Vec<Misfit>>;
+
+    /// Brings a tenant's nodes in line with its catalog without trying it first, if they run.
+    async fn reload(&self, _tenant: TenantId) {}
+
+    /// What is stored of an owner's components was changed here: other servers, if there are any, are to hear of it. Never waits.
+    fn announce(&self, _owner: TenantId) {}
 }
 
 /// Instances that wait for their turn. Dropped: the old ones go on.

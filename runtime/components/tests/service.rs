@@ -24,6 +24,8 @@ struct Nodes {
     stubborn: std::sync::OnceLock<TenantId>,
     prepared: AtomicUsize,
     committed: Arc<AtomicUsize>,
+    reloaded: AtomicUsize,
+    announced: AtomicUsize,
 }
 
 struct Waiting(Arc<AtomicUsize>);
@@ -52,18 +54,36 @@ impl Serving for Nodes {
         }
         Ok(Box::new(Waiting(Arc::clone(&self.committed))))
     }
+
+    async fn reload(&self, _: TenantId) {
+        self.reloaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn announce(&self, _: TenantId) {
+        self.announced.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 struct World {
     components: Components,
     nodes: Arc<Nodes>,
-    _dir: TempDir,
+    store: EmbeddedStore,
+    dir: Arc<TempDir>,
 }
 
 impl World {
     fn new(quotas: Quotas) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path().join("store"))).unwrap();
+        Self::over(store, Arc::new(dir), quotas)
+    }
+
+    /// The same on another server.
+    fn beside(&self) -> Self {
+        Self::over(self.store.clone(), Arc::clone(&self.dir), Quotas::default())
+    }
+
+    fn over(store: EmbeddedStore, dir: Arc<TempDir>, quotas: Quotas) -> Self {
         let host = Host::new(HostConfig {
             instances_max: 64,
             cache_dir: Some(dir.path().join("code")),
@@ -76,7 +96,7 @@ impl World {
             ..HostConfig::default()
         });
         let components = Components::start(ComponentsConfig {
-            store: Arc::new(store),
+            store: Arc::new(store.clone()),
             host: host.unwrap(),
             shipped: Arc::new(Catalog::new()),
             compiler: Arc::new(InProcess),
@@ -89,7 +109,8 @@ impl World {
         World {
             components,
             nodes,
-            _dir: dir,
+            store,
+            dir,
         }
     }
 
@@ -248,4 +269,66 @@ async fn what_is_denied_does_not_serve() {
     world.components.activate(&tenant, "calc", a).await.unwrap();
     let kept = world.components.decide(&tenant, "calc", vec![], vec![name]).await.unwrap_err();
     assert!(matches!(kept, ComponentError::Conflict(_)), "{kept}");
+}
+
+#[tokio::test]
+async fn what_another_server_activates_suspends_or_deletes_is_followed() {
+    let (here, tenant) = (World::new(Quotas::default()), owner(TenantId::generate()));
+    let there = here.beside();
+    let a = here.upload(&tenant, "calc", &version('A')).await.unwrap();
+    let b = here.upload(&tenant, "calc", &version('B')).await.unwrap();
+    let serves = async |world: &World| {
+        let active = world.components.active(tenant.tenant, "calc").await.unwrap();
+        active.map(|active| active.digest())
+    };
+    // Nothing is loaded there: there is nothing to follow with.
+    here.components.activate(&tenant, "calc", a).await.unwrap();
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!(there.counts(), (0, 0));
+    assert_eq!(serves(&there).await, Some(a));
+
+    here.components.activate(&tenant, "calc", b).await.unwrap();
+    assert_eq!(serves(&there).await, Some(a), "it does not know yet");
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!((serves(&there).await, there.counts()), (Some(b), (1, 1)));
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!(there.counts(), (1, 1), "nothing has changed");
+
+    // Suspended here, by faults; then activated again.
+    let active = here.components.active(tenant.tenant, "calc").await.unwrap().unwrap();
+    for _ in 0..Policy::default().faults_max {
+        active.release.faulted("it trapped");
+    }
+    while here.inspect(&tenant, "calc").await.record.suspended.is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!(serves(&there).await, None, "it is stopped there, too");
+    here.components.activate(&tenant, "calc", b).await.unwrap();
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!(serves(&there).await, Some(b));
+
+    // A node that does not open there goes to work all the same: the choice is made.
+    there.nodes.stubborn.set(tenant.tenant).unwrap();
+    here.components.activate(&tenant, "calc", a).await.unwrap();
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!((serves(&there).await, there.nodes.reloaded.load(Ordering::Relaxed)), (Some(a), 1));
+    here.components.delete(&tenant, "calc").await.unwrap();
+    there.components.follow(tenant.tenant).await.unwrap();
+    assert_eq!(serves(&there).await, None);
+    let announced = [&here, &there].map(|world| world.nodes.announced.load(Ordering::Relaxed));
+    assert_eq!(announced, [6, 0], "whoever follows announces nothing");
+}
+
+#[tokio::test]
+async fn the_systems_component_is_followed_by_all_tenants() {
+    let (here, system) = (World::new(Quotas::default()), owner(TenantId::SYSTEM));
+    let there = here.beside();
+    let tenant = TenantId::generate();
+    assert!(there.components.catalog(tenant).await.unwrap().resolve(CLASS).is_none());
+    let a = here.upload(&system, "shared", &version('A')).await.unwrap();
+    here.components.activate(&system, "shared", a).await.unwrap();
+    there.components.follow(TenantId::SYSTEM).await.unwrap();
+    assert!(there.components.catalog(tenant).await.unwrap().resolve(CLASS).is_some());
+    assert_eq!(there.components.tenants_loaded(), [tenant]);
 }

@@ -12,7 +12,7 @@ use cluster::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane, Staying};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use effects::Calls;
-use model::{Clock, DeviceId};
+use model::{Clock, DeviceId, TenantId};
 use storage::Store;
 use tokio::sync::watch;
 use xtra::Mailbox;
@@ -151,6 +151,19 @@ impl Registry {
     /// Waits until a device that sleeps has something to do: whoever asks for its lane wakes it. For one caller at a time.
     pub async fn next_wakeup(&self) -> DeviceId {
         self.0.around.wakeups.next(&*self.0.around.clock).await
+    }
+
+    /// Devices whose actors are awake: of a tenant, or all.
+    pub fn awake_of(&self, tenant: Option<TenantId>) -> Vec<DeviceId> {
+        let of = |device: &DeviceId| tenant.is_none_or(|tenant| tenant == device.tenant);
+        self.0.slots.iter().map(|slot| *slot.key()).filter(of).collect()
+    }
+
+    /// Wakes a device at a time, in milliseconds since 1970-01-01 UTC, unless it is awake or will be woken anyway.
+    pub fn wake_if_forgotten(&self, device: DeviceId, at_ms: i64) {
+        if !self.0.slots.contains_key(&device) {
+            self.wakeups().set_if_none(device, at_ms);
+        }
     }
 
     /// Actors awake.

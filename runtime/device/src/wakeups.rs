@@ -44,6 +44,22 @@ impl Wakeups {
         }
     }
 
+    /// Wakes a device at a time, unless one was set before.
+    pub fn set_if_none(&self, device: DeviceId, at_ms: i64) {
+        if !self.with(|due| due.by_device.contains_key(&device)) {
+            self.set(device, at_ms);
+        }
+    }
+
+    /// Forgets devices that are not to be kept: others wake them.
+    pub fn keep(&self, is_kept: impl Fn(DeviceId) -> bool) {
+        let known: Vec<DeviceId> = self.with(|due| due.by_device.keys().copied().collect());
+        // Asked without the lock.
+        for device in known.into_iter().filter(|device| !is_kept(*device)) {
+            self.forget(device);
+        }
+    }
+
     /// The device is awake.
     pub fn forget(&self, device: DeviceId) {
         self.with(|due| due.forget(device));
@@ -108,12 +124,18 @@ mod tests {
             assert_eq!(wakeups.next(&clock).await, device);
             assert_eq!(clock.now_ms(), at_ms);
         }
+        // What is set is not set again by whoever only wants to be sure; what is not kept is nobody's.
+        wakeups.set_if_none(late, 700);
+        wakeups.set_if_none(late, 5);
+        wakeups.set_if_none(never, 600);
+        wakeups.keep(|device| device != never);
+        assert_eq!((wakeups.next(&clock).await, clock.now_ms()), (late, 700));
         // Who waits hears of an earlier one.
         wakeups.set(late, 10_000);
         let waiting = wakeups.clone();
         let next = ::actor::spawn("test", async move { waiting.next(&clock).await });
         tokio::task::yield_now().await;
-        wakeups.set(early, 600);
+        wakeups.set(early, 800);
         assert_eq!(next.await.expect("ends"), early);
     }
 }

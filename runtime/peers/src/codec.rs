@@ -1,7 +1,8 @@
 //! Between the contract and what the server works with. Here: ids and documents; deliveries in [`delivery`], what devices say in
-//! [`uplink`], what they are told in [`downlink`], what comes back in [`answer`].
+//! [`uplink`], what they are told in [`downlink`], what comes back in [`answer`]; in [`change`], what was changed in the store.
 
 pub mod answer;
+pub mod change;
 pub mod delivery;
 pub mod downlink;
 pub mod uplink;

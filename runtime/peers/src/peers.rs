@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use actor::{Lane, LaneReceiver, lane, spawn, supervise};
 use async_trait::async_trait;
-use cluster::{DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router};
+use cluster::{Announcer, Backlog, Change, DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router};
 use model::DeviceId;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
@@ -46,6 +46,7 @@ impl Peers {
                 devices,
                 paths: Paths::default(),
                 again,
+                changes: Backlog::default(),
                 config,
             },
             tls,
@@ -67,6 +68,11 @@ impl Peers {
     /// What is on its way to other peers.
     pub fn paths(&self) -> &Paths {
         &self.0.around.paths
+    }
+
+    /// What other peers have changed, for whoever [applies](cluster::Applying) it.
+    pub fn changes(&self) -> &Backlog {
+        &self.0.around.changes
     }
 
     /// Limits.
@@ -128,6 +134,15 @@ impl Peers {
             spawn("peer dialling", dial(peer, members, tls, orders, config)).abort_handle()
         });
         Open { handle, dialling }
+    }
+}
+
+impl Announcer for Peers {
+    /// A peer whose session has yet to begin reads everything when it does.
+    fn announce(&self, change: Change) {
+        for open in self.0.open.lock().values() {
+            open.handle.changes.push(change);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! It lives as long as the peer belongs to the cluster. While there is no connection, what is to be sent waits, and senders with it. When the
 //! peer is gone, or has forgotten everything, what it may not have done is sent again elsewhere ([`crate::reroute`]).
 
+mod changing;
 mod sending;
 mod taking;
 mod telling;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actor::{Lane, LaneReceiver, Life, lane};
-use cluster::{Devices, PeerId, Place};
+use cluster::{Backlog, Devices, PeerId, Place};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -73,6 +74,8 @@ pub struct SessionHandle {
     pub orders: Lane<Order>,
     /// Counts how often both sides began anew. Lanes of before are closed: the other side has forgotten who they are from.
     pub generation: Arc<AtomicU64>,
+    /// What the peer is to be told of changes.
+    pub changes: Backlog,
 }
 
 /// What sessions work with.
@@ -86,6 +89,8 @@ pub struct SessionSurroundings {
     pub paths: Paths,
     /// Takes what has to be sent again.
     pub again: Lane<Again>,
+    /// Takes what other peers have changed.
+    pub changes: Backlog,
     /// Limits.
     pub config: PeersConfig,
 }
@@ -99,6 +104,8 @@ pub struct PeerSession {
     incarnation: u64,
     /// The other side's incarnation, once it said hello.
     theirs: u64,
+    /// The protocol version that is spoken; 0: none was yet.
+    version: u32,
     generation: Arc<AtomicU64>,
     frames: Option<BoxStream<'static, Result<Frame, Status>>>,
     out: Option<mpsc::Sender<Frame>>,
@@ -106,6 +113,7 @@ pub struct PeerSession {
     sending: Sending,
     taking: Taking,
     tellings: Tellings,
+    changes: Backlog,
     orders: LaneReceiver<Order>,
     forwards: LaneReceiver<Forward>,
     tells: LaneReceiver<Telling>,
@@ -155,6 +163,7 @@ impl PeerSession {
             resume: Resume::default(),
             incarnation: incarnation(),
             theirs: 0,
+            version: 0,
             generation: Arc::default(),
             frames: None,
             out: None,
@@ -162,6 +171,7 @@ impl PeerSession {
             sending: Sending::default(),
             taking,
             tellings: Tellings::default(),
+            changes: Backlog::default(),
             orders,
             forwards,
             tells,
@@ -172,6 +182,7 @@ impl PeerSession {
             forwards: forward,
             orders: order,
             generation: Arc::clone(&session.generation),
+            changes: session.changes.clone(),
         };
         (session, handle)
     }
@@ -193,7 +204,11 @@ impl PeerSession {
                         Ok(())
                     }
                     Some(Order::Connected(connection)) => self.connected(*connection).await,
-                    Some(Order::Stop) | None => return self.stop().await,
+                    Some(Order::Stop) => {
+                        self.missed();
+                        return self.stop().await;
+                    }
+                    None => return self.stop().await,
                 },
                 came = next_frame(&mut self.frames) => match came {
                     Some(Ok(frame)) => self.take_all(frame),
@@ -210,6 +225,10 @@ impl PeerSession {
                 }
                 gone = self.tellings.go_on(), if self.tellings.are_waiting() => {
                     gone.into_iter().for_each(|session| self.gone(session));
+                    Ok(())
+                }
+                () = self.changes.some(), if self.out.is_some() && has_room && self.tells_changes() => {
+                    self.announce();
                     Ok(())
                 }
                 _ = self.tells.recv_batch(&mut self.told, BATCH_MAX), if has_room => {
@@ -270,11 +289,15 @@ impl PeerSession {
         tracing::info!(peer = self.peer.0, version, resumes = resumes.is_some(), "connected to a peer");
         match resumes {
             Some(expects) => self.resume.resumed(expects)?,
-            // At the first connection there is nothing that could be lost.
-            None if self.theirs == 0 => {}
-            None => self.anew().await,
+            None => {
+                // At the first connection there is no delivery that could be lost.
+                if self.theirs != 0 {
+                    self.anew().await;
+                }
+                self.missed();
+            }
         }
-        self.theirs = theirs.incarnation;
+        (self.theirs, self.version) = (theirs.incarnation, version);
         (self.frames, self.out, self.ended) = (Some(frames), Some(out), Some(ended));
         Ok(())
     }
@@ -286,6 +309,7 @@ impl PeerSession {
         self.taking.forget(self.around.config.unsettled_max);
         let lost = self.sending.lost();
         again(&self.around.again, lost).await;
+        self.around.place.lanes_closed();
     }
 
     /// The peer is gone, or this server stops.
@@ -351,6 +375,7 @@ impl PeerSession {
                     None => self.gone(session),
                 }
             }
+            item::What::Changed(changed) => self.changed(changed)?,
             item::What::Gone(session) => self.taking.gone(codec::session_of(&session)?),
         }
         Ok(())

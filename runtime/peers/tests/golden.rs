@@ -6,11 +6,13 @@
 use std::sync::Arc;
 
 use actor::lane;
-use cluster::{Answer, Call, Delivery, Epoch, Keep, Notice, Receipt, RpcError, RpcReply, RpcRequest, SessionId, SessionLink, SettleError};
+use cluster::{
+    Answer, Call, Change, Delivery, Epoch, Keep, Notice, Receipt, RpcError, RpcReply, RpcRequest, SessionId, SessionLink, SettleError, What,
+};
 use model::entity::{IdRef, MethodCall, Rpc, RpcBody, RpcStatus};
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, EntityKind, MessageKind, Payload, PresenceEvent, TenantId, Uplink};
 use peers::codec::delivery::{Ends, Link, address, decode, encode};
-use peers::codec::{answer, downlink};
+use peers::codec::{answer, change, downlink};
 use peers::wire::{Deliver, Done, Frame, Hello, Item, SignOfLife, Tell, done, frame, item};
 use prost::Message;
 use serde_json::json;
@@ -248,6 +250,24 @@ fn frames() -> Vec<(&'static str, frame::Frame)> {
     ]
 }
 
+fn changes() -> Vec<(&'static str, Change)> {
+    let (tenant, id) = (TenantId(Uuid::from_u128(1)), Uuid::from_u128(2));
+    let all = [
+        ("change-everything", What::Everything),
+        ("change-rule-chains", What::RuleChains),
+        ("change-components", What::Components),
+        ("change-limits", What::Limits),
+        ("change-device-profiles", What::DeviceProfiles),
+        ("change-device", What::Device(id)),
+        ("change-device-deleted", What::DeviceDeleted(id)),
+        ("change-credentials", What::Credentials(id)),
+        ("change-listener", What::Listener(id)),
+        ("change-outside", What::Outside),
+        ("change-user", What::User(id)),
+    ];
+    all.map(|(name, what)| (name, Change::new(tenant, what))).into()
+}
+
 /// Every kind with its name and its bytes.
 fn everything() -> String {
     let mut text = String::new();
@@ -260,6 +280,11 @@ fn everything() -> String {
     }
     for (name, frame) in frames() {
         line(name, Frame { frame: Some(frame) }.encode_to_vec());
+    }
+    for (name, changed) in changes() {
+        let what = Some(item::What::Changed(change::encode(changed)));
+        let frame = Some(frame::Frame::Item(Item { number: 300, what }));
+        line(name, Frame { frame }.encode_to_vec());
     }
     let sign = SignOfLife {
         peer: 1,
@@ -322,6 +347,9 @@ fn what_was_written_is_read_as_it_was() {
     for (name, told) in downlinks() {
         assert_eq!(downlink::decode(downlink::encode(&told).unwrap()), Ok(told), "{name}");
     }
+    for (name, changed) in changes() {
+        assert_eq!(change::decode(change::encode(changed)), Ok(changed), "{name}");
+    }
     for error in [
         RpcError::NotConnected,
         RpcError::Timeout,
@@ -334,6 +362,21 @@ fn what_was_written_is_read_as_it_was() {
         assert_eq!(answer::decode(answer::encode(1, &Err(error)).unwrap()), Ok(Err(error)));
     }
     assert_eq!(DownlinkKinds::from_bits(link().kinds.bits()), link().kinds);
+}
+
+#[test]
+fn a_change_of_a_newer_version_is_everything_of_its_tenant() {
+    let known = changes().remove(1).1;
+    let newer = peers::wire::Change {
+        what: None,
+        ..change::encode(known)
+    };
+    assert_eq!(change::decode(newer), Ok(Change::everything_of(known.tenant)));
+    let nobody = peers::wire::Change {
+        tenant: vec![1; 15].into(),
+        ..change::encode(known)
+    };
+    assert!(change::decode(nobody).is_err());
 }
 
 #[test]

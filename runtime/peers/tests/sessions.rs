@@ -4,6 +4,8 @@
 
 #[path = "sessions/breaking.rs"]
 mod breaking;
+#[path = "sessions/changes.rs"]
+mod changes;
 #[path = "sessions/moving.rs"]
 mod moving;
 #[path = "sessions/strangers.rs"]

@@ -56,6 +56,7 @@ struct Inner {
 
 #[derive(Clone)]
 struct Known {
+    tenant: TenantId,
     port: u16,
     /// What runs, as long as it does.
     runs: Option<(TenantId, StreamListener, StreamComponent)>,
@@ -85,16 +86,7 @@ impl TenantListeners {
                 let id = record.id.id;
                 let listener: StreamListener =
                     serde_json::from_value(record.body).with_context(|| format!("the listener {id} cannot be read"))?;
-                let started = match api::Listeners::reserve(self, id, listener.port) {
-                    Ok(()) if listener.enabled => api::Listeners::start(self, tenant, &listener).await,
-                    reserved => reserved,
-                };
-                if let Err(error) = started {
-                    tracing::error!(%tenant, listener = listener.name, %error, "a listener was not started");
-                    let (port, error) = (listener.port, Some(error.to_string()));
-                    let runs = None;
-                    self.known(|known| known.insert(id, Known { port, runs, error }));
-                }
+                api::Listeners::align(self, tenant, id, Some(&listener)).await;
             }
         }
         Ok(())
@@ -143,7 +135,7 @@ impl TenantListeners {
 
 #[async_trait]
 impl api::Listeners for TenantListeners {
-    fn reserve(&self, id: Uuid, port: u16) -> Result<(), ListenerError> {
+    fn reserve(&self, tenant: TenantId, id: Uuid, port: u16) -> Result<(), ListenerError> {
         let ports = self.0.making.ports.as_ref();
         if !ports.is_some_and(|ports| ports.contains(&port)) {
             let allowed = match ports {
@@ -157,7 +149,7 @@ impl api::Listeners for TenantListeners {
                 return Err(ListenerError::PortInUse(port));
             }
             let (runs, error) = (None, None);
-            known.entry(id).or_insert(Known { port, runs, error });
+            known.entry(id).or_insert(Known { tenant, port, runs, error });
             Ok(())
         })
     }
@@ -169,7 +161,7 @@ impl api::Listeners for TenantListeners {
     async fn start(&self, tenant: TenantId, listener: &StreamListener) -> Result<(), ListenerError> {
         let id = listener.id.map(|id| id.id).unwrap_or_default();
         // A stored listener keeps no port that the operator has taken away since.
-        self.reserve(id, listener.port)?;
+        self.reserve(tenant, id, listener.port)?;
         if self.0.running.observe(id).is_some() {
             return Ok(());
         }
@@ -206,6 +198,35 @@ impl api::Listeners for TenantListeners {
     async fn stop(&self, id: Uuid) {
         self.0.running.stop(id).await;
         self.set(id, None, None);
+    }
+
+    async fn align(&self, tenant: TenantId, id: Uuid, stored: Option<&StreamListener>) {
+        let Some(listener) = stored else {
+            self.stop(id).await;
+            return self.release(id);
+        };
+        let started = match self.reserve(tenant, id, listener.port) {
+            Ok(()) if listener.enabled => self.start(tenant, listener).await,
+            Ok(()) => {
+                self.stop(id).await;
+                Ok(())
+            }
+            refused => refused,
+        };
+        if let Err(error) = started {
+            tracing::error!(%tenant, listener = listener.name, %error, "a listener was not started");
+            let known = Known {
+                tenant,
+                port: listener.port,
+                runs: None,
+                error: Some(error.to_string()),
+            };
+            self.known(|all| all.insert(id, known));
+        }
+    }
+
+    fn reserved(&self) -> Vec<(TenantId, Uuid)> {
+        self.known(|known| known.iter().map(|(id, known)| (known.tenant, *id)).collect())
     }
 
     fn status(&self, id: Uuid) -> ListenerStatus {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use cluster::{Devices, LeaseTiming, Place, Ring, Router, Standing};
+use cluster::{Announcer, Backlog, Devices, LeaseTiming, Place, Ring, Router, Standing};
 use membership::log_store::LogStore;
 use membership::state::Server as ServerFacts;
 use membership::{Identity, Membership, MembershipConfig};
@@ -60,6 +60,7 @@ pub struct Peer {
 /// A server among others, at work.
 pub struct Serving {
     address: SocketAddr,
+    peers: Peers,
     place: Place,
     membership: Membership,
     devices: Arc<dyn Devices>,
@@ -216,6 +217,7 @@ impl Peer {
         started.context("this server cannot take part in its cluster")?;
         let serving = Serving {
             address,
+            peers: self.peers,
             place: self.place,
             membership: self.membership,
             devices,
@@ -231,6 +233,16 @@ impl Serving {
     /// Where it listens to the others.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How the others hear of changes made here.
+    pub fn announcer(&self) -> Arc<dyn Announcer> {
+        Arc::new(self.peers.clone())
+    }
+
+    /// What the others have changed.
+    pub fn changes(&self) -> &Backlog {
+        self.peers.changes()
     }
 
     async fn wait_for_a_share(&self) {

@@ -160,7 +160,11 @@ impl Server {
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry.clone()));
         let peer = match met {
-            Some(peer) => Some(peer.start(router.clone(), Arc::new(devices.clone())).await?),
+            Some(peer) => {
+                let serving = peer.start(router.clone(), Arc::new(devices.clone())).await?;
+                app.announce_to(serving.announcer());
+                Some(serving)
+            }
             None => None,
         };
         // Ends with the process.
@@ -185,6 +189,11 @@ impl Server {
             log,
             clock: Arc::clone(&clock),
         });
+        if let Some(peer) = &peer {
+            let (app, listeners) = (app.clone(), Arc::new(listeners.clone()));
+            let applier = api::Applier::new(Arc::clone(&shared), components.clone(), app, sessions.clone(), listeners);
+            applier.start(peer.changes());
+        }
         Ok(Server {
             store: shared,
             components,

@@ -103,6 +103,11 @@ impl Adapters {
         self.0.profiles.changed(tenant);
     }
 
+    /// Device profiles of any tenant may have changed.
+    pub fn profiles_changed(&self) {
+        self.0.profiles.all_changed();
+    }
+
     /// Whether a tenant's profiles may name an adapter.
     pub async fn knows(&self, tenant: TenantId, adapter: &str) -> bool {
         match &self.0.source {

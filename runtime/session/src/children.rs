@@ -9,8 +9,10 @@ use actor::Lane;
 use async_trait::async_trait;
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, Router, SessionId, SessionLink};
 use model::{ChildUplink, DeviceId, Downlink, DownlinkKinds, Uplink};
+use tokio::time::Instant;
 
-use crate::{ProvisionRequest, Provisioned, PublishError};
+use crate::manager::Sessions;
+use crate::{ProvisionRequest, Provisioned, PublishError, moves};
 
 /// Devices behind one gateway at most.
 const CHILDREN_MAX: usize = 10_000;
@@ -51,6 +53,8 @@ pub(crate) struct Children {
     downlinks: Lane<Downlink>,
     by_name: HashMap<Arc<str>, Child>,
     asked: Asked,
+    /// Those that have to announce themselves again, each in its moment.
+    moved: VecDeque<(Arc<str>, Instant)>,
 }
 
 struct Child {
@@ -66,6 +70,7 @@ impl Children {
             downlinks,
             by_name: HashMap::new(),
             asked: Asked::default(),
+            moved: VecDeque::new(),
         }
     }
 
@@ -174,6 +179,30 @@ impl Children {
             // An actor that has no room hears nothing, and sends a request that it keeps again.
             let _ = child.lane.try_send(Delivery::Delivered(child.link.id, *id));
         }
+    }
+
+    /// Devices may have moved to other servers.
+    pub(crate) fn look_again(&mut self, sessions: &Sessions) {
+        let moment = |(name, child): (&Arc<str>, &Child)| Some((Arc::clone(name), moves::moment(sessions, child.device, &child.lane)?));
+        self.moved = self.by_name.iter().filter_map(moment).collect();
+    }
+
+    /// Whether one has to announce itself.
+    pub(crate) fn announces(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// The next one announces itself to the new owner of its device. Cancelling loses nothing.
+    pub(crate) async fn announce_next(&mut self, router: &Router) {
+        let Some((name, at)) = self.moved.front() else { return };
+        if let Some(child) = self.by_name.get_mut(name) {
+            match moves::announce(router, child.device, &child.link, *at).await {
+                Some(lane) => child.lane = lane,
+                // Deleted: it is looked for again when the gateway next speaks of it.
+                None => drop(self.by_name.remove(name)),
+            }
+        }
+        self.moved.pop_front();
     }
 
     /// The gateway is gone, and with it everything behind it.

@@ -11,7 +11,8 @@
 //! 6. [`provision`] – devices that have no credentials yet,
 //! 7. [`session`] – one session: publish, events, end,
 //! 8. [`manager`] – the actor that knows every connection: takeover, closing,
-//! 9. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
+//! 9. `moves` – sessions of devices that move between servers; `revisit` – whether connections are still good,
+//! 10. [`stream`] – devices behind a stream adapter, which speaks a whole protocol of its own.
 //!
 //! This crate must not know MQTT, HTTP or CoAP.
 
@@ -22,9 +23,11 @@ pub mod error;
 pub mod identity;
 pub mod limits;
 pub mod manager;
+mod moves;
 mod profiles;
 pub mod provision;
 pub mod rate;
+mod revisit;
 pub mod session;
 pub mod stream;
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actor::{Control, Observe};
 use cluster::{Router, SessionId};
-use model::{Clock, DeviceId, DownlinkKinds};
+use model::{Clock, DeviceId, DownlinkKinds, TenantId};
 use plugins::Transport;
 use serde::Serialize;
 use storage::Store;
@@ -14,6 +15,7 @@ use xtra::{Actor, Context, Handler};
 
 use crate::identity::{self, Credentials, Origin};
 use crate::limits::{Limiter, Speaker};
+use crate::moves::{self, Pace};
 use crate::session::{Close, CloseReason, Session, SessionActor, SessionState};
 use crate::{Adapters, Attempts, AuthError, Exceeded, OpenError, RateLimits, Registrar};
 
@@ -44,13 +46,16 @@ pub struct SessionsConfig {
 
 /// Opens sessions. Clones share everything.
 #[derive(Clone)]
-pub struct Sessions(Arc<Inner>);
+pub struct Sessions(pub(crate) Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     config: SessionsConfig,
     attempts: Attempts<Origin>,
     limiter: Limiter,
     manager: Control<SessionManager>,
+    pace: Pace,
+    /// Whether is remembered what connections were opened with.
+    pub(crate) remembers: AtomicBool,
 }
 
 /// What can be seen of all sessions from outside.
@@ -65,8 +70,15 @@ pub struct ManagerState {
 
 struct Register {
     device: DeviceId,
+    connection: Connection,
+}
+
+/// A connection of a device.
+struct Connection {
     session: SessionId,
     control: Control<SessionActor>,
+    /// The version of the device's credentials with which it was opened, if that is remembered.
+    opened_with: Option<u64>,
 }
 
 pub(crate) struct Unregister {
@@ -78,10 +90,16 @@ struct CloseDevice(DeviceId, CloseReason);
 
 struct CloseAll(CloseReason);
 
+/// Asks for the ways to all connections.
+pub(crate) struct Controls;
+
+/// Asks for the devices that are connected, of a tenant or all, and what their connections were opened with.
+pub(crate) struct Versions(pub(crate) Option<TenantId>);
+
 /// The actor.
 #[derive(Default)]
 pub struct SessionManager {
-    connections: HashMap<DeviceId, (SessionId, Control<SessionActor>)>,
+    connections: HashMap<DeviceId, Connection>,
     /// No connection is taken any more.
     stopping: Option<CloseReason>,
 }
@@ -93,12 +111,12 @@ impl Actor for SessionManager {
 
 impl Handler<Register> for SessionManager {
     type Return = ();
-    async fn handle(&mut self, Register { device, session, control }: Register, _: &mut Context<Self>) {
+    async fn handle(&mut self, Register { device, connection }: Register, _: &mut Context<Self>) {
         if let Some(reason) = self.stopping {
-            let _ = control.tell(Close(reason)).await;
+            let _ = connection.control.tell(Close(reason)).await;
         }
-        if let Some((_, older)) = self.connections.insert(device, (session, control)) {
-            let _ = older.tell(Close(CloseReason::TakenOver)).await;
+        if let Some(older) = self.connections.insert(device, connection) {
+            let _ = older.control.tell(Close(CloseReason::TakenOver)).await;
         }
         gauge(&self.connections);
     }
@@ -107,7 +125,7 @@ impl Handler<Register> for SessionManager {
 impl Handler<Unregister> for SessionManager {
     type Return = ();
     async fn handle(&mut self, Unregister { device, session }: Unregister, _: &mut Context<Self>) {
-        if self.connections.get(&device).is_some_and(|(known, _)| *known == session) {
+        if self.connections.get(&device).is_some_and(|known| known.session == session) {
             self.connections.remove(&device);
         }
         gauge(&self.connections);
@@ -117,8 +135,8 @@ impl Handler<Unregister> for SessionManager {
 impl Handler<CloseDevice> for SessionManager {
     type Return = ();
     async fn handle(&mut self, CloseDevice(device, reason): CloseDevice, _: &mut Context<Self>) {
-        if let Some((_, control)) = self.connections.get(&device) {
-            let _ = control.tell(Close(reason)).await;
+        if let Some(connection) = self.connections.get(&device) {
+            let _ = connection.control.tell(Close(reason)).await;
         }
     }
 }
@@ -127,9 +145,25 @@ impl Handler<CloseAll> for SessionManager {
     type Return = ();
     async fn handle(&mut self, CloseAll(reason): CloseAll, _: &mut Context<Self>) {
         self.stopping = Some(reason);
-        for (_, control) in self.connections.values() {
-            let _ = control.tell(Close(reason)).await;
+        for connection in self.connections.values() {
+            let _ = connection.control.tell(Close(reason)).await;
         }
+    }
+}
+
+impl Handler<Controls> for SessionManager {
+    type Return = Vec<Control<SessionActor>>;
+    async fn handle(&mut self, _: Controls, _: &mut Context<Self>) -> Self::Return {
+        self.connections.values().map(|connection| connection.control.clone()).collect()
+    }
+}
+
+impl Handler<Versions> for SessionManager {
+    type Return = Vec<(DeviceId, Option<u64>)>;
+    async fn handle(&mut self, Versions(tenant): Versions, _: &mut Context<Self>) -> Self::Return {
+        let of = |(device, _): &(&DeviceId, &Connection)| tenant.is_none_or(|tenant| tenant == device.tenant);
+        let known = self.connections.iter().filter(of);
+        known.map(|(device, connection)| (*device, connection.opened_with)).collect()
     }
 }
 
@@ -137,20 +171,20 @@ impl Handler<Observe> for SessionManager {
     type Return = (usize, Vec<Control<SessionActor>>);
     async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> Self::Return {
         // A transport task that was cancelled could not say good-bye.
-        self.connections.retain(|_, (_, control)| control.is_alive());
+        self.connections.retain(|_, connection| connection.control.is_alive());
         gauge(&self.connections);
         (
             self.connections.len(),
             self.connections
                 .values()
                 .take(SHOWN_MAX)
-                .map(|(_, control)| control.clone())
+                .map(|connection| connection.control.clone())
                 .collect(),
         )
     }
 }
 
-fn gauge(connections: &HashMap<DeviceId, (SessionId, Control<SessionActor>)>) {
+fn gauge(connections: &HashMap<DeviceId, Connection>) {
     metrics::gauge!("session_connections").set(connections.len() as f64);
 }
 
@@ -159,12 +193,17 @@ impl Sessions {
     pub fn start(config: SessionsConfig) -> Self {
         let (manager, mailbox) = Control::mailbox();
         actor::spawn("session manager", xtra::run(mailbox, SessionManager::default()));
-        Sessions(Arc::new(Inner {
+        let changes = config.router.changes();
+        let inner = Arc::new(Inner {
             limiter: Limiter::new(config.limits.clone()),
             config,
             attempts: Attempts::new(WRONG_CREDENTIALS_MAX),
             manager,
-        }))
+            pace: Pace::new(),
+            remembers: AtomicBool::new(false),
+        });
+        actor::spawn("sessions of moving devices", moves::follow(Arc::downgrade(&inner), changes));
+        Sessions(inner)
     }
 
     /// Finds the device that credentials belong to. Of a chain of certificates whose first nobody has, it becomes the credentials of the
@@ -262,7 +301,12 @@ impl Sessions {
 
     /// Makes a session known; an older one of its device is closed.
     pub(crate) async fn register(&self, device: DeviceId, session: SessionId, control: Control<SessionActor>) -> Result<(), OpenError> {
-        let register = Register { device, session, control };
+        let connection = Connection {
+            session,
+            control,
+            opened_with: self.opened_with(device).await,
+        };
+        let register = Register { device, connection };
         let told = self.0.manager.tell(register).await;
         told.map_err(|_| OpenError::Unavailable("the server is stopping".to_owned()))
     }
@@ -305,6 +349,18 @@ impl Sessions {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.0.config.clock.now_ms()
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
+    }
+
+    /// Asks the manager; none: the server is stopping.
+    pub(crate) async fn ask_manager<M: Send + 'static>(&self, question: M) -> Option<<SessionManager as Handler<M>>::Return>
+    where
+        SessionManager: Handler<M>,
+    {
+        self.0.manager.ask(question).await.ok()
     }
 
     pub(crate) async fn tell_manager(&self, message: Unregister) {

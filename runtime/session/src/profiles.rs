@@ -56,6 +56,12 @@ impl Profiles {
         self.changes.fetch_add(1, Ordering::AcqRel);
         self.known.remove(&tenant);
     }
+
+    /// Any may have changed.
+    pub fn all_changed(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.known.clear();
+    }
 }
 
 async fn read(store: &dyn Store, tenant: TenantId) -> Result<HashMap<Uuid, Arc<str>>, StorageError> {

@@ -1,19 +1,24 @@
-//! One session.
+//! One session; the part of it that others can speak to is in `control`.
+
+mod control;
 
 use std::sync::Arc;
 
-use actor::{Control, LaneReceiver, Observe};
+use actor::{Control, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink, SettleError, Settled};
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
-use serde::Serialize;
 use shares::thread_time;
-use xtra::{Actor, Context, Handler, Mailbox};
+use tokio::time::Instant;
+use xtra::Mailbox;
 
 use crate::children::Children;
 use crate::limits::{Rates, Speaker, values_of};
 use crate::manager::{Sessions, Unregister};
+use crate::moves;
 use crate::{OpenError, PublishError};
+pub(crate) use control::{Close, LookAgain};
+pub use control::{SessionActor, SessionState};
 
 /// Downlinks that may wait for one session.
 const DOWNLINKS_MAX: usize = 64;
@@ -32,10 +37,6 @@ pub enum CloseReason {
     ShuttingDown,
 }
 
-/// Asks a session to end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Close(pub(crate) CloseReason);
-
 /// What a session has to tell its transport.
 #[derive(Debug)]
 pub enum Event {
@@ -46,68 +47,6 @@ pub enum Event {
     Downlink(Outbound, DownlinkKind, Option<u32>),
     /// The session is to end.
     Close(CloseReason),
-}
-
-/// What can be seen of a session from outside.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionState {
-    /// The device.
-    pub device: uuid::Uuid,
-    /// `mqtt`, `http`, `coap` or `stream`.
-    pub transport: &'static str,
-    /// Publishes taken.
-    pub published: u64,
-    /// Publishes whose effects are not durable yet.
-    pub in_flight: usize,
-}
-
-/// The part of a session that others can speak to.
-pub struct SessionActor {
-    state: SessionState,
-    closing: Option<CloseReason>,
-}
-
-impl SessionActor {
-    /// The part of a session that has just opened.
-    pub(crate) fn new(device: DeviceId, transport: &'static str) -> Self {
-        let state = SessionState {
-            device: device.id,
-            transport,
-            published: 0,
-            in_flight: 0,
-        };
-        SessionActor { state, closing: None }
-    }
-
-    /// Whether somebody asked for an end since the last call.
-    pub(crate) fn take_closing(&mut self) -> Option<CloseReason> {
-        self.closing.take()
-    }
-
-    /// What is shown to those who look.
-    pub(crate) fn show(&mut self, published: u64, in_flight: usize) {
-        (self.state.published, self.state.in_flight) = (published, in_flight);
-    }
-}
-
-impl Actor for SessionActor {
-    type Stop = ();
-    async fn stopped(self) {}
-}
-
-impl Handler<Close> for SessionActor {
-    type Return = ();
-    async fn handle(&mut self, Close(reason): Close, _: &mut Context<Self>) {
-        self.closing.get_or_insert(reason);
-    }
-}
-
-impl Handler<Observe> for SessionActor {
-    type Return = SessionState;
-    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> SessionState {
-        self.state.clone()
-    }
 }
 
 /// A session, driven by its transport. Dropping it tells the device's actor.
@@ -141,6 +80,8 @@ pub struct Session {
     long: bool,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
+    /// The moment in which it has to announce itself again.
+    announces: Option<Instant>,
 }
 
 impl Session {
@@ -188,6 +129,7 @@ impl Session {
             heard_ms: 0,
             long: false,
             connected: connected.is_some(),
+            announces: None,
         };
         if session.connected {
             session
@@ -283,7 +225,10 @@ impl Session {
             biased;
             message = self.mailbox.next() => {
                 let _ = message.dispatch_to(&mut self.actor).await;
-                events.extend(self.actor.closing.take().map(Event::Close));
+                events.extend(self.actor.take_closing().map(Event::Close));
+                if self.actor.take_looks() {
+                    self.look_again();
+                }
             }
             taken = self.settlements.recv_batch(&mut self.settled, self.window) => {
                 self.actor.state.in_flight -= taken;
@@ -315,6 +260,21 @@ impl Session {
                     children.told(&downlink);
                 }
             }
+            lane = announced(&self.sessions, self.device, &self.link, self.announces), if self.announces.is_some() => {
+                self.announces = None;
+                if let Some(lane) = lane {
+                    self.lane = lane;
+                }
+            }
+            () = child_announced(&self.sessions, &mut self.children), if self.children.as_ref().is_some_and(|children| children.announces()) => {}
+        }
+    }
+
+    /// The device, or those behind it, may have moved.
+    fn look_again(&mut self) {
+        self.announces = moves::moment(&self.sessions, self.device, &self.lane);
+        if let Some(children) = &mut self.children {
+            children.look_again(&self.sessions);
         }
     }
 
@@ -475,10 +435,22 @@ impl Session {
         };
         let refused = |error: RouteError| tracing::debug!(device = %self.device, %error, "the device's actor is gone");
         self.lane = self.sessions.router().lane(self.device).await.map_err(refused)?;
+        self.announces = None;
         if self.connected && !matches!(closed.0, Delivery::Connected(_)) {
             self.lane.send(Delivery::Connected(self.link.clone())).await.map_err(drop)?;
         }
         self.lane.send(closed.0).await.map_err(drop)
+    }
+}
+
+/// In a box, as all that is rare: every connection has room for what may be waited for here.
+async fn announced(sessions: &Sessions, device: DeviceId, link: &SessionLink, at: Option<Instant>) -> Option<DeviceLane> {
+    Box::pin(moves::announce(sessions.router(), device, link, at?)).await
+}
+
+async fn child_announced(sessions: &Sessions, children: &mut Option<Box<Children>>) {
+    if let Some(children) = children {
+        Box::pin(children.announce_next(sessions.router())).await;
     }
 }
 

@@ -9,6 +9,8 @@ mod connections;
 mod credentials;
 #[path = "sessions/gateways.rs"]
 mod gateways;
+#[path = "sessions/moves.rs"]
+mod moves;
 #[path = "sessions/publishing.rs"]
 mod publishing;
 #[path = "sessions/streams.rs"]

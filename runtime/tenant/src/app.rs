@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use actor::{Control, Observe, Stop};
-use cluster::{Call, RpcError};
+use cluster::{Announcer, Call, Change, RpcError, What};
 use components::Components;
 use dashmap::DashMap;
 use device::Registry;
@@ -44,6 +44,8 @@ pub struct App {
     registry: Arc<OnceLock<Registry>>,
     table: ChainTable,
     effects: Effects,
+    /// The other servers, if there are any.
+    others: Arc<OnceLock<Arc<dyn Announcer>>>,
 }
 
 /// What can be seen of all tenants from outside.
@@ -157,6 +159,19 @@ impl App {
             registry: Arc::new(OnceLock::new()),
             table,
             effects,
+            others: Arc::default(),
+        }
+    }
+
+    /// Tells the App how other servers hear of changes. A server that runs alone tells nobody.
+    pub fn announce_to(&self, others: Arc<dyn Announcer>) {
+        let _ = self.others.set(others);
+    }
+
+    /// Something was changed here and is stored: other servers are to read it again. Never waits.
+    pub fn announce(&self, change: Change) {
+        if let Some(others) = self.others.get() {
+            others.announce(change);
         }
     }
 
@@ -204,11 +219,32 @@ impl App {
         })
     }
 
-    /// Tells a device's actor, if it is awake, that the device's record has changed.
+    /// A device's record was changed here: its actor reads it again, wherever it lives.
     pub async fn device_changed(&self, device: DeviceId) {
+        self.announce(Change::of(device, What::Device));
+        self.refresh_device(device).await;
+    }
+
+    /// Tells a device's actor, if it is awake here, that the device's record has changed.
+    pub async fn refresh_device(&self, device: DeviceId) {
         if let Some(registry) = self.registry.get() {
             registry.refresh(device).await;
         }
+    }
+
+    /// Devices whose actors are awake here: of a tenant, or all.
+    pub fn devices_awake(&self, tenant: Option<TenantId>) -> Vec<DeviceId> {
+        self.registry.get().map(|registry| registry.awake_of(tenant)).unwrap_or_default()
+    }
+
+    /// Tenants whose chains run here.
+    pub fn tenants_at_work(&self) -> Vec<TenantId> {
+        self.tenants.iter().map(|entry| *entry.key()).collect()
+    }
+
+    /// Whether a tenant's chains run here. If not, they are read when they start.
+    pub fn is_at_work(&self, tenant: TenantId) -> bool {
+        self.tenants.contains_key(&tenant)
     }
 
     /// Tells a device's sessions something, if there are any.

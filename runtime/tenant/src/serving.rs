@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actor::Control;
 use async_trait::async_trait;
+use cluster::{Change, What};
 use components::{Misfit, Prepared, Serving};
 use model::TenantId;
 use plugins::Catalog;
@@ -38,6 +39,19 @@ impl Serving for AppServing {
         let opened = tokio::task::spawn_blocking(move || plan.open(tenant, &around)).await;
         let plan = opened.map_err(|_| gone("opening the nodes was interrupted"))??;
         Ok(Box::new(Waiting(Some((control, plan)))))
+    }
+
+    async fn reload(&self, tenant: TenantId) {
+        if !self.0.is_at_work(tenant) {
+            return;
+        }
+        if let Err(error) = self.0.reload(tenant).await {
+            tracing::error!(%tenant, %error, "the rule chains could not be read after a component was activated");
+        }
+    }
+
+    fn announce(&self, owner: TenantId) {
+        self.0.announce(Change::new(owner, What::Components));
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::User;
 use serde::Deserialize;
 use storage::Login;
@@ -203,6 +204,7 @@ async fn change_login(
     let mut login = api.store.login(email).await?.ok_or(FAILED)?;
     change(&mut login, api.clock.now_ms())?;
     api.store.save_login(login.clone()).await?;
+    api.app.announce(Change::new(login.user.tenant, What::User(login.user.id)));
     Ok(login)
 }
 

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::DeviceId;
 use model::entity::{CredentialsType, DeviceCredentials, Proof};
 use session::CloseReason;
@@ -76,6 +77,7 @@ pub(super) async fn replace(api: &ApiState, device: DeviceId, proof: Proof, base
         }
     };
     api.store.save_credentials(device.tenant, saved.clone()).await?;
+    api.app.announce(Change::of(device, What::Credentials));
     api.sessions.close_device(device, CloseReason::Administrative).await;
     Ok(saved)
 }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::{CredentialsType, Customer, Device, DeviceProfile, IdRef, Proof};
 use model::{DeviceId, EntityKind, TenantId};
 use serde::Deserialize;
@@ -95,8 +96,9 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
             if !api.store.delete_entity(device.entity()).await? {
                 return Err(ApiError::no_entity("Device", id));
             }
+            api.app.announce(Change::of(device, What::DeviceDeleted));
             // First, so that nothing is written of what its sessions do at their end.
-            api.app.device_changed(device).await;
+            api.app.refresh_device(device).await;
             api.sessions.close_device(device, CloseReason::Administrative).await;
             Ok(())
         })

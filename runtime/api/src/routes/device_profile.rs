@@ -4,6 +4,7 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::credentials::TEXT_BYTES_MAX;
 use model::entity::{DeviceProfile, IdRef, StoredChain, Strategy};
 use model::ids::DeviceProfileId;
@@ -93,6 +94,7 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
         keys::set(&*api.store, tenant, id.id, key_before.as_deref()).await?;
         return Err(ApiError::saving("Device profile", error));
     }
+    api.app.announce(Change::new(tenant, What::DeviceProfiles));
     api.sessions.adapters().profile_changed(tenant);
     Ok(profile)
 }
@@ -170,6 +172,7 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
             }
             api.store.delete_entity(DeviceProfileId::new(tenant, id).entity()).await?;
             keys::set(&*api.store, tenant, id, None).await?;
+            api.app.announce(Change::new(tenant, What::DeviceProfiles));
             api.sessions.adapters().profile_changed(tenant);
             Ok(())
         })

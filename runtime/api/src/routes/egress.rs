@@ -4,6 +4,7 @@ use ::egress::{AllowList, EgressError};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use cluster::{Change, What};
 use serde::{Deserialize, Serialize};
 
 use crate::ApiError;
@@ -37,6 +38,7 @@ async fn save(
 ) -> Result<Json<Shown>, ApiError> {
     let allowed = AllowList::parse(&allowed).map_err(ApiError::Invalid)?;
     api.egress.set_allow_list(tenant, &allowed).await?;
+    api.app.announce(Change::new(tenant, What::Outside));
     Ok(Json(Shown { allowed }))
 }
 

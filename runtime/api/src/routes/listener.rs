@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::{IdRef, StreamListener};
 use model::{EntityKind, Page, TenantId};
 use serde::Serialize;
@@ -71,13 +72,15 @@ async fn create_listener(api: &ApiState, tenant: TenantId, mut listener: StreamL
     listener.id = Some(IdRef::new(EntityKind::StreamListener, id));
     listener.tenant_id = Some(IdRef::tenant(tenant));
     listener.created_time = api.clock.now_ms();
-    api.listeners.reserve(id, listener.port)?;
+    api.listeners.reserve(tenant, id, listener.port)?;
     let created = async {
         let saved = record::save(&*api.store, tenant, id, 0, &mut listener).await;
         saved.map_err(|error| ApiError::saving("Listener", error))?;
         if listener.enabled {
             api.listeners.start(tenant, &listener).await?;
         }
+        // Now that it is known to run: what does not is not kept.
+        api.app.announce(Change::new(tenant, What::Listener(id)));
         Ok(())
     };
     if let Err(error) = created.await {
@@ -112,6 +115,7 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
             if !api.store.delete_entity(entity).await? {
                 return Err(ApiError::no_entity("Listener", id));
             }
+            api.app.announce(Change::new(tenant, What::Listener(id)));
             api.listeners.stop(id).await;
             api.listeners.release(id);
             Ok(())
@@ -140,6 +144,7 @@ async fn switch(api: ApiState, tenant: TenantId, id: Uuid, enabled: bool) -> Res
                 listener.enabled = enabled;
                 let base = listener.version.unwrap_or(0);
                 record::save(&*api.store, tenant, id, base, &mut listener).await?;
+                api.app.announce(Change::new(tenant, What::Listener(id)));
             }
             if !enabled {
                 api.listeners.stop(id).await;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::{IdRef, RuleChain, RuleChainMetadata, StoredChain};
 use model::{EntityKind, Page, PageRequest, RuleChainId, RuleNodeId, TenantId};
 use serde::Deserialize;
@@ -223,7 +224,7 @@ async fn make_root(
                     write(&api, tenant, other, base, &mut stored).await?;
                 }
             }
-            api.app.reload(tenant).await?;
+            reload(&api, tenant).await?;
             Ok(Json(new.chain))
         })
         .await
@@ -238,7 +239,7 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
                 return Err(ApiError::invalid("Deletion of Root Tenant Rule Chain is prohibited!"));
             }
             api.store.delete_entity(RuleChainId::new(tenant, id).entity()).await?;
-            api.app.reload(tenant).await?;
+            reload(&api, tenant).await?;
             let nodes = stored.metadata.nodes.iter().filter_map(|node| node.id);
             let drop = nodes.map(|id| Mutation::DropNodeState(RuleNodeId::new(tenant, id.id))).collect();
             api.store.submit(drop).await?.await?;
@@ -250,8 +251,14 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
 /// Saves a chain and has it run.
 async fn store(api: &ApiState, tenant: TenantId, id: Uuid, base: u64, mut stored: StoredChain) -> Result<StoredChain, ApiError> {
     write(api, tenant, id, base, &mut stored).await?;
-    api.app.reload(tenant).await?;
+    reload(api, tenant).await?;
     Ok(stored)
+}
+
+/// What is stored of chains has changed: it runs, here and on other servers.
+async fn reload(api: &ApiState, tenant: TenantId) -> Result<(), ApiError> {
+    api.app.announce(Change::new(tenant, What::RuleChains));
+    Ok(api.app.reload(tenant).await?)
 }
 
 async fn write(api: &ApiState, tenant: TenantId, id: Uuid, base: u64, stored: &mut StoredChain) -> Result<(), ApiError> {

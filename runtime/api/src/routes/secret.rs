@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::Page;
 use secrets::{SecretError, SecretInfo};
 use serde::Deserialize;
@@ -32,6 +33,7 @@ async fn set(
     let _turn = api.turns.take(("secrets", tenant)).await;
     let set_time = api.clock.now_ms();
     api.secrets.set(tenant, &name, &value, set_time).await?;
+    api.app.announce(Change::new(tenant, What::Outside));
     Ok(Json(SecretInfo { name, set_time }))
 }
 
@@ -46,7 +48,10 @@ async fn list(
 async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin, PathOf(name): PathOf<String>) -> Result<(), ApiError> {
     let _turn = api.turns.take(("secrets", tenant)).await;
     match api.secrets.delete(tenant, &name).await? {
-        true => Ok(()),
+        true => {
+            api.app.announce(Change::new(tenant, What::Outside));
+            Ok(())
+        }
         false => Err(ApiError::NotFound(format!("Secret [{name}] is not found"))),
     }
 }

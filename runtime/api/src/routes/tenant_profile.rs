@@ -3,16 +3,17 @@
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::{IdRef, Tenant, TenantProfile};
 use model::{EntityId, EntityKind, Page, PageRequest, TenantId};
 use serde_json::{Value as JsonValue, json};
 use storage::{EntityFilter, StorageError};
 use uuid::Uuid;
 
-use crate::ApiError;
 use crate::extract::{Body, Paging, PathOf, SysAdmin};
 use crate::record::{self, check_name};
 use crate::state::ApiState;
+use crate::{ApiError, applier};
 
 /// Name of the profile that is there from the beginning.
 const DEFAULT: &str = "Default";
@@ -200,9 +201,10 @@ fn names(tenant: &Tenant, profile: Uuid) -> bool {
 
 /// Tenants at work learn what they may have now.
 async fn limits_changed(api: &ApiState) -> Result<(), ApiError> {
+    api.app.announce(Change::new(TenantId::SYSTEM, What::Limits));
     for tenant in tenants(api).await? {
         if let Some(id) = tenant.id {
-            tenant_limits_changed(api, TenantId(id.id)).await?;
+            applier::limits_changed(&api.components, &api.app, TenantId(id.id)).await?;
         }
     }
     Ok(())
@@ -210,9 +212,8 @@ async fn limits_changed(api: &ApiState) -> Result<(), ApiError> {
 
 /// A tenant at work learns what it may have now.
 pub(super) async fn tenant_limits_changed(api: &ApiState, tenant: TenantId) -> Result<(), ApiError> {
-    let quotas = api.components.limits_changed(tenant).await?;
-    api.app.shares().of(tenant).allow(quotas.cpu_per_second);
-    Ok(())
+    api.app.announce(Change::new(tenant, What::Limits));
+    Ok(applier::limits_changed(&api.components, &api.app, tenant).await?)
 }
 
 /// Whether a tenant may name a profile.

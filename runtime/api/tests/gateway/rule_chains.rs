@@ -9,7 +9,7 @@ const FILTER: &str = "org.pacificsoft.filter.FieldFilter";
 const LOG: &str = "org.thingsboard.rule.engine.action.TbLogNode";
 const SERIES: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
 
-async fn chain(gateway: &Gateway, people: &People, name: &str) -> Json {
+pub async fn chain(gateway: &Gateway, people: &People, name: &str) -> Json {
     gateway
         .post(
             "/api/ruleChain",
@@ -20,11 +20,11 @@ async fn chain(gateway: &Gateway, people: &People, name: &str) -> Json {
         .ok()
 }
 
-fn node(class: &str, name: &str, configuration: Json) -> Json {
+pub fn node(class: &str, name: &str, configuration: Json) -> Json {
     json!({"type": class, "name": name, "configuration": configuration, "additionalInfo": {"layoutX": 1, "layoutY": 2}, "debugMode": true})
 }
 
-fn metadata(chain: &Json, nodes: Json, connections: Json) -> Json {
+pub fn metadata(chain: &Json, nodes: Json, connections: Json) -> Json {
     json!({"ruleChainId": chain["id"], "firstNodeIndex": 0, "nodes": nodes, "connections": connections, "ruleChainConnections": null})
 }
 

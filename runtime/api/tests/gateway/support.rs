@@ -147,7 +147,11 @@ pub struct Gateway {
     pub clock: Arc<TestClock>,
     pub ready: Arc<AtomicBool>,
     pub sessions: Sessions,
-    _dir: TempDir,
+    pub app: App,
+    /// Applies what other servers have changed.
+    pub applier: api::Applier,
+    embedded: EmbeddedStore,
+    dir: Arc<TempDir>,
 }
 
 /// What came back.
@@ -189,8 +193,18 @@ impl Gateway {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let embedded = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).expect("a store");
+        let gateway = Self::over(embedded, Arc::new(dir), Arc::new(TestClock(AtomicI64::new(START_MS))));
+        gateway.user(TenantId::SYSTEM, None, Authority::SysAdmin, SYSADMIN).await;
+        gateway
+    }
+
+    /// Another server over the same store.
+    pub fn beside(&self) -> Self {
+        Self::over(self.embedded.clone(), Arc::clone(&self.dir), Arc::clone(&self.clock))
+    }
+
+    fn over(embedded: EmbeddedStore, dir: Arc<TempDir>, clock: Arc<TestClock>) -> Self {
         let store: Arc<dyn Store> = Arc::new(embedded.clone());
-        let clock = Arc::new(TestClock(AtomicI64::new(START_MS)));
         let (host, catalog, adapter) = loaded().clone();
         let components = Components::start(ComponentsConfig {
             store: Arc::clone(&store),
@@ -201,7 +215,7 @@ impl Gateway {
             quotas: Quotas::default(),
             policy: Policy::default(),
         });
-        let silent = Arc::new(Silent(embedded));
+        let silent = Arc::new(Silent(embedded.clone()));
         let devices = LateDevices::default();
         let router = DeviceRouter::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let table = ChainTable::new();
@@ -237,10 +251,12 @@ impl Gateway {
             payload_bytes_max: 65_536,
         });
         let ready = Arc::new(AtomicBool::new(true));
+        let listeners = Arc::new(api::NoListeners);
+        let applier = api::Applier::new(Arc::clone(&store), components.clone(), app.clone(), sessions.clone(), listeners);
         let config = ApiConfig {
             store: Arc::clone(&store),
             components: components.clone(),
-            app,
+            app: app.clone(),
             sessions: sessions.clone(),
             listeners: Arc::new(api::NoListeners),
             egress: Egress::new(EgressConfig {
@@ -257,17 +273,18 @@ impl Gateway {
         };
         // As in the server: the device API lies beside.
         let device_api: Router = Router::new().route("/api/v1/{token}/telemetry", axum::routing::post(async || "from a device"));
-        let gateway = Gateway {
+        Gateway {
             router: api::router(config).merge(device_api),
             store,
             catalog,
             clock,
             ready,
             sessions,
-            _dir: dir,
-        };
-        gateway.user(TenantId::SYSTEM, None, Authority::SysAdmin, SYSADMIN).await;
-        gateway
+            app,
+            applier,
+            embedded,
+            dir,
+        }
     }
 
     async fn user(&self, tenant: TenantId, customer: Option<Uuid>, authority: Authority, email: &str) {

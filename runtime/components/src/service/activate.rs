@@ -74,10 +74,7 @@ impl Components {
             None => None,
             Some(digest) => Some((digest, self.loaded_if_allowed(&record, digest).await?)),
         };
-        let _others = match tenant {
-            TenantId::SYSTEM => Others::Locked(self.0.everybody.write().await),
-            _ => Others::Apart(self.0.everybody.read().await),
-        };
+        let _others = self.others(tenant).await;
         let set = self.loaded_set(tenant)?;
         let next = loaded.map(|(digest, loaded)| self.at_work(&record, digest, loaded, &set.places));
         let sets = self.next_sets(tenant, &set, name, next.as_ref())?;
@@ -89,13 +86,34 @@ impl Components {
         }
         record.suspended = None;
         record.revision = self.0.store.save_component(record.clone()).await?;
+        self.announce(tenant);
+        self.switch_to(sets, prepared).await;
+        Ok(record)
+    }
+
+    /// What is stored of an owner's components has changed: other servers hear of it.
+    pub(super) fn announce(&self, owner: TenantId) {
+        if let Some(serving) = self.0.serving.get() {
+            serving.announce(owner);
+        }
+    }
+
+    /// Waits until nobody changes components that this change concerns.
+    pub(super) async fn others(&self, owner: TenantId) -> Others<'_> {
+        match owner {
+            TenantId::SYSTEM => Others::Locked(self.0.everybody.write().await),
+            _ => Others::Apart(self.0.everybody.read().await),
+        }
+    }
+
+    /// From here on these are at work.
+    pub(super) async fn switch_to(&self, sets: Vec<(TenantId, Arc<TenantSet>)>, prepared: Vec<Box<dyn Prepared>>) {
         for (tenant, set) in sets {
             self.0.sets.insert(tenant, set);
         }
         for one in prepared {
             one.commit().await;
         }
-        Ok(record)
     }
 
     async fn loaded_if_allowed(&self, record: &ComponentRecord, digest: Digest) -> Result<LoadedComponent, ComponentError> {
@@ -106,13 +124,13 @@ impl Components {
         self.load(record.tenant, &record.name, digest).await
     }
 
-    fn loaded_set(&self, tenant: TenantId) -> Result<Arc<TenantSet>, ComponentError> {
+    pub(super) fn loaded_set(&self, tenant: TenantId) -> Result<Arc<TenantSet>, ComponentError> {
         let set = self.0.sets.get(&tenant).map(|set| Arc::clone(&set));
         set.ok_or_else(|| ComponentError::Host("the tenant's components are not loaded".to_owned()))
     }
 
     /// What will be at work: for the owner, and for every tenant in use when it is the system's.
-    fn next_sets(
+    pub(super) fn next_sets(
         &self,
         owner: TenantId,
         set: &TenantSet,
@@ -138,7 +156,7 @@ impl Components {
         Ok(sets)
     }
 
-    async fn prepare(&self, sets: &[(TenantId, Arc<TenantSet>)]) -> Result<Vec<Box<dyn Prepared>>, ComponentError> {
+    pub(super) async fn prepare(&self, sets: &[(TenantId, Arc<TenantSet>)]) -> Result<Vec<Box<dyn Prepared>>, ComponentError> {
         let Some(serving) = self.0.serving.get() else {
             return Ok(Vec::new());
         };
@@ -160,7 +178,7 @@ impl Components {
 
 /// Keeps changes of the system's components apart from everybody else's.
 #[allow(dead_code, reason = "held, not looked at")]
-enum Others<'a> {
+pub(super) enum Others<'a> {
     Locked(RwLockWriteGuard<'a, ()>),
     Apart(RwLockReadGuard<'a, ()>),
 }

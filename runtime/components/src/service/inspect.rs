@@ -153,6 +153,7 @@ impl Components {
                 }
             }
             self.0.store.save_component(record.clone()).await?;
+            self.announce(owner.tenant);
             self.permit_secrets(&record);
         }
         self.note(Change::PermissionsChanged, owner.tenant, name, None, &owner.by, &text)
@@ -161,7 +162,7 @@ impl Components {
     }
 
     /// Tells what is at work which secrets it may use now.
-    fn permit_secrets(&self, record: &ComponentRecord) {
+    pub(super) fn permit_secrets(&self, record: &ComponentRecord) {
         let secrets = Arc::new(permission::secrets(record));
         for set in &self.0.sets {
             let ours = *set.key() == record.tenant || record.tenant == TenantId::SYSTEM;

@@ -47,6 +47,16 @@ impl Components {
             reason,
         });
         record.revision = self.0.store.save_component(record.clone()).await?;
+        self.announce(id.owner);
+        // It may have been started afresh in between, since somebody else knew nothing of the suspension.
+        let serves = self
+            .0
+            .sets
+            .get(&id.owner)
+            .and_then(|set| set.active_of(id.owner, &id.component).cloned());
+        if let (Some(active), Some(suspended)) = (serves.filter(|active| active.digest() == id.digest), &record.suspended) {
+            active.release.suspend(&suspended.reason);
+        }
         Ok(Some(record))
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::world::{Session, World, done, number, soon};
 
 /// Passes bytes on until it is told to break all connections.
-async fn fragile(to: SocketAddr) -> (SocketAddr, Arc<Notify>) {
+pub async fn fragile(to: SocketAddr) -> (SocketAddr, Arc<Notify>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, broken) = (listener.local_addr().unwrap(), Arc::new(Notify::new()));
     let breaks = Arc::clone(&broken);

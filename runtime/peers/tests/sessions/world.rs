@@ -131,20 +131,25 @@ impl World {
     }
 
     pub async fn with(count: u64, config: PeersConfig) -> Self {
+        let mut world = Self::apart(count, config).await;
+        let everybody = (1..=count).collect::<Vec<_>>();
+        let epoch = world.agree(&everybody);
+        world.settle(epoch);
+        world
+    }
+
+    /// So many servers, none of which knows another.
+    pub async fn apart(count: u64, config: PeersConfig) -> Self {
         let authority = Authority::new();
         let mut servers = Vec::new();
         for number in 1..=count {
             servers.push(serve(PeerId(number), authority.tls(), config.clone()).await);
         }
-        let mut world = World {
+        World {
             servers,
             authority,
             epoch: 0,
-        };
-        let everybody = (1..=count).collect::<Vec<_>>();
-        let epoch = world.agree(&everybody);
-        world.settle(epoch);
-        world
+        }
     }
 
     /// All servers agree that these are up, and the others down.

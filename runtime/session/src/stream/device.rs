@@ -7,11 +7,13 @@ use actor::{Control, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink};
 use model::{DeviceId, Downlink, DownlinkKinds, Uplink};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use xtra::Mailbox;
 
 use crate::OpenError;
 use crate::limits::{Speaker, values_of};
 use crate::manager::{Sessions, Unregister};
+use crate::moves;
 use crate::session::{CloseReason, SessionActor};
 
 /// Downlinks that may wait for one device.
@@ -63,6 +65,11 @@ pub struct Ear {
     _control: Control<SessionActor>,
     counts: Arc<Counts>,
     left: oneshot::Receiver<()>,
+    /// Finds the new owner of the device when it moves: the half that speaks may be idle.
+    sessions: Sessions,
+    device: DeviceId,
+    link: SessionLink,
+    lane: DeviceLane,
 }
 
 /// What a device's session heard.
@@ -70,6 +77,8 @@ pub struct Ear {
 pub enum News {
     /// For the device.
     Downlink(Downlink),
+    /// The device has moved, and its new owner knows of the session; the way there.
+    Moved(DeviceLane),
     /// The session is to end.
     Close(CloseReason),
     /// The half that speaks is gone.
@@ -119,6 +128,10 @@ impl Attached {
             _control: control,
             counts,
             left,
+            sessions: attached.sessions.clone(),
+            device,
+            link: attached.link.clone(),
+            lane: attached.lane.clone(),
         };
         Ok((attached, ear))
     }
@@ -149,6 +162,11 @@ impl Attached {
             }
         }
         receipt.done();
+    }
+
+    /// The way to the device's new owner, which knows of the session.
+    pub fn moved(&mut self, lane: DeviceLane) {
+        self.lane = lane;
     }
 
     /// The adapter has got a request to the device.
@@ -182,6 +200,11 @@ impl Attached {
     }
 }
 
+/// In a box, since it is rare.
+async fn announced(sessions: &Sessions, device: DeviceId, link: &SessionLink, at: Instant) -> Option<DeviceLane> {
+    Box::pin(moves::announce(sessions.router(), device, link, at)).await
+}
+
 impl Drop for Attached {
     fn drop(&mut self) {
         if self.open {
@@ -194,24 +217,36 @@ impl Drop for Attached {
 impl Ear {
     /// Waits for news.
     pub async fn listen(mut self) -> (Self, News) {
+        // Looked at first: it may have moved while the last news were heard.
+        let mut announces = moves::moment(&self.sessions, self.device, &self.lane);
         loop {
+            let at = announces.unwrap_or_else(Instant::now);
             let news = tokio::select! {
-                biased;
-                _ = &mut self.left => News::Left,
-                message = self.mailbox.next() => {
-                    let counts = &self.counts;
-                    self.actor.show(counts.published.load(Ordering::Relaxed), counts.in_flight.load(Ordering::Relaxed));
-                    let _ = message.dispatch_to(&mut self.actor).await;
-                    match self.actor.take_closing() {
-                        Some(reason) => News::Close(reason),
-                        None => continue,
-                    }
-                }
-                Some(downlink) = self.downlinks.recv() => match downlink {
-                    Downlink::Superseded => News::Close(CloseReason::TakenOver),
-                    downlink => News::Downlink(downlink),
-                },
-            };
+                            biased;
+                            _ = &mut self.left => News::Left,
+                            message = self.mailbox.next() => {
+                                let counts = &self.counts;
+                                self.actor.show(counts.published.load(Ordering::Relaxed), counts.in_flight.load(Ordering::Relaxed));
+                                let _ = message.dispatch_to(&mut self.actor).await;
+                                if self.actor.take_looks() {
+                                    announces = moves::moment(&self.sessions, self.device, &self.lane);
+                                }
+                                match self.actor.take_closing() {
+                                    Some(reason) => News::Close(reason),
+                                    None => continue,
+                                }
+                            }
+            Some(downlink) = self.downlinks.recv() => match downlink {
+                                Downlink::Superseded => News::Close(CloseReason::TakenOver),
+                                downlink => News::Downlink(downlink),
+                            },
+                            lane = announced(&self.sessions, self.device, &self.link, at), if announces.is_some() => {
+                                announces = None;
+                                let Some(lane) = lane else { continue };
+                                self.lane = lane.clone();
+                                News::Moved(lane)
+                            }
+                        };
             return (self, news);
         }
     }

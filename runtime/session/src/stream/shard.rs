@@ -279,6 +279,13 @@ impl Shard {
                     attached.delivered(*id).await;
                 }
             }
+            News::Moved(lane) => {
+                self.listen(ear);
+                let place = self.peers.get_mut(&peer).and_then(|peer| peer.devices.get_mut(&device));
+                if let Some(Slot::Attached(attached)) = place {
+                    attached.moved(lane);
+                }
+            }
             // The transport hears of it too, waits for what is in flight, and closes the peer.
             News::Close(CloseReason::ShuttingDown) => self.listen(ear),
             News::Close(reason) => {

@@ -42,6 +42,19 @@ async fn save_proof(world: &World, device: DeviceId, proof: Proof) {
     world.store.save_credentials(world.tenant, credentials).await.unwrap();
 }
 
+/// Gives a device another token, without anybody hearing of it.
+pub async fn change(world: &World, device: DeviceId, token: &str) {
+    let mut credentials = world.store.credentials_of(device).await.unwrap().unwrap();
+    credentials.credentials_id = token.to_owned();
+    credentials.version = Some(credentials.version.unwrap_or(1) + 1);
+    world.store.save_credentials(world.tenant, credentials).await.unwrap();
+}
+
+/// Deletes a device, without anybody hearing of it.
+pub async fn forget(world: &World, device: DeviceId) {
+    assert!(storage::EntityStore::delete_entity(&world.store, device.entity()).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_token_names_its_device() {
     let world = World::new();

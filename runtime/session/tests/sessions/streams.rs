@@ -42,7 +42,7 @@ fn component() -> StreamComponent {
     LOADED.get_or_init(load).clone()
 }
 
-fn service(world: &World, tenant: TenantId, places: &Places) -> StreamService {
+pub fn service(world: &World, tenant: TenantId, places: &Places) -> StreamService {
     sharing(world, tenant, places, &Shares::new(2))
 }
 
@@ -72,12 +72,12 @@ async fn device(world: &World, token: &str) -> (DeviceId, LaneReceiver<Delivery>
     (device, lane)
 }
 
-async fn say(shard: &mut Shard, peer: u32, line: &str) {
+pub async fn say(shard: &mut Shard, peer: u32, line: &str) {
     shard.received(peer, format!("{line}\n").as_bytes()).await;
 }
 
 /// Lets things happen until a peer is sent something, or ends; answers what.
-async fn heard(shard: &mut Shard) -> String {
+pub async fn heard(shard: &mut Shard) -> String {
     soon("something for a peer", async {
         loop {
             let outputs: Vec<Output> = shard.outputs().collect();

@@ -134,12 +134,17 @@ impl World {
     }
 
     pub fn with(limits: RateLimits) -> Self {
+        Self::routed(limits, |devices| Router::new(Arc::new(SinglePeer), devices))
+    }
+
+    /// Devices are found by a router over those of this server.
+    pub fn routed(limits: RateLimits, router: impl FnOnce(Arc<dyn Devices>) -> Router) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
         let devices = Arc::new(Played::default());
         let sessions = Sessions::start(SessionsConfig {
             store: Arc::new(store.clone()),
-            router: Router::new(Arc::new(SinglePeer), Arc::clone(&devices) as _),
+            router: router(Arc::clone(&devices) as _),
             limits,
             registrar: Arc::clone(&devices) as _,
             adapters: Adapters::new(adapter(), Arc::new(Silent), Arc::new(SystemClock)),
@@ -176,8 +181,13 @@ impl World {
     /// A device of a name, whose actor the test plays.
     pub fn named(&self, name: &str) -> LaneReceiver<Delivery> {
         let (device, lane) = self.device();
-        self.devices.named.lock().insert(name.to_owned(), device);
+        self.name(name, device);
         lane
+    }
+
+    /// A device has a name.
+    pub fn name(&self, name: &str, device: DeviceId) {
+        self.devices.named.lock().insert(name.to_owned(), device);
     }
 
     /// From now on no device can be served.
