@@ -9,18 +9,22 @@
 //! 7. [`tracker`] – a tracker with a binary protocol of its own,
 //! 8. [`traffic`] – devices that publish as fast as they are acknowledged, and count,
 //! 9. [`generator`] – the load generator, and whether what was acknowledged is stored,
-//! 10. [`outside`] – a web server outside the platform.
+//! 10. [`outside`] – a web server outside the platform,
+//! 11. [`broker`] – a broker outside the platform, which nobody here wrote,
+//! 12. [`scene`] – a node that speaks to them, and what came of it.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
 
+pub mod broker;
 pub mod certificates;
 pub mod clients;
 pub mod coap;
 pub mod generator;
 pub mod outside;
 pub mod rest;
+pub mod scene;
 pub mod server;
 pub mod tracker;
 pub mod traffic;
