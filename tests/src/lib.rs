@@ -11,12 +11,15 @@
 //! 9. [`generator`] – the load generator, and whether what was acknowledged is stored,
 //! 10. [`outside`] – a web server outside the platform,
 //! 11. [`cluster`] – several servers over one Cassandra,
-//! 12. [`network`] – a network of one's own, which can be parted.
+//! 12. [`network`] – a network of one's own, which can be parted,
+//! 13. [`broker`] – a broker outside the platform, which nobody here wrote,
+//! 14. [`scene`] – a node that speaks to them, and what came of it.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
 
+pub mod broker;
 pub mod certificates;
 pub mod clients;
 pub mod cluster;
@@ -25,6 +28,7 @@ pub mod generator;
 pub mod network;
 pub mod outside;
 pub mod rest;
+pub mod scene;
 pub mod server;
 pub mod tracker;
 pub mod traffic;

@@ -6,120 +6,11 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 use tests::outside::Outside;
-use tests::rest::{Rest, exchange};
+use tests::scene::{LENIENT, Scene, component, components};
 use tests::server::{Options, Server};
 
 const REST_CALL: &str = "org.thingsboard.rule.engine.rest.TbRestApiCallNode";
 const ASKS: &str = "test.egress.asks";
-const TELLS: &str = "test.egress.tells";
-const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode";
-
-fn node(name: &str, class: &str, configuration: Json) -> Json {
-    json!({"type": class, "name": name, "configuration": configuration, "debugSettings": null, "singletonMode": false, "configurationVersion": 0})
-}
-
-/// A tenant whose messages all go through one node; what leaves it is told by an attribute of the device.
-struct Scene<'a> {
-    server: &'a Server,
-    tenant: &'a Rest,
-    device: String,
-    round: std::cell::Cell<u32>,
-}
-
-impl<'a> Scene<'a> {
-    fn new(server: &'a Server, tenant: &'a Rest) -> Self {
-        let device = tenant.device("Demo device");
-        Scene {
-            server,
-            tenant,
-            device,
-            round: std::cell::Cell::new(0),
-        }
-    }
-
-    fn allow(&self, rules: &[&str]) {
-        self.tenant.post("/api/plugins/egress", &json!({ "allowed": rules }));
-    }
-
-    /// Puts the node into the root chain.
-    fn place(&self, class: &str, configuration: &Json) -> u32 {
-        let round = self.round.get() + 1;
-        self.round.set(round);
-        let chains = self.tenant.get("/api/ruleChains?pageSize=10&page=0");
-        let all = chains["data"].as_array().unwrap();
-        let root = all.iter().find(|chain| chain["root"] == true).unwrap();
-        let mut metadata = self
-            .tenant
-            .get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
-        metadata["nodes"] = json!([
-            node("asks", class, configuration.clone()),
-            node("well", TELLS, json!({"round": format!("{round} Success")})),
-            node("badly", TELLS, json!({"round": format!("{round} Failure")})),
-            node(
-                "save",
-                SAVE,
-                json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false})
-            ),
-        ]);
-        metadata["connections"] = json!([
-            {"fromIndex": 0, "toIndex": 1, "type": "Success"},
-            {"fromIndex": 0, "toIndex": 2, "type": "Failure"},
-            {"fromIndex": 1, "toIndex": 3, "type": "Success"},
-            {"fromIndex": 2, "toIndex": 3, "type": "Success"},
-        ]);
-        metadata["firstNodeIndex"] = json!(0);
-        metadata["ruleChainConnections"] = Json::Null;
-        self.tenant.post("/api/ruleChain/metadata", &metadata);
-        round
-    }
-
-    /// Lets the device send something. Answered when everything it caused is done.
-    fn report(&self, body: &str) {
-        let url = format!("{}/api/v1/A1_TEST_TOKEN/telemetry", self.server.http);
-        let (status, reason) = exchange(&["-d", body, &url]);
-        assert_eq!(status, 200, "{reason}");
-    }
-
-    /// What was told of the present round: the relation, the metadata, the data.
-    fn told(&self) -> (String, Json, Json) {
-        let mut found = None;
-        tests::until("the outcome was told", || {
-            let attributes = self.tenant.attributes(&self.device, "SERVER_SCOPE");
-            let told = attributes.as_array().unwrap().iter().find(|one| one["key"] == "told");
-            let told: Option<Json> = told.and_then(|one| serde_json::from_str(one["value"].as_str()?).ok());
-            found = told.filter(|told| {
-                told["round"]
-                    .as_str()
-                    .is_some_and(|round| round.starts_with(&format!("{} ", self.round.get())))
-            });
-            found.is_some()
-        });
-        let told = found.unwrap();
-        let relation = told["round"].as_str().unwrap().split(' ').nth(1).unwrap().to_owned();
-        let payload = serde_json::from_str(told["payload"].as_str().unwrap()).unwrap();
-        (relation, told["metadata"].clone(), payload)
-    }
-
-    fn ask(&self, class: &str, configuration: &Json) -> (String, Json, Json) {
-        self.place(class, configuration);
-        self.report(r#"{"temperature": 21, "path": "json"}"#);
-        self.told()
-    }
-}
-
-/// The component under test, in a folder of its own.
-fn components() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("egress-guest.wasm"), component()).unwrap();
-    folder
-}
-
-fn component() -> Vec<u8> {
-    std::fs::read(tests::root().join("target/components/test/egress-guest.wasm")).expect("components are built by `cargo xtask guests`")
-}
-
-/// This machine plays the outside.
-const LENIENT: [&str; 2] = ["--egress-networks", "127.0.0.1/32"];
 
 #[test]
 fn an_answer_becomes_the_next_message() {
@@ -279,7 +170,7 @@ fn a_secret_is_seen_by_the_server_outside_and_nobody_else() {
     let component = "/api/plugins/components/asks";
     let (status, told) = tenant.try_post(&format!("{component}/activate"), &version);
     assert!(status == 409 && told.contains("sends HTTP requests"), "it must be granted: {told}");
-    let (status, told) = tenant.try_post(&format!("{component}/permissions"), &json!({"grant": ["http-request"]}));
+    let (status, told) = tenant.try_post(&format!("{component}/permissions"), &json!({"grant": ["http-request", "publish"]}));
     assert_eq!(status, 200, "{told}");
     tenant.post(&format!("{component}/activate"), &version);
 

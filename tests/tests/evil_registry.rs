@@ -11,6 +11,7 @@ const CHAINS: &str = "runtime/rules/tests/chain/evil.rs";
 const STREAMS: &str = "runtime/plugins/tests/streams.rs";
 const SESSIONS: &str = "tests/tests/stream.rs";
 const OUTSIDE: &str = "tests/tests/egress.rs";
+const BROKERS: &str = "tests/tests/brokers.rs";
 const NEIGHBOURS: &str = "tests/tests/evil_neighbours.rs";
 
 /// A guest, the file of its test, and the test.
@@ -41,6 +42,7 @@ const REGISTRY: &[(&str, &str, &str)] = &[
     ("line memory", STREAMS, "faults_cost_the_instance"),
     ("line huge", STREAMS, "faults_cost_the_instance"),
     ("egress asks", OUTSIDE, "nothing_inside_is_reached"),
+    ("egress publishes", BROKERS, "nothing_inside_is_published_to"),
     (
         "line flood",
         STREAMS,

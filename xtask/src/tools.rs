@@ -18,6 +18,7 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     debian(&[
         ("curl", "curl"),
         ("mosquitto_pub", "mosquitto-clients"),
+        ("mosquitto_passwd", "mosquitto"),
         ("coap-client-openssl", "libcoap3-bin"),
     ])?;
     let tools = build::target(root).join("tools");

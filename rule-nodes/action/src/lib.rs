@@ -11,6 +11,7 @@ mod generator;
 mod geofencing_events;
 mod literal;
 mod log;
+mod math;
 mod message_count;
 mod relation;
 mod rpc_call_reply;
@@ -27,6 +28,7 @@ pub use device_state::DeviceState;
 pub use generator::Generator;
 pub use geofencing_events::GeofencingEvents;
 pub use log::LogNode;
+pub use math::Math;
 pub use message_count::MessageCount;
 pub use relation::{CreateRelation, DeleteRelation};
 pub use rpc_call_reply::RpcCallReply;
@@ -51,5 +53,6 @@ pacificsoft_sdk::export_nodes!(
     MessageCount,
     GeofencingEvents,
     Generator,
-    DeviceState
+    DeviceState,
+    Math
 );

@@ -7,6 +7,8 @@ use pacificsoft_sdk::template::Template;
 use pacificsoft_sdk::{Content, Descriptor, Effect, HttpRequest, Message, Outcome, Piece, RequestBody, RuleNode};
 use serde::Deserialize;
 
+use crate::credentials::Credentials;
+
 /// The node.
 pub struct RestApiCall {
     method: String,
@@ -52,22 +54,6 @@ struct Configuration {
     max_in_memory_buffer_size_in_kb: u32,
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type")]
-enum Credentials {
-    #[serde(rename = "anonymous")]
-    Anonymous,
-    #[serde(rename = "basic")]
-    Basic {
-        #[serde(default)]
-        username: String,
-        #[serde(default)]
-        password: String,
-    },
-    #[serde(rename = "cert.PEM")]
-    Certificate,
-}
-
 fn post() -> String {
     "POST".to_owned()
 }
@@ -107,11 +93,7 @@ impl RuleNode for RestApiCall {
         if own.enable_proxy {
             return Err("enableProxy: requests are sent without a proxy".to_owned());
         }
-        let basic_auth = match own.credentials {
-            None | Some(Credentials::Anonymous) => None,
-            Some(Credentials::Basic { username, password }) => Some((Template::parse(&username), Template::parse(&password))),
-            Some(Credentials::Certificate) => return Err("credentials: certificates of clients are not offered, there is basic".to_owned()),
-        };
+        let basic_auth = Credentials::login(own.credentials)?;
         let body = match own.request_body_template.filter(|text| !text.is_empty()) {
             _ if own.ignore_request_body || !WITH_BODY.contains(&method.as_str()) => Body::Nothing,
             Some(template) => Body::Template(Template::parse(&template)),

@@ -53,7 +53,7 @@ pub struct Permission {
 }
 
 /// Name, words, and whether everybody has it.
-const KNOWN: [(&str, &str, bool); 31] = [
+const KNOWN: [(&str, &str, bool); 33] = [
     ("log", "writes lines to the log", true),
     ("clock", "reads the time of day", true),
     ("readings", "reads attributes and latest values of the tenant's entities", true),
@@ -84,7 +84,9 @@ const KNOWN: [(&str, &str, bool); 31] = [
     ("ensure-entity", "creates devices and customers", true),
     ("report-presence", "says whether devices are there", true),
     ("http-request", "sends HTTP requests to servers that the tenant's list names", false),
-    ("publish", "publishes to systems outside", false),
+    ("publish", "publishes to brokers outside that the tenant's list names", false),
+    ("enter-chain", "sends messages into other rule chains of the tenant", true),
+    ("leave-chain", "sends messages back to the rule chain they come from", true),
 ];
 
 fn known(name: &str) -> Option<(&'static str, bool)> {

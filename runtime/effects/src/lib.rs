@@ -4,7 +4,7 @@
 //! 2. [`alarm`] – pure: the life of an alarm,
 //! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `entities` – those
 //!    on entities and relations, with the port [`Keeper`] to who makes them.
-//! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message.
+//! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message; [`publish`] – payloads for brokers outside.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
 
@@ -15,6 +15,7 @@ pub mod error;
 pub mod keeper;
 pub mod perform;
 pub mod plan;
+pub mod publish;
 pub mod request;
 mod rpc;
 

@@ -209,6 +209,10 @@ impl Effects {
                 Some(outside) => outside.send(&wanted, &message).await,
                 None => Err(EffectError::Invalid("this server sends no requests".to_owned())),
             },
+            Effect::Publish(wanted) => match &self.outside {
+                Some(outside) => outside.publish(&wanted, &message).await,
+                None => Err(EffectError::Invalid("this server publishes to no brokers".to_owned())),
+            },
             other => self.perform_on_entities(other, &message).await,
         }
     }

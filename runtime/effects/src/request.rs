@@ -22,7 +22,7 @@ use crate::{EffectError, Performed};
 mod tests;
 
 /// Where the node does not say.
-const TIMEOUT_MS: u32 = 20_000;
+pub(crate) const TIMEOUT_MS: u32 = 20_000;
 const RESPONSE_BYTES: u32 = 256 * 1024;
 /// Bytes of a refusal's body that are kept as metadata.
 const ERROR_BODY_BYTES_MAX: usize = 10_000;
@@ -67,12 +67,11 @@ impl Outside {
         }
         let body = match &wanted.body {
             None => Vec::new(),
-            Some(RequestBody::Text(text)) => self.text(tenant, text).await?.into_bytes(),
-            Some(RequestBody::Content(content)) => {
-                let json = content.json();
-                let json = json.ok_or_else(|| EffectError::Invalid("there is nothing where the request's body should be".to_owned()))?;
-                headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-                json.to_string().into_bytes()
+            Some(body) => {
+                if matches!(body, RequestBody::Content(_)) {
+                    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+                }
+                self.bytes(tenant, body).await?
             }
         };
         let or = |given: u32, default: u32| if given == 0 { default } else { given };
@@ -87,7 +86,7 @@ impl Outside {
     }
 
     /// A text with its secrets as they are.
-    async fn text(&self, tenant: TenantId, pieces: &[Piece]) -> Result<String, EffectError> {
+    pub(crate) async fn text(&self, tenant: TenantId, pieces: &[Piece]) -> Result<String, EffectError> {
         let mut text = String::new();
         for piece in pieces {
             match piece {
@@ -96,6 +95,19 @@ impl Outside {
             }
         }
         Ok(text)
+    }
+
+    /// What is sent.
+    pub(crate) async fn bytes(&self, tenant: TenantId, body: &RequestBody) -> Result<Vec<u8>, EffectError> {
+        match body {
+            RequestBody::Text(text) => Ok(self.text(tenant, text).await?.into_bytes()),
+            RequestBody::Content(content) => match content.json() {
+                Some(json) => Ok(json.to_string().into_bytes()),
+                None => Err(EffectError::Invalid(
+                    "there is nothing where the request's body should be".to_owned(),
+                )),
+            },
+        }
     }
 
     /// A URL with its secrets as URLs have them. None stands where the server is named: it would be told to whoever knows names.

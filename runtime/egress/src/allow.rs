@@ -1,7 +1,7 @@
 //! The servers that a tenant's components may reach: a list of rules, empty at first. Pure.
 //!
 //! A rule is written as the beginning of a URL: `https://api.example.org`, `http://sensors.example.org:8080`, `https://*.example.org`
-//! (every name below it), `https://*` (every server). Without a scheme it means `https`, without a port the scheme's own.
+//! (every name below it), `https://*` (every server), `mqtts://broker.example.org`. Without a scheme it means `https`, without a port the scheme's own.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Rule {
         let (scheme, rest) = match text.split_once("://") {
             None => (Scheme::Https, text),
             Some((scheme, rest)) => {
-                let scheme = Scheme::parse(scheme).ok_or_else(|| about("there are http and https".to_owned()))?;
+                let scheme = Scheme::parse(scheme).ok_or_else(|| about("there are http, https, mqtt and mqtts".to_owned()))?;
                 (scheme, rest)
             }
         };
@@ -172,9 +172,25 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_has_a_rule_of_its_own() {
+        for (rule, broker, allowed) in [
+            ("mqtt://a.org", "mqtt://a.org:1883", true),
+            ("mqtt://a.org", "mqtts://a.org", false),
+            ("mqtt://a.org", "mqtt://a.org:1884", false),
+            ("mqtts://*.a.org:8884", "mqtts://b.a.org:8884", true),
+            ("mqtts://*", "mqtts://anything.org", true),
+            ("http://*:1883", "mqtt://a.org", false),
+            ("https://*", "mqtts://a.org", false),
+        ] {
+            let target = Target::broker(broker).expect(broker);
+            assert_eq!(list(&[rule]).expect(rule).allows(&target), allowed, "{rule} {broker}");
+        }
+    }
+
+    #[test]
     fn what_is_no_rule_is_refused_saying_why() {
         for (rule, says) in [
-            ("ftp://a.org", "http and https"),
+            ("ftp://a.org", "http, https, mqtt and mqtts"),
             ("https://a.org/", "no path"),
             ("https://u@a.org", "no path or user"),
             ("https://a.org:0", "port"),
@@ -194,9 +210,12 @@ mod tests {
 
     #[test]
     fn rules_are_kept_as_they_are_meant() {
-        let rules = list(&["A.org", "http://*.b.org:81", "https://*", "http://[::1]"]).expect("rules");
+        let rules = list(&["A.org", "http://*.b.org:81", "https://*", "http://[::1]", "MQTTS://c.org:8883"]).expect("rules");
         let text = serde_json::to_string(&rules).expect("JSON");
-        assert_eq!(text, r#"["https://a.org","http://*.b.org:81","https://*","http://[::1]"]"#);
+        assert_eq!(
+            text,
+            r#"["https://a.org","http://*.b.org:81","https://*","http://[::1]","mqtts://c.org"]"#
+        );
         assert_eq!(serde_json::from_str::<AllowList>(&text).expect("rules"), rules);
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::target::{Host, Scheme, Target};
+use crate::target::{Host, Target};
 
 /// Addresses of a name that are tried at most.
 const ADDRESSES_MAX: usize = 4;
@@ -80,17 +80,15 @@ pub(crate) async fn connect(target: &Target, addresses: &[IpAddr], trust: &Trust
     }
     let stream = stream.ok_or(last)?;
     stream.set_nodelay(true)?;
-    match target.scheme {
-        Scheme::Http => Ok(Connection::Plain(stream)),
-        Scheme::Https => {
-            let name = match &target.host {
-                Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
-                Host::Address(address) => ServerName::from(*address),
-            };
-            let stream = TlsConnector::from(Arc::clone(&trust.0)).connect(name, stream).await?;
-            Ok(Connection::Tls(Box::new(stream)))
-        }
+    if !target.scheme.is_tls() {
+        return Ok(Connection::Plain(stream));
     }
+    let name = match &target.host {
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
+        Host::Address(address) => ServerName::from(*address),
+    };
+    let stream = TlsConnector::from(Arc::clone(&trust.0)).connect(name, stream).await?;
+    Ok(Connection::Tls(Box::new(stream)))
 }
 
 impl AsyncRead for Connection {

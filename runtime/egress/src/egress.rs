@@ -20,6 +20,7 @@ use storage::{SettingStore, Store};
 
 use crate::address::Addresses;
 use crate::allow::AllowList;
+use crate::broker::Links;
 use crate::connect::{Connection, Trust, connect};
 use crate::error::EgressError;
 use crate::places::{Places, Tenant};
@@ -86,14 +87,15 @@ pub struct Response {
 
 /// The service. Clones share it.
 #[derive(Clone)]
-pub struct Egress(Arc<Inner>);
+pub struct Egress(pub(crate) Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     store: Arc<dyn Store>,
     addresses: Addresses,
     lookups: Lookups,
     trust: Trust,
-    places: Places,
+    pub(crate) places: Places,
+    pub(crate) links: Links,
 }
 
 impl Egress {
@@ -111,6 +113,7 @@ impl Egress {
             lookups: Lookups::new(resolver),
             trust,
             places: Places::default(),
+            links: Links::default(),
         }))
     }
 
@@ -158,11 +161,7 @@ impl Egress {
             )));
         }
         let origin = request.target.origin();
-        if !self.allow_list(tenant).await?.allows(&request.target) {
-            return Err(EgressError::Refused(format!(
-                "{origin} is not among the servers that the tenant's components may reach: add it there first"
-            )));
-        }
+        self.check_allowed(tenant, &request.target).await?;
         let places = self.0.places.of(tenant);
         let _entered = places.enter()?;
         let timeout = request.timeout.min(TIMEOUT_MAX);
@@ -178,21 +177,37 @@ impl Egress {
     }
 
     async fn exchange(&self, places: &Tenant, request: Request) -> Result<Response, EgressError> {
+        let connection = self.connected(places, &request.target).await?;
+        ask(connection, request).await
+    }
+
+    /// Refuses what is not on the tenant's list.
+    pub(crate) async fn check_allowed(&self, tenant: TenantId, target: &Target) -> Result<(), EgressError> {
+        if self.allow_list(tenant).await?.allows(target) {
+            return Ok(());
+        }
+        Err(EgressError::Refused(format!(
+            "{} is not among the servers that the tenant's components may reach: add it there first",
+            target.origin()
+        )))
+    }
+
+    /// A connection to one of the addresses that the target's name has now, and that may be reached.
+    pub(crate) async fn connected(&self, places: &Tenant, target: &Target) -> Result<Connection, EgressError> {
         let unreachable = |reason: String| EgressError::Unreachable {
-            origin: request.target.origin(),
+            origin: target.origin(),
             reason,
         };
-        let addresses = match &request.target.host {
+        let addresses = match &target.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
                 let found = self.0.lookups.resolve(name, places).await;
                 found.map_err(|error| unreachable(format!("its name is not known: {error}")))?
             }
         };
-        let addresses = self.checked(&request.target, addresses)?;
-        let connection = connect(&request.target, &addresses, &self.0.trust).await;
-        let connection = connection.map_err(|error| unreachable(error.to_string()))?;
-        ask(connection, request).await
+        let addresses = self.checked(target, addresses)?;
+        let connection = connect(target, &addresses, &self.0.trust).await;
+        connection.map_err(|error| unreachable(error.to_string()))
     }
 
     /// Those of the addresses that may be reached.

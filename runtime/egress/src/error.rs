@@ -15,6 +15,12 @@ pub enum EgressError {
         /// How many there may be.
         max: usize,
     },
+    /// The tenant has too many connections to brokers, all of them in use.
+    #[error("the tenant has {max} connections to brokers in use, as many as it may")]
+    Crowded {
+        /// How many there may be.
+        max: usize,
+    },
     /// The server was not reached.
     #[error("{origin} was not reached: {reason}")]
     Unreachable {
@@ -42,6 +48,14 @@ pub enum EgressError {
     /// The answer is none.
     #[error("the answer of {origin} is not understood: {reason}")]
     Broken {
+        /// Scheme, host and port.
+        origin: String,
+        /// In words.
+        reason: String,
+    },
+    /// A broker may have got it, or not.
+    #[error("{origin} did not acknowledge it: {reason}")]
+    Unacknowledged {
         /// Scheme, host and port.
         origin: String,
         /// In words.

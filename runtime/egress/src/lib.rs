@@ -1,4 +1,4 @@
-//! Requests to servers outside: whom a tenant's components may reach, and the client that reaches nobody else.
+//! Requests to servers and brokers outside: whom a tenant's components may reach, and the clients that reach nobody else.
 //!
 //! 1. [`target`] – pure: a URL, read strictly: one reading for the checks and for the connection,
 //! 2. [`allow`] – pure: the list of servers that a tenant's components may reach,
@@ -6,12 +6,14 @@
 //! 4. [`header`] – pure: headers that are the client's own,
 //! 5. [`resolve`] – names to addresses, so many at a time,
 //! 6. [`connect`] – a connection to an address that was checked,
-//! 7. [`egress`] – the service: all of it in order, within time and size.
+//! 7. [`egress`] – the service: all of it in order, within time and size,
+//! 8. [`broker`] – the same for brokers: connections that are kept while they are used.
 //!
 //! It knows no node and no secret: what it sends is put together above. Errors never quote path, query, headers or body.
 
 pub mod address;
 pub mod allow;
+pub mod broker;
 pub mod connect;
 pub mod egress;
 pub mod error;
@@ -22,9 +24,11 @@ pub mod target;
 
 pub use address::Addresses;
 pub use allow::AllowList;
+pub use broker::{Credentials, Delivery, Publish};
 pub use connect::Trust;
 pub use egress::{Egress, EgressConfig, Request, Response};
 pub use error::EgressError;
 pub use header::header;
+pub use mqtt::packet::{Secret, Version as MqttVersion};
 pub use resolve::{Resolver, SystemResolver};
 pub use target::{Host, Scheme, Target};

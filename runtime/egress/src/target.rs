@@ -30,7 +30,7 @@ const NOT_IN_URLS: AsciiSet = CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Ports of services that are no web servers: whoever connects there with a request of a component's making speaks to them. The list
+/// Ports of services of other kinds: whoever connects there with a request of a component's making speaks to them. The list
 /// is that of browsers (Fetch Standard, “port blocking”).
 const PORTS_REFUSED: [u16; 83] = [
     0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115,
@@ -46,6 +46,10 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+    /// A broker of MQTT, in the clear.
+    Mqtt,
+    /// A broker of MQTT, over TLS.
+    Mqtts,
 }
 
 impl Scheme {
@@ -54,6 +58,8 @@ impl Scheme {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",
+            Scheme::Mqtt => "mqtt",
+            Scheme::Mqtts => "mqtts",
         }
     }
 
@@ -62,14 +68,27 @@ impl Scheme {
         match self {
             Scheme::Http => 80,
             Scheme::Https => 443,
+            Scheme::Mqtt => 1883,
+            Scheme::Mqtts => 8883,
         }
     }
 
+    /// Whether the server has to show a certificate.
+    pub(crate) fn is_tls(self) -> bool {
+        matches!(self, Scheme::Https | Scheme::Mqtts)
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Scheme::Http, Scheme::Https]
+        [Scheme::WEB, Scheme::BROKERS]
             .into_iter()
+            .flatten()
             .find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
     }
+
+    /// Those of web servers.
+    const WEB: [Scheme; 2] = [Scheme::Http, Scheme::Https];
+    /// Those of brokers.
+    const BROKERS: [Scheme; 2] = [Scheme::Mqtt, Scheme::Mqtts];
 }
 
 /// Who is spoken to.
@@ -155,25 +174,39 @@ impl Target {
         if url.chars().any(char::is_control) {
             return Err(invalid("the URL has control characters"));
         }
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
-        let scheme = Scheme::parse(scheme).ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
+        let (scheme, rest) = beginning(url, Scheme::WEB).ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         if authority.contains('@') {
             return Err(invalid("the URL has a user name: user name and password are given apart from it"));
         }
-        let (host, port) = split_port(authority).ok_or_else(|| invalid("the URL's port is no number between 1 and 65535"))?;
+        let path = path_of(path).ok_or_else(|| invalid("the URL's path or query is not understood"))?;
+        Self::at(scheme, authority, path)
+    }
+
+    /// Reads the address of a broker: `mqtt://host:port` or `mqtts://host:port`, and nothing behind it.
+    ///
+    /// # Errors
+    /// As [`Target::parse`].
+    pub fn broker(url: &str) -> Result<Self, EgressError> {
+        let invalid = |text: &str| EgressError::Invalid(text.to_owned());
+        let (scheme, authority) =
+            beginning(url, Scheme::BROKERS).ok_or_else(|| invalid("the broker's address does not begin with mqtt:// or mqtts://"))?;
+        if authority.contains(['/', '?', '#', '@']) {
+            return Err(invalid(
+                "the broker's address is a host and a port: no path, and user name and password are given apart from it",
+            ));
+        }
+        Self::at(scheme, authority, PathAndQuery::from_static("/"))
+    }
+
+    fn at(scheme: Scheme, authority: &str, path: PathAndQuery) -> Result<Self, EgressError> {
+        let (host, port) =
+            split_port(authority).ok_or_else(|| EgressError::Invalid("the URL's port is no number between 1 and 65535".to_owned()))?;
         let host = Host::parse(host).map_err(EgressError::Invalid)?;
         let port = port.unwrap_or(scheme.port());
         check_port(port).map_err(EgressError::Refused)?;
-        Ok(Target {
-            scheme,
-            host,
-            port,
-            path: path_of(path).ok_or_else(|| invalid("the URL's path or query is not understood"))?,
-        })
+        Ok(Target { scheme, host, port, path })
     }
 
     /// Scheme, host and port: what may be told of a request.
@@ -189,6 +222,13 @@ impl Target {
             format!("{}:{}", self.host, self.port)
         }
     }
+}
+
+/// The scheme of a URL, if it is one of these, and what follows it.
+fn beginning(url: &str, schemes: [Scheme; 2]) -> Option<(Scheme, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let scheme = Scheme::parse(scheme).filter(|scheme| schemes.contains(scheme))?;
+    Some((scheme, rest))
 }
 
 /// Host and port of an authority without user; none when the port makes no sense.
@@ -214,7 +254,7 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 /// Text.
 pub(crate) fn check_port(port: u16) -> Result<(), String> {
     if PORTS_REFUSED.contains(&port) {
-        return Err(format!("port {port} is not that of a web server: no request is sent there"));
+        return Err(format!("port {port} is that of a service of another kind: nothing is sent there"));
     }
     Ok(())
 }
@@ -344,6 +384,37 @@ mod tests {
             let refused = Target::parse(&format!("http://example.org:{port}/"));
             assert!(matches!(refused, Err(EgressError::Refused(_))), "{port}: {refused:?}");
         }
+    }
+
+    #[test]
+    fn a_brokers_address_is_a_host_and_a_port() {
+        for (url, origin) in [
+            ("mqtt://broker.example.org", "mqtt://broker.example.org"),
+            ("MQTT://Broker.example.org:1883", "mqtt://broker.example.org"),
+            ("mqtts://broker.example.org", "mqtts://broker.example.org"),
+            ("mqtts://[::1]:1884", "mqtts://[::1]:1884"),
+        ] {
+            assert_eq!(Target::broker(url).map(|target| target.origin()).expect(url), origin);
+            assert!(Target::parse(url).is_err(), "{url} is no URL of a web server");
+        }
+        for url in [
+            "",
+            "broker.example.org",
+            "http://broker.example.org",
+            "mqtt://",
+            "mqtt://a/b",
+            "mqtt://a?b",
+            "mqtt://a#b",
+            "mqtt://u:p@a",
+            "mqtt://a:0",
+            "mqtt://127.1",
+            "mqtt://2130706433",
+            "mqtt://a\r\nb",
+            "mqtt://a:1883:1",
+        ] {
+            assert!(matches!(Target::broker(url), Err(EgressError::Invalid(_))), "{url:?}");
+        }
+        assert!(matches!(Target::broker("mqtt://a:25"), Err(EgressError::Refused(_))));
     }
 
     #[test]

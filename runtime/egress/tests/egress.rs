@@ -1,6 +1,6 @@
 //! Requests to real servers on this machine; and every way in which a component's author may try to reach what is not outside.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, dead_code)]
 
 #[path = "egress/world.rs"]
 mod world;

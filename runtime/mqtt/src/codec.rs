@@ -7,7 +7,7 @@
 //! 4. [`write`] – our packets in the library's words.
 
 mod alias;
-mod frame;
+pub(crate) mod frame;
 mod properties;
 mod write;
 

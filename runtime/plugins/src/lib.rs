@@ -46,7 +46,7 @@ pub use guest::{LogLevel, LogSink};
 pub use limits::Limits;
 pub use memory::{Memory, SharedMemory};
 pub use node::{NodeContext, NodeInstance, timer_message};
-pub use outcome::{Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Relation, RelationChange, RequestBody};
+pub use outcome::{Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Publish, Relation, RelationChange, RequestBody};
 pub use readings::{NothingStored, Readings, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

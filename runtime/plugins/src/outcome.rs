@@ -15,18 +15,20 @@ use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::readings::Readings;
 
+mod chains;
 mod kinds;
+mod names;
+mod publish;
 mod request;
 
 pub use kinds::EffectKinds;
+pub use publish::Publish;
 pub use request::{HttpRequest, Piece, RequestBody};
+
+use names::{NAME_BYTES_MAX, keys, kind, name, relation_type, uuid};
 
 /// Metadata entries of a new message at most.
 const METADATA_MAX: usize = 200;
-/// Attributes that one effect removes at most.
-const DELETED_KEYS_MAX: usize = 1_000;
-/// Bytes of an alarm type or method name at most.
-const NAME_BYTES_MAX: usize = 255;
 
 /// A relation a message leaves along.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,9 +59,13 @@ pub struct Outcome {
 impl Outcome {
     /// Names of the secrets that its effects are to use.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        self.effects.iter().flat_map(|effect| match effect {
-            Effect::HttpRequest(request) => Some(request.secrets()).into_iter().flatten(),
-            _ => None.into_iter().flatten(),
+        self.effects.iter().flat_map(|effect| {
+            let (request, publish) = match effect {
+                Effect::HttpRequest(request) => (Some(request.secrets()), None),
+                Effect::Publish(publish) => (None, Some(publish.secrets())),
+                _ => (None, None),
+            };
+            request.into_iter().flatten().chain(publish.into_iter().flatten())
         })
     }
 }
@@ -152,6 +158,12 @@ pub enum Effect {
     },
     /// Send a request to a server outside.
     HttpRequest(Box<HttpRequest>),
+    /// Hand a payload to a broker outside.
+    Publish(Box<Publish>),
+    /// Send the message into another chain. Alone in an outcome.
+    EnterChain { chain: Uuid },
+    /// Send the message back to the chain it comes from; none: along the relation that is named as the node. Alone in an outcome.
+    LeaveChain { relation: Option<Relation> },
     /// Remove attributes.
     DeleteAttributes {
         entity: EntityId,
@@ -265,6 +277,7 @@ pub(crate) fn checked(
             })
         }
     }
+    .and_then(chains::alone)
 }
 
 struct Checker<'a> {
@@ -427,6 +440,9 @@ impl Checker<'_> {
                 payload: self.content(rpc.payload)?,
             },
             wit::Effect::HttpRequest(request) => Effect::HttpRequest(Box::new(self.http_request(request)?)),
+            wit::Effect::Publish(publish) => Effect::Publish(Box::new(self.publish(publish)?)),
+            wit::Effect::EnterChain(enter) => self.enter_chain(enter)?,
+            wit::Effect::LeaveChain(leave) => self.leave_chain(leave)?,
             wit::Effect::DeleteAttributes(delete) => Effect::DeleteAttributes {
                 entity: self.entity(delete.entity)?,
                 scope: delete
@@ -460,35 +476,4 @@ impl Checker<'_> {
             },
         })
     }
-}
-
-fn uuid(what: &str, text: &str) -> Result<Uuid, String> {
-    text.parse().map_err(|_| format!("{:?} is no id of {what}", short(text)))
-}
-
-fn name(what: &str, name: &str) -> Result<(), String> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(format!("{what} of {} bytes is not between 1 and {NAME_BYTES_MAX}", name.len()));
-    }
-    Ok(())
-}
-
-fn kind(name: &str) -> Result<EntityKind, String> {
-    name.parse().map_err(|_| format!("there is no entity type {:?}", short(name)))
-}
-
-fn relation_type(told: String) -> Result<String, String> {
-    name("a relation's type", &told)?;
-    match told.contains('\0') {
-        true => Err("a relation's type contains a zero".to_owned()),
-        false => Ok(told),
-    }
-}
-
-fn keys(told: Vec<String>) -> Result<Vec<Arc<str>>, String> {
-    if told.is_empty() || told.len() > DELETED_KEYS_MAX {
-        return Err(format!("{} keys are not between 1 and {DELETED_KEYS_MAX}", told.len()));
-    }
-    let key = |key: String| name("a key", &key).map(|()| Arc::from(key));
-    told.into_iter().map(key).collect()
 }

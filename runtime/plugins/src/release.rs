@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_used_by_who_may() {
-        use crate::outcome::{Effect, HttpRequest, Piece, RequestBody};
+        use crate::outcome::{Effect, HttpRequest, Piece, Publish, RequestBody};
 
         let secret = |name: &str| vec![Piece::Text("x".to_owned()), Piece::Secret(name.to_owned())];
         let request = HttpRequest {
@@ -349,8 +349,19 @@ mod tests {
         let release = release(&Places::new(1));
         assert_eq!(release.check(&outcome), Ok(()));
         outcome.effects.push(Effect::HttpRequest(Box::new(request)));
+        outcome.effects.push(Effect::Publish(Box::new(Publish {
+            broker: String::new(),
+            topic: String::new(),
+            payload: RequestBody::Text(secret("in-payload")),
+            basic_auth: Some((secret("name"), secret("word"))),
+            options: Vec::new(),
+            timeout_ms: 0,
+        })));
         let names: Vec<&str> = outcome.secrets().collect();
-        assert_eq!(names, ["in-url", "in-header", "user", "password", "in-body"]);
+        assert_eq!(
+            names,
+            ["in-url", "in-header", "user", "password", "in-body", "name", "word", "in-payload"]
+        );
         let all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
         release.permit_secrets(Arc::new(all.clone()));
         assert_eq!(release.check(&outcome), Ok(()));

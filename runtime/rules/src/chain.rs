@@ -4,7 +4,12 @@
 //! Nodes answer through another lane. Plain writes of all messages at hand travel to the store as one batch; the chain goes on with
 //! other messages until the batch is durable. Effects that wait (alarms, requests to devices) are performed beside, in order for each
 //! originator. A new version of the chain is taken over when no branch is open: nothing in flight is lost or reordered.
+//!
+//! Messages of other chains come in through a lane of their own. They are taken whatever else is inside, up to a limit: those who wait for
+//! them hold up their own entrances.
 
+mod between;
+mod calls;
 mod effects_at_work;
 mod later;
 
@@ -12,20 +17,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Control, Lane, LaneReceiver, Life, Observe, lane};
-use cluster::{Receipt, SettleError};
+use cluster::Receipt;
 use effects::Effects;
 use model::{Message, RuleNodeId, TenantId};
-use plugins::timer_message;
+use plugins::{Relation, timer_message};
 use serde::Serialize;
 use storage::Mutation;
+use tokio::time::{Instant, sleep_until};
 use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::failure::Failures;
 use crate::graph::Graph;
 use crate::node::{Decided, Forget, NodeHandle, NodeState, NodeSurroundings, OpenNode, Renew, Report, start_node};
 use crate::step::{Command, Steps};
+use calls::{CALL_LANE_CAPACITY, CALLED_MAX, Called, Home, Owed};
 use effects_at_work::{AtWork, Finished};
 use later::Later;
+
+pub use calls::{CallLane, Neighbours};
 
 /// Messages that may wait at the entrance of a chain.
 pub const CHAIN_LANE_CAPACITY: usize = 1024;
@@ -33,6 +42,11 @@ pub const CHAIN_LANE_CAPACITY: usize = 1024;
 pub const BRANCHES_MAX: usize = 4096;
 /// Messages taken at one turn.
 const BATCH_MAX: usize = 256;
+/// Messages that may wait for a node: all that can be inside.
+const WORK_MAX: usize = 2 * BRANCHES_MAX + CALLED_MAX;
+/// How long messages of other chains wait while another version waits for its turn. Then they are refused: two chains may wait for each
+/// other.
+const REPLACED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A message at the entrance of a chain.
 #[derive(Debug)]
@@ -51,6 +65,8 @@ pub type ChainLane = Lane<ChainInput>;
 pub struct ChainHandle {
     /// Its entrance.
     pub lane: ChainLane,
+    /// Its entrance for messages of other chains.
+    pub calls: CallLane,
     /// Its control.
     pub control: Control<ChainActor>,
 }
@@ -90,30 +106,48 @@ pub struct Swap {
 pub struct ChainActor {
     tenant: TenantId,
     around: NodeSurroundings,
-    steps: Steps<Receipt>,
+    neighbours: Arc<dyn Neighbours>,
+    steps: Steps<Owed>,
+    /// Where news of messages inside other chains arrive.
+    home: Arc<Home>,
+    /// Messages of other chains inside.
+    called: usize,
     nodes: Vec<NodeHandle>,
     next: Option<Arc<Graph>>,
+    /// When a version that waits has waited long.
+    late_at: Option<Instant>,
     done: Lane<Report>,
     at_work: AtWork,
     later: Later,
     failures: Failures,
-    commands: Vec<Command<Receipt>>,
+    commands: Vec<Command<Owed>>,
     entered: u64,
     settled: u64,
     not_durable: u64,
 }
 
 /// Starts the actor of a chain. It ends when the last lane to it is dropped and its work is done.
-pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around: NodeSurroundings) -> ChainHandle {
+pub fn start_chain(
+    graph: Arc<Graph>,
+    tenant: TenantId,
+    effects: Effects,
+    neighbours: Arc<dyn Neighbours>,
+    around: NodeSurroundings,
+) -> ChainHandle {
     let (input, inputs) = lane(CHAIN_LANE_CAPACITY);
+    let (call, calls) = lane(CALL_LANE_CAPACITY);
     let (done, decided) = lane(2 * BRANCHES_MAX);
     let (control, mailbox) = Control::mailbox();
     let mut actor = ChainActor {
         tenant,
         around,
+        neighbours,
         steps: Steps::new(Arc::clone(&graph)),
+        home: Arc::default(),
+        called: 0,
         nodes: Vec::new(),
         next: None,
+        late_at: None,
         done,
         at_work: AtWork::new(effects),
         later: Later::default(),
@@ -127,12 +161,17 @@ pub fn start_chain(graph: Arc<Graph>, tenant: TenantId, effects: Effects, around
     let mut life = ChainLife {
         actor,
         inputs,
+        calls,
         decided,
         mailbox,
         lived: false,
     };
     actor::spawn("rule chain", async move { actor::supervise("rule chain", &mut life).await });
-    ChainHandle { lane: input, control }
+    ChainHandle {
+        lane: input,
+        calls: call,
+        control,
+    }
 }
 
 impl Actor for ChainActor {
@@ -204,6 +243,7 @@ impl Handler<Observe> for ChainActor {
 struct ChainLife {
     actor: ChainActor,
     inputs: LaneReceiver<ChainInput>,
+    calls: LaneReceiver<Called>,
     decided: LaneReceiver<Report>,
     mailbox: Mailbox<ChainActor>,
     /// Not for the first time: there was a panic.
@@ -215,6 +255,7 @@ impl Life for ChainLife {
         let ChainLife {
             actor,
             inputs,
+            calls,
             decided,
             mailbox,
             lived,
@@ -225,13 +266,14 @@ impl Life for ChainLife {
         let mut entering = Vec::with_capacity(BATCH_MAX);
         let mut answers = Vec::with_capacity(BATCH_MAX);
         let mut control = std::pin::pin!(mailbox.next());
-        let mut entrance_open = true;
+        let mut called = Vec::with_capacity(BATCH_MAX);
+        let (mut entrance_open, mut calls_open) = (true, true);
         // A mailbox that nobody can reach any more is always ready: listened to further, it would starve everything else.
         let mut steered = true;
         loop {
             actor.take_over_when_empty();
             let room = BRANCHES_MAX.saturating_sub(actor.steps.branches()).min(BATCH_MAX);
-            if !entrance_open && actor.steps.branches() == 0 {
+            if !entrance_open && !calls_open && actor.steps.branches() == 0 {
                 return;
             }
             tokio::select! {
@@ -241,6 +283,7 @@ impl Life for ChainLife {
                     if message.dispatch_to(actor).await.is_break() {
                         steered = false;
                         inputs.close();
+                        calls.close();
                     }
                     control.set(mailbox.next());
                 }
@@ -254,12 +297,20 @@ impl Life for ChainLife {
                 }
                 branch = actor.later.next(), if !actor.later.is_empty() => actor.steps.retry(branch, &mut actor.commands),
                 finished = actor.at_work.finished(), if !actor.at_work.is_empty() => actor.take_back(finished).await,
+                // Looks again: messages of other chains are refused from now on.
+                () = sleep_until(actor.late_at.unwrap_or_else(Instant::now)), if actor.is_replaced_soon() => {}
+                news = actor.home.take(BATCH_MAX) => actor.hear(news),
+                taken = calls.recv_batch(&mut called, BATCH_MAX), if calls_open && actor.called < CALLED_MAX && !actor.is_replaced_soon() => {
+                    calls_open = taken > 0;
+                    called.drain(..).for_each(|one| actor.take_in(one));
+                    // Devices have their turn, too, however many messages of other chains come.
+                    let room = if actor.next.is_none() { room } else { 0 };
+                    entering.extend(std::iter::from_fn(|| inputs.try_recv()).take(room));
+                    actor.enter(&mut entering);
+                }
                 taken = inputs.recv_batch(&mut entering, room), if entrance_open && room > 0 && actor.next.is_none() => {
                     entrance_open = taken > 0;
-                    actor.entered += entering.len() as u64;
-                    for ChainInput { message, receipt } in entering.drain(..) {
-                        actor.steps.enter(message, receipt, &mut actor.commands);
-                    }
+                    actor.enter(&mut entering);
                 }
             }
             actor.carry_out().await;
@@ -271,8 +322,16 @@ impl ChainActor {
     fn start_nodes(&mut self) {
         let graph = Arc::clone(self.steps.graph());
         self.nodes = (0..graph.nodes.len())
-            .map(|index| start_node(&graph, index, self.tenant, &self.around, 2 * BRANCHES_MAX, self.done.clone()))
+            .map(|index| start_node(&graph, index, self.tenant, &self.around, WORK_MAX, self.done.clone()))
             .collect();
+    }
+
+    /// Messages of devices enter.
+    fn enter(&mut self, entering: &mut Vec<ChainInput>) {
+        self.entered += entering.len() as u64;
+        for ChainInput { message, receipt } in entering.drain(..) {
+            self.steps.enter(message, Owed::Receipt(receipt), &mut self.commands);
+        }
     }
 
     /// Forgets everything in flight: its receipts say so, and devices send again. Answers where the new nodes report.
@@ -281,6 +340,9 @@ impl ChainActor {
         self.done = done;
         self.commands.clear();
         self.steps = Steps::new(Arc::clone(self.steps.graph()));
+        // News of messages that are forgotten go nowhere.
+        self.home = Arc::default();
+        self.called = 0;
         self.at_work = AtWork::new(self.at_work.effects().clone());
         self.later = Later::default();
         self.start_nodes();
@@ -304,14 +366,21 @@ impl ChainActor {
             return;
         }
         let message = timer_message(node, &timer, self.at_work.now_ms());
-        self.steps.due(index, timer, message, Receipt::unclaimed(), &mut self.commands);
+        self.steps
+            .due(index, timer, message, Owed::Receipt(Receipt::unclaimed()), &mut self.commands);
     }
 
     /// Another version of the chain waits until no message is on its way: those that would be tried again are tried a last time now.
     fn hurry(&mut self) {
+        self.late_at.get_or_insert_with(|| Instant::now() + REPLACED_WITHIN);
         for branch in self.later.all() {
             self.steps.retry_at_last(branch, &mut self.commands);
         }
+    }
+
+    /// Whether another version waits for its turn, and not for long yet.
+    fn is_replaced_soon(&self) -> bool {
+        self.next.is_some() && self.late_at.is_some_and(|late_at| Instant::now() < late_at)
     }
 
     fn take_over_when_empty(&mut self) {
@@ -323,6 +392,7 @@ impl ChainActor {
                     self.at_work.tidy(Mutation::DropNodeState(gone.id));
                 }
             }
+            self.late_at = None;
             tracing::info!(chain = %graph.chain, name = %graph.name, nodes = graph.nodes.len(), "rule chain replaced");
             self.steps.replace(graph);
             self.start_nodes();
@@ -398,13 +468,18 @@ impl ChainActor {
                             None => self.steps.recorded(branch.account, true, &mut self.commands),
                         }
                     }
-                    Command::Settle { receipt, durable: true } => {
-                        self.settled += 1;
-                        receipt.done();
-                    }
-                    Command::Settle { receipt, durable: false } => {
-                        self.not_durable += 1;
-                        receipt.fail(SettleError::NotDurable);
+                    Command::Enter {
+                        call,
+                        chain,
+                        message,
+                        journey,
+                    } => self.send_in(call, chain, message, journey),
+                    Command::SendBack { branch, relation } => self.send_back(branch, relation.as_ref().map(Relation::as_str)),
+                    Command::Settle { receipt, durable } => {
+                        self.settled += u64::from(durable);
+                        self.not_durable += u64::from(!durable);
+                        self.called -= usize::from(matches!(receipt, Owed::Caller(_)));
+                        receipt.settle(durable);
                     }
                 }
             }

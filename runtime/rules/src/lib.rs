@@ -5,7 +5,7 @@
 //!
 //! 1. [`graph`] – a validated chain: what `POST /api/ruleChain/metadata` refuses is refused here,
 //! 2. [`policy`] – what becomes of a message that failed at a node,
-//! 3. [`step`] – pure: `(state, event) → commands`, the whole routing logic, tested as tables,
+//! 3. [`step`] – pure: `(state, event) → commands`, the whole routing logic, tested as tables; [`journey`] – the way through several chains,
 //! 4. [`node`] – the actor of one node: calls the component, restarts it,
 //! 5. [`chain`] – the actor of a chain: carries out the commands of [`step`].
 //!
@@ -15,13 +15,14 @@ pub mod chain;
 pub mod error;
 pub mod failure;
 pub mod graph;
+pub mod journey;
 pub mod node;
 pub mod policy;
 pub mod step;
 #[cfg(test)]
 mod testing;
 
-pub use chain::{CHAIN_LANE_CAPACITY, ChainHandle, ChainInput, ChainLane, ChainState, start_chain};
+pub use chain::{CHAIN_LANE_CAPACITY, CallLane, ChainHandle, ChainInput, ChainLane, ChainState, Neighbours, start_chain};
 pub use error::ChainError;
 pub use failure::Failures;
 pub use graph::Graph;

@@ -1,22 +1,30 @@
 //! The routing of messages, as a pure function of state and event: no clock, no lane, no component.
 //!
 //! A message that enters opens an *account*. Each copy of it on its way through the chain is a *branch*; a branch is at a node, being
-//! performed, being recorded as a failure, or waiting to be tried again. When the last branch of an account ends, the account's receipt is
-//! settled.
+//! performed, being recorded as a failure, waiting to be tried again, or inside another chain. When the last branch of an account ends, the
+//! account's receipt is settled.
+//!
+//! A message that goes into another chain opens an account there, and its branch here stays open until that account is closed: what is
+//! settled here is settled there before. What fails there fails there; what comes back is another branch here.
 
+mod calls;
 mod held;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::Message;
-use plugins::{Effect, Emission, Outcome};
+use plugins::{Effect, Emission, Outcome, Relation};
 use smallvec::SmallVec;
+use uuid::Uuid;
 
 use crate::Graph;
+use crate::journey::Journey;
 use crate::policy::Last;
+use calls::Calls;
 use held::Held;
 
+pub use calls::Call;
 pub use held::HELD_MAX;
 
 #[cfg(test)]
@@ -74,6 +82,26 @@ pub enum Command<R> {
         /// Why.
         reason: String,
     },
+    /// Send a message into another chain, then report [`Steps::came_back`] for each that comes back and [`Steps::left`] at the end; or only
+    /// [`Steps::not_entered`].
+    Enter {
+        /// Who waits here.
+        call: Call,
+        /// Which chain.
+        chain: Uuid,
+        /// What.
+        message: Arc<Message>,
+        /// With the other chain in it.
+        journey: Journey,
+    },
+    /// Send the message of a branch back to where its account comes from, if that is a chain, then report [`Steps::sent_back`], or that
+    /// its node [`Steps::decided`] badly.
+    SendBack {
+        /// At the node that said so.
+        branch: Branch,
+        /// None: the relation is named as the node.
+        relation: Option<Relation>,
+    },
     /// The account is closed: everything is durable, or not.
     Settle {
         /// The receipt given at the entrance.
@@ -91,14 +119,31 @@ pub struct Steps<R> {
     free: Vec<usize>,
     branches: usize,
     held: Held,
+    calls: Calls,
 }
 
 #[derive(Debug)]
 struct Open<R> {
     receipt: R,
     branches: u32,
+    /// Nodes visited, unless that is counted on the journey.
     visits: u32,
+    /// The way of a message that has been in more than one chain.
+    journey: Option<Journey>,
     durable: bool,
+}
+
+impl<R> Open<R> {
+    /// One more node is visited; how many there are now.
+    fn visit(&mut self) -> u32 {
+        match &self.journey {
+            Some(journey) => journey.visit(),
+            None => {
+                self.visits += 1;
+                self.visits
+            }
+        }
+    }
 }
 
 impl<R> Steps<R> {
@@ -110,7 +155,13 @@ impl<R> Steps<R> {
             free: Vec::new(),
             branches: 0,
             held: Held::default(),
+            calls: Calls::default(),
         }
+    }
+
+    /// The receipt of an open account.
+    pub fn receipt(&self, account: Account) -> Option<&R> {
+        self.accounts.get(account.0)?.as_ref().map(|open| &open.receipt)
     }
 
     /// Branches on their way.
@@ -137,25 +188,38 @@ impl<R> Steps<R> {
 
     /// A message enters.
     pub fn enter(&mut self, message: Arc<Message>, receipt: R, commands: &mut Vec<Command<R>>) {
+        self.enter_from(message, receipt, None, commands);
+    }
+
+    /// A message enters, from another chain if it has come a way.
+    pub fn enter_from(&mut self, message: Arc<Message>, receipt: R, journey: Option<Journey>, commands: &mut Vec<Command<R>>) {
         match self.graph.first {
-            Some(first) => self.open(first, message, None, receipt, commands),
+            Some(first) => self.open((first, message, None), receipt, journey, commands),
             None => commands.push(Command::Settle { receipt, durable: true }),
         }
     }
 
     /// A timer of a node is due. `message` stands for it.
     pub fn due(&mut self, node: usize, timer: Arc<str>, message: Arc<Message>, receipt: R, commands: &mut Vec<Command<R>>) {
-        self.open(node, message, Some(timer), receipt, commands);
+        self.open((node, message, Some(timer)), receipt, None, commands);
     }
 
     /// Opens an account with a branch at a node.
-    fn open(&mut self, node: usize, message: Arc<Message>, timer: Option<Arc<str>>, receipt: R, commands: &mut Vec<Command<R>>) {
-        let open = Open {
+    fn open(
+        &mut self,
+        (node, message, timer): (usize, Arc<Message>, Option<Arc<str>>),
+        receipt: R,
+        journey: Option<Journey>,
+        commands: &mut Vec<Command<R>>,
+    ) {
+        let mut open = Open {
             receipt,
             branches: 1,
-            visits: 1,
+            visits: 0,
+            journey,
             durable: true,
         };
+        open.visit();
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.accounts[slot] = Some(open);
@@ -221,11 +285,19 @@ impl<R> Steps<R> {
         match outcome {
             Err(reason) => self.fail(branch, reason, commands),
             Ok(Outcome { emissions, effects }) if effects.is_empty() => self.leave(branch, emissions, commands),
-            Ok(Outcome { emissions, effects }) => commands.push(Command::Perform {
-                branch,
-                effects,
-                emissions,
-            }),
+            Ok(Outcome { emissions, mut effects }) => match effects.pop() {
+                // Each stands alone.
+                Some(Effect::EnterChain { chain }) => self.call(branch, chain, commands),
+                Some(Effect::LeaveChain { relation }) => commands.push(Command::SendBack { branch, relation }),
+                last => {
+                    effects.extend(last);
+                    commands.push(Command::Perform {
+                        branch,
+                        effects,
+                        emissions,
+                    });
+                }
+            },
         }
     }
 
@@ -348,7 +420,7 @@ impl<R> Steps<R> {
             let Some(open) = self.accounts[from.account.0].as_mut() else {
                 continue;
             };
-            open.visits += 1;
+            let visits = open.visit();
             open.branches += 1;
             self.branches += 1;
             let branch = Branch {
@@ -359,7 +431,7 @@ impl<R> Steps<R> {
                 attempts: 0,
                 holds: false,
             };
-            if open.visits > VISITS_MAX {
+            if visits > VISITS_MAX {
                 let reason = format!("the message was processed by more than {VISITS_MAX} rule nodes");
                 commands.push(Command::Record { branch, reason });
                 return;

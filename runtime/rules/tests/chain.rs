@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "chain/called.rs"]
+mod called;
 #[path = "chain/evil.rs"]
 mod evil;
 #[path = "chain/generated.rs"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use device::Chains;
 use model::TenantId;
-use rules::ChainLane;
+use rules::{CallLane, ChainLane, Neighbours};
 use uuid::Uuid;
 
 /// A tenant's entrances.
@@ -14,7 +14,23 @@ pub(crate) struct Entrances {
     /// Of its root chain.
     pub(crate) root: Option<Uuid>,
     /// By chain.
-    pub(crate) by_chain: Vec<(Uuid, ChainLane)>,
+    pub(crate) by_chain: Vec<(Uuid, Doors)>,
+}
+
+/// The ways into a chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
+    /// For devices.
+    pub(crate) lane: ChainLane,
+    /// For messages of other chains.
+    pub(crate) calls: CallLane,
+}
+
+impl Entrances {
+    fn doors(&self, wanted: Uuid) -> Option<&Doors> {
+        let found = self.by_chain.iter().find(|(id, _)| *id == wanted);
+        found.map(|(_, doors)| doors)
+    }
 }
 
 /// The table.
@@ -44,14 +60,15 @@ impl ChainTable {
 impl Chains for ChainTable {
     fn entrance(&self, tenant: TenantId, chain: Option<Uuid>) -> Option<ChainLane> {
         let entrances = self.0.get(&tenant)?;
-        let find = |wanted: Uuid| {
-            entrances
-                .by_chain
-                .iter()
-                .find(|(id, _)| *id == wanted)
-                .map(|(_, lane)| lane.clone())
-        };
+        let find = |wanted: Uuid| entrances.doors(wanted).map(|doors| doors.lane.clone());
         // A chain that a profile names but that is gone gives way to the root chain.
         chain.and_then(find).or_else(|| entrances.root.and_then(find))
+    }
+}
+
+impl Neighbours for ChainTable {
+    fn call_lane(&self, tenant: TenantId, chain: Uuid) -> Option<CallLane> {
+        let entrances = self.0.get(&tenant)?;
+        entrances.doors(chain).map(|doors| doors.calls.clone())
     }
 }

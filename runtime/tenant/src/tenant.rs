@@ -16,7 +16,7 @@ use storage::{EntityFilter, StorageError, Store};
 use uuid::Uuid;
 use xtra::{Actor, Context, Handler};
 
-use crate::chains::{ChainTable, Entrances};
+use crate::chains::{ChainTable, Doors, Entrances};
 use crate::swap::{self, SwapPlan};
 
 /// Chains of a tenant that are served at most.
@@ -200,7 +200,13 @@ impl TenantActor {
         let by_chain = self
             .running
             .iter()
-            .map(|(id, running)| (*id, running.handle.lane.clone()))
+            .map(|(id, running)| {
+                let doors = Doors {
+                    lane: running.handle.lane.clone(),
+                    calls: running.handle.calls.clone(),
+                };
+                (*id, doors)
+            })
             .collect();
         self.around.table.publish(self.tenant, Entrances { root, by_chain });
         Ok(())
@@ -218,6 +224,7 @@ impl TenantActor {
             Arc::clone(&graph),
             self.tenant,
             self.around.effects.clone(),
+            Arc::new(self.around.table.clone()),
             self.around.nodes.clone(),
         );
         let running = Running {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, RequestBody};
+use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, Publish, Relation, RequestBody};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -195,6 +195,9 @@ fn effect(effect: &Effect) -> Json {
             ..
         } => json!({"reply-rpc": {"session": session, "request-id": request_id, "payload": content(payload)}}),
         Effect::HttpRequest(request) => json!({"http-request": http_request(request)}),
+        Effect::Publish(publish) => json!({"publish": self::publish(publish)}),
+        Effect::EnterChain { chain } => json!({"enter-chain": {"chain": chain}}),
+        Effect::LeaveChain { relation } => json!({"leave-chain": {"relation": relation.as_ref().map(Relation::as_str)}}),
         Effect::ReportPresence { event, at_ms, .. } => {
             json!({"report-presence": {"event": format!("{event:?}").to_lowercase(), "timestamp": at_ms}})
         }
@@ -202,12 +205,32 @@ fn effect(effect: &Effect) -> Json {
     }
 }
 
-fn http_request(request: &HttpRequest) -> Json {
-    let headers: BTreeMap<&str, Json> = request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
-    let body = request.body.as_ref().map(|body| match body {
+fn body(body: &RequestBody) -> Json {
+    match body {
         RequestBody::Content(content) => content.json().cloned().unwrap_or(Json::Null),
         RequestBody::Text(pieces) => text(pieces),
-    });
+    }
+}
+
+fn publish(publish: &Publish) -> Json {
+    let options: BTreeMap<&str, &str> = publish
+        .options
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    json!({
+        "broker": publish.broker,
+        "topic": publish.topic,
+        "payload": body(&publish.payload),
+        "basic-auth": publish.basic_auth.as_ref().map(|(user, password)| [text(user), text(password)]),
+        "options": options,
+        "timeout-ms": publish.timeout_ms,
+    })
+}
+
+fn http_request(request: &HttpRequest) -> Json {
+    let headers: BTreeMap<&str, Json> = request.headers.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let body = request.body.as_ref().map(body);
     json!({
         "method": request.method,
         "url": text(&request.url),

@@ -158,6 +158,21 @@ export function httpRequest(
     responseBytesMax?: number;
   },
 ): Effect;
+/**
+ * The effect `publish`: a payload for a topic of a broker that the tenant's list names, such as `mqtts://broker.example.org`. `body` is JSON,
+ * `text` is text. `options`: what a way of speaking has beyond that, such as `retain`.
+ */
+export function publish(
+  broker: string,
+  topic: string,
+  more?: {
+    body?: unknown;
+    text?: SecretText;
+    basicAuth?: [SecretText, SecretText];
+    options?: Record<string, string | boolean | number>;
+    timeoutMs?: number;
+  },
+): Effect;
 /** An entity that an effect is about, by its id. */
 export function byId(id: EntityId): EntityRef;
 /** An entity that an effect is about, by its type and name: looked up when the effect is performed. */

@@ -5,7 +5,7 @@
 
 export { Message } from './message.js';
 export { RuleNode } from './node.js';
-export { byId, byName, content, effect, emit, end, forward, httpRequest, payload, Reject, secret } from './outcome.js';
+export { byId, byName, content, effect, emit, end, forward, httpRequest, payload, publish, Reject, secret } from './outcome.js';
 export { exportNodes } from './package.js';
 export {
   activeAlarm,

@@ -74,6 +74,19 @@ export function httpRequest(method, url, { headers = {}, basicAuth, body, text, 
   return { tag: 'http-request', val };
 }
 
+export function publish(broker, topic, { body, text, basicAuth, options = {}, timeoutMs = 0 } = {}) {
+  const sent = text !== undefined ? { tag: 'text', val: pieces(text) } : { tag: 'content', val: isContent(body) ? body : content(body ?? null) };
+  const val = {
+    broker,
+    topic,
+    payload: sent,
+    basicAuth: basicAuth && basicAuth.map(pieces),
+    options: Object.entries(options).map(([name, value]) => [name, String(value)]),
+    timeoutMs,
+  };
+  return { tag: 'publish', val };
+}
+
 /** An entity that an effect is about, by its id. */
 export function byId(id) {
   return { tag: 'id', val: id };

@@ -29,6 +29,7 @@ import {
   metrics,
   nowMs,
   payload,
+  publish,
   relations,
   RuleNode,
   secret,
@@ -100,6 +101,26 @@ test('requests have text with secrets in it', () => {
   assert.deepEqual(httpRequest('GET', 'https://a/', { text: '' }).val.body, { tag: 'text', val: [text('')] });
   assert.deepEqual(httpRequest('GET', 'https://a/').val.body, undefined);
   assert.deepEqual(httpRequest('GET', 'https://a/', { body: payload('p') }).val.body.val, payload('p'));
+});
+
+test('a publish names its broker, and its options by name', () => {
+  const text = (val) => ({ tag: 'text', val });
+  const told = publish('mqtt://broker.test', 'a/b', { text: ['x', secret('s')], basicAuth: ['u', secret('word')], options: { retain: true } });
+  assert.deepEqual(told, {
+    tag: 'publish',
+    val: {
+      broker: 'mqtt://broker.test',
+      topic: 'a/b',
+      payload: { tag: 'text', val: [text('x'), secret('s')] },
+      basicAuth: [[text('u')], [secret('word')]],
+      options: [['retain', 'true']],
+      timeoutMs: 0,
+    },
+  });
+  assert.deepEqual(publish('mqtt://b', 't', { body: { t: 1 } }).val.payload, { tag: 'content', val: content({ t: 1 }) });
+  assert.deepEqual(publish('mqtt://b', 't', { body: payload() }).val.payload.val, payload());
+  assert.deepEqual(publish('mqtt://b', 't').val.payload.val, content(null));
+  assert.deepEqual(effect('leave-chain', {}), { tag: 'leave-chain', val: {} });
 });
 
 test('the package describes itself and refuses in words', () => {

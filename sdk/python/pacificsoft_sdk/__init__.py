@@ -22,6 +22,7 @@ from pacificsoft_sdk.outcome import (
     forward,
     http_request,
     payload,
+    publish,
     secret,
 )
 from pacificsoft_sdk.package import export
@@ -42,5 +43,6 @@ __all__ = [
     "forward",
     "http_request",
     "payload",
+    "publish",
     "secret",
 ]

@@ -93,15 +93,36 @@ def http_request(
 ) -> Effect:
     """The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the
     200s the body becomes the payload, any other leaves along `Failure`."""
-    sent = None
-    if text is not None:
-        sent = _contract.RequestBody_Text(_pieces(text))
-    elif body is not None:
-        sent = _contract.RequestBody_Content(as_content(body))
+    sent = None if text is None and body is None else _body(body, text)
     entries = [(name, _pieces(value)) for name, value in (headers or {}).items()]
-    basic = None if basic_auth is None else (_pieces(basic_auth[0]), _pieces(basic_auth[1]))
-    request = _contract.HttpRequest(method, _pieces(url), entries, basic, sent, timeout_ms, response_bytes_max)
+    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, timeout_ms, response_bytes_max)
     return _contract.Effect_HttpRequest(request)
+
+
+def publish(
+    broker: str,
+    topic: str,
+    *,
+    body: Any = None,
+    text: SecretText | None = None,
+    basic_auth: tuple[SecretText, SecretText] | None = None,
+    options: dict[str, str] | None = None,
+    timeout_ms: int = 0,
+) -> Effect:
+    """The effect `publish`: a payload for a topic of a broker that the tenant's list names, such as `mqtts://broker.example.org`. `body` is
+    JSON, `text` is text. `options`: what a way of speaking has beyond that, such as `retain`."""
+    given = list((options or {}).items())
+    return _contract.Effect_Publish(_contract.Publish(broker, topic, _body(body, text), _login(basic_auth), given, timeout_ms))
+
+
+def _body(body: Any, text: SecretText | None) -> Any:
+    if text is not None:
+        return _contract.RequestBody_Text(_pieces(text))
+    return _contract.RequestBody_Content(content(None) if body is None else as_content(body))
+
+
+def _login(basic_auth: tuple[SecretText, SecretText] | None) -> Any:
+    return None if basic_auth is None else (_pieces(basic_auth[0]), _pieces(basic_auth[1]))
 
 
 def _pieces(text: SecretText) -> list[_contract.Piece]:

@@ -30,6 +30,7 @@ from pacificsoft_sdk import (
     metrics,
     package,
     payload,
+    publish,
     readings,
     relations,
     schema,
@@ -118,6 +119,16 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(request.body, outcome.RequestBody_Content(content({"t": 1})))
         self.assertEqual(named(http_request("GET", "https://a/", text=""))[1].body, outcome.RequestBody_Text([outcome.Piece_Text("")]))
         self.assertIsNone(named(http_request("GET", "https://a/"))[1].body)
+
+    def test_a_publish_names_its_broker(self):
+        told = publish("mqtt://broker.test", "a/b", text=["x", secret("s")], basic_auth=("u", [secret("word")]), options={"retain": "true"})
+        name, one = named(told)
+        self.assertEqual((name, one.broker, one.topic, one.options, one.timeout_ms), ("publish", "mqtt://broker.test", "a/b", [("retain", "true")], 0))
+        self.assertEqual(one.payload, outcome.RequestBody_Text([outcome.Piece_Text("x"), outcome.Piece_Secret("s")]))
+        self.assertEqual(one.basic_auth, ([outcome.Piece_Text("u")], [outcome.Piece_Secret("word")]))
+        self.assertEqual(named(publish("mqtt://b", "t", body={"t": 1}))[1].payload, outcome.RequestBody_Content(content({"t": 1})))
+        self.assertIsNone(named(effect("leave-chain"))[1].relation)
+        self.assertEqual(named(effect("enter-chain", of_originator=True))[1], outcome.EnterChain(None, True))
 
     def test_a_changed_message_keeps_what_is_not_given(self):
         message = emit("Success", {"a": 1}, metadata={"k": "v"}).message

@@ -79,9 +79,9 @@ pub use configuration::Configuration;
 pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
-    AssignCustomer, ClearAlarm, Content, DeleteAttributes, Effect, Emission, EnsureEntity, EntityId, EntityName, EntityRef, HttpRequest,
-    NewMessage, Outcome, Piece, PresenceEvent, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence, RequestBody, SaveAttributes,
-    SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
+    AssignCustomer, ClearAlarm, Content, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityId, EntityName, EntityRef,
+    HttpRequest, LeaveChain, NewMessage, Outcome, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence,
+    RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
 };
 pub use reads::{attribute, latest};
 pub use stream::StreamAdapter;

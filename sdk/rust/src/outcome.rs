@@ -3,9 +3,9 @@
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EntityName, EntityRef, HttpRequest, NewMessage, Piece,
-    PresenceEvent, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence, RequestBody, SaveAttributes, SaveTimeSeries, SendRpc, Steps,
-    UnassignCustomer,
+    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityName, EntityRef, HttpRequest,
+    LeaveChain, NewMessage, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence, RequestBody,
+    SaveAttributes, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
 };
 
 /// What a node decided.
@@ -88,6 +88,34 @@ impl HttpRequest {
     #[must_use]
     pub fn with_json(mut self, body: Content) -> Self {
         self.body = Some(RequestBody::Content(body));
+        self
+    }
+}
+
+impl Publish {
+    /// A payload for a topic of a broker such as `mqtts://broker.example.org`, without login, with the host's own limits.
+    pub fn new(broker: impl Into<String>, topic: impl Into<String>, payload: RequestBody) -> Self {
+        Publish {
+            broker: broker.into(),
+            topic: topic.into(),
+            payload,
+            basic_auth: None,
+            options: Vec::new(),
+            timeout_ms: 0,
+        }
+    }
+
+    /// The same with user name and password, in which secrets may be.
+    #[must_use]
+    pub fn with_login(mut self, user: impl Into<Text>, password: impl Into<Text>) -> Self {
+        self.basic_auth = Some((user.into().0, password.into().0));
+        self
+    }
+
+    /// The same with one more option, such as `retain`.
+    #[must_use]
+    pub fn with_option(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.push((name.into(), value.into()));
         self
     }
 }

@@ -4,7 +4,8 @@
 //! 2. [`coap_datagrams`] – a CoAP endpoint under datagrams, answers and time: its limits hold, nobody is flooded,
 //! 3. [`device_api`] – the shipped adapter, topics of gateways included: what it names in a payload is there,
 //! 4. [`example_adapters`] – the adapters of the examples, over datagrams and in streams,
-//! 5. [`mutation`] – seeded mutations, for runs without a fuzzer.
+//! 5. [`broker_answers`] – what a broker outside says to the platform: nothing but answers,
+//! 6. [`mutation`] – seeded mutations, for runs without a fuzzer.
 //!
 //! `tests/short.rs` runs all of them with mutations, in every test run. With coverage, for as long as one likes:
 //! `cargo +nightly fuzz run --fuzz-dir tests/fuzz mqtt_frames` (of `cargo-fuzz`); `cargo run -p fuzzed --example seeds FOLDER` writes what to
@@ -12,6 +13,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
 
+pub mod broker_answers;
 pub mod coap_datagrams;
 pub mod device_api;
 pub mod example_adapters;
@@ -29,7 +31,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target {
         name: "mqtt_frames",
         run: mqtt_frames::run,
@@ -49,5 +51,10 @@ pub const TARGETS: [Target; 4] = [
         name: "example_adapters",
         run: example_adapters::run,
         seeds: example_adapters::seeds,
+    },
+    Target {
+        name: "broker_answers",
+        run: broker_answers::run,
+        seeds: broker_answers::seeds,
     },
 ];

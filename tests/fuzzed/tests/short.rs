@@ -48,6 +48,11 @@ fn example_adapters() {
     short("example_adapters");
 }
 
+#[test]
+fn broker_answers() {
+    short("broker_answers");
+}
+
 /// A target without a short run, or without a fuzzer, would be forgotten.
 #[test]
 fn every_target_has_its_fuzzer() {

@@ -108,6 +108,10 @@ impl World {
         world
     }
 
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     pub async fn allow(&self, rules: &[&str]) {
         self.allow_for(self.tenant, rules).await;
     }

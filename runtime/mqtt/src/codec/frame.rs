@@ -6,15 +6,15 @@ use super::FrameError;
 use crate::packet::Version;
 
 /// What the first bytes of a packet say (MQTT 5, 2.1).
-pub(super) struct Header {
-    pub(super) packet_type: u8,
-    pub(super) flags: u8,
-    pub(super) header_len: usize,
-    pub(super) total_len: usize,
+pub(crate) struct Header {
+    pub(crate) packet_type: u8,
+    pub(crate) flags: u8,
+    pub(crate) header_len: usize,
+    pub(crate) total_len: usize,
 }
 
 /// Reads the fixed header. None: it is not complete.
-pub(super) fn header(buffer: &[u8]) -> Result<Option<Header>, FrameError> {
+pub(crate) fn header(buffer: &[u8]) -> Result<Option<Header>, FrameError> {
     let Some(first) = buffer.first() else { return Ok(None) };
     let mut remaining = 0usize;
     for (position, byte) in buffer.iter().skip(1).take(4).enumerate() {

@@ -9,7 +9,7 @@ use crate::bindings::outcome as wit;
 pub struct EffectKinds(u32);
 
 /// Names of effects, in the order of their bits.
-const EFFECT_NAMES: [&str; 14] = [
+const EFFECT_NAMES: [&str; 17] = [
     "save-time-series",
     "save-attributes",
     "raise-alarm",
@@ -24,6 +24,9 @@ const EFFECT_NAMES: [&str; 14] = [
     "unassign-customer",
     "ensure-entity",
     "report-presence",
+    "publish",
+    "enter-chain",
+    "leave-chain",
 ];
 
 impl EffectKinds {
@@ -66,6 +69,9 @@ impl EffectKinds {
             wit::Effect::UnassignCustomer(_) => 11,
             wit::Effect::EnsureEntity(_) => 12,
             wit::Effect::ReportPresence(_) => 13,
+            wit::Effect::Publish(_) => 14,
+            wit::Effect::EnterChain(_) => 15,
+            wit::Effect::LeaveChain(_) => 16,
         };
         if self.0 & (1 << bit) == 0 {
             return Err(format!(

@@ -44,21 +44,32 @@ pub struct HttpRequest {
     pub response_bytes_max: u32,
 }
 
+impl RequestBody {
+    /// Its text, if it is one.
+    pub(super) fn pieces(&self) -> Option<&Vec<Piece>> {
+        match self {
+            RequestBody::Text(text) => Some(text),
+            RequestBody::Content(_) => None,
+        }
+    }
+}
+
 impl HttpRequest {
     /// Names of the secrets it is to use.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().map(|(_, value)| value);
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
-        let body = self.body.iter().filter_map(|body| match body {
-            RequestBody::Text(text) => Some(text),
-            RequestBody::Content(_) => None,
-        });
-        let texts = [&self.url].into_iter().chain(headers).chain(basic).chain(body);
-        texts.flatten().filter_map(|piece| match piece {
-            Piece::Secret(name) => Some(name.as_str()),
-            Piece::Text(_) => None,
-        })
+        let body = self.body.iter().filter_map(RequestBody::pieces);
+        secrets_in([&self.url].into_iter().chain(headers).chain(basic).chain(body))
     }
+}
+
+/// Names of the secrets in texts.
+pub(super) fn secrets_in<'a>(texts: impl Iterator<Item = &'a Vec<Piece>>) -> impl Iterator<Item = &'a str> {
+    texts.flatten().filter_map(|piece| match piece {
+        Piece::Secret(name) => Some(name.as_str()),
+        Piece::Text(_) => None,
+    })
 }
 
 impl Checker<'_> {
@@ -72,12 +83,7 @@ impl Checker<'_> {
         let basic = told
             .basic_auth
             .map(|(user, password)| Ok::<_, String>((pieces(user)?, pieces(password)?)));
-        let body = told.body.map(|body| {
-            Ok::<_, String>(match body {
-                wit::RequestBody::Content(content) => RequestBody::Content(self.content(content)?),
-                wit::RequestBody::Text(text) => RequestBody::Text(pieces(text)?),
-            })
-        });
+        let body = told.body.map(|body| self.body(body));
         Ok(HttpRequest {
             method,
             url: pieces(told.url)?,
@@ -88,9 +94,16 @@ impl Checker<'_> {
             response_bytes_max: told.response_bytes_max,
         })
     }
+
+    pub(super) fn body(&self, told: wit::RequestBody) -> Result<RequestBody, String> {
+        Ok(match told {
+            wit::RequestBody::Content(content) => RequestBody::Content(self.content(content)?),
+            wit::RequestBody::Text(text) => RequestBody::Text(pieces(text)?),
+        })
+    }
 }
 
-fn pieces(told: Vec<wit::Piece>) -> Result<Vec<Piece>, String> {
+pub(super) fn pieces(told: Vec<wit::Piece>) -> Result<Vec<Piece>, String> {
     if told.len() > PIECES_MAX {
         return Err(format!("a text of {} pieces is more than the {PIECES_MAX} allowed", told.len()));
     }

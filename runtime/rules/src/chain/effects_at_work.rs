@@ -218,7 +218,10 @@ impl AtWork {
             self.slow.push(perform(self.effects.clone(), job, None));
             return Ok(());
         }
-        let outside = job.effects.iter().any(|effect| matches!(effect, Effect::HttpRequest(_)));
+        let outside = job
+            .effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::HttpRequest(_) | Effect::Publish(_)));
         let beside = if outside { Beside::Outside } else { Beside::Store };
         let turn = (beside, job.branch.message.originator);
         if let Some(queue) = self.waiting.get_mut(&turn) {

@@ -1,5 +1,6 @@
 //! The routing as tables: what happens, and which commands follow. No runtime, no component is run.
 
+mod calls;
 mod random;
 mod shell;
 

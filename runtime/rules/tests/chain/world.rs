@@ -1,8 +1,9 @@
 //! What the chain tests stand on: a store in a temporary folder, components compiled once, devices that nobody serves.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use actor::{LaneReceiver, Observe, lane};
@@ -16,7 +17,7 @@ use model::{
     TenantId, Value,
 };
 use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings, Span};
-use rules::{ChainHandle, ChainInput, ChainLane, ChainState, Graph, NodeSurroundings, start_chain};
+use rules::{CallLane, ChainHandle, ChainInput, ChainLane, ChainState, Graph, Neighbours, NodeSurroundings, start_chain};
 use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
 use shares::Shares;
@@ -237,6 +238,16 @@ pub fn doomed_graph(tenant: TenantId, name: &str, nodes: &[Node], catalog: &Cata
     Arc::new(Graph::validate(RuleChainId::generate(tenant), name, &metadata, catalog).unwrap())
 }
 
+/// The chains that others may send messages into.
+#[derive(Clone, Default)]
+pub struct Known(Arc<Mutex<HashMap<(TenantId, Uuid), CallLane>>>);
+
+impl Neighbours for Known {
+    fn call_lane(&self, tenant: TenantId, chain: Uuid) -> Option<CallLane> {
+        self.0.lock().unwrap().get(&(tenant, chain)).cloned()
+    }
+}
+
 /// A tenant's store and what its chains are started with.
 pub struct World {
     pub tenant: TenantId,
@@ -244,6 +255,7 @@ pub struct World {
     pub chain_clock: Arc<Fragile>,
     effects: Effects,
     egress: Egress,
+    known: Known,
     around: NodeSurroundings,
     _dir: tempfile::TempDir,
 }
@@ -281,6 +293,7 @@ impl World {
             chain_clock,
             effects,
             egress,
+            known: Known::default(),
             around,
             _dir: dir,
         }
@@ -301,12 +314,29 @@ impl World {
     /// Starts a chain whose nodes are given something else.
     pub fn start_in(&self, graph: &Arc<Graph>, around: NodeSurroundings) -> Chain {
         let (settle, settlements) = lane(10_000);
-        let handle = start_chain(Arc::clone(graph), self.tenant, self.effects.clone(), around);
+        let handle = start_chain(
+            Arc::clone(graph),
+            self.tenant,
+            self.effects.clone(),
+            Arc::new(self.known.clone()),
+            around,
+        );
         Chain {
             handle,
             settle,
             settlements: Settlements(settlements),
         }
+    }
+
+    /// Lets other chains of a tenant send messages into a chain.
+    pub fn publish(&self, tenant: TenantId, graph: &Graph, chain: &Chain) {
+        let lane = chain.handle.calls.clone();
+        self.known.0.lock().unwrap().insert((tenant, graph.chain.id), lane);
+    }
+
+    /// A chain is not there any more for others.
+    pub fn withdraw(&self, graph: &Graph) {
+        self.known.0.lock().unwrap().remove(&(self.tenant, graph.chain.id));
     }
 
     /// What nodes are given, to change it.

@@ -6,9 +6,11 @@ use model::{EntityId, Message};
 use plugins::{Content, Effect, Emission, Outcome, Relation};
 use serde_json::json;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
-use super::super::{Account, Branch, Command, Steps};
+use super::super::{Account, Branch, Call, Command, Steps};
 use crate::Graph;
+use crate::journey::Journey;
 use crate::testing::message;
 
 /// The commands of a chain, in words, and the branches that wait for the shell.
@@ -19,6 +21,9 @@ pub(super) struct Shell {
     pub(super) performing: Vec<(Branch, SmallVec<[Emission; 1]>)>,
     pub(super) recording: Vec<Account>,
     pub(super) pausing: Vec<Branch>,
+    /// Inside other chains, and on their way back.
+    pub(super) calling: Vec<(Call, Arc<Message>)>,
+    pub(super) returning: Vec<Branch>,
     entered: Vec<u32>,
     /// Messages with even receipts come from one, those with odd ones from another.
     originators: [EntityId; 2],
@@ -44,6 +49,20 @@ pub(super) enum Do {
     Recorded(bool),
     /// The longest pause is over.
     Again,
+    /// The node sends the message into the other chain of this number.
+    Call(usize, u128),
+    /// Something comes back from the oldest call, along this relation.
+    Back(&'static str),
+    /// The oldest call is over, durable or not.
+    Left(bool),
+    /// The oldest call is not taken.
+    NotEntered(&'static str),
+    /// The node sends the message back, along a relation or one that is named as it.
+    Output(usize, Option<&'static str>),
+    /// It is on its way.
+    SentBack,
+    /// A message comes in from another chain, through these.
+    EnterFrom(u32, &'static [u128]),
     /// There is no time for it.
     AtLast,
 }
@@ -56,6 +75,8 @@ impl Shell {
             performing: Vec::new(),
             recording: Vec::new(),
             pausing: Vec::new(),
+            calling: Vec::new(),
+            returning: Vec::new(),
             entered: Vec::new(),
             originators: [(); 2].map(|()| message(json!({})).originator),
             settled: Vec::new(),
@@ -84,13 +105,44 @@ impl Shell {
         let commands = &mut Vec::new();
         match what {
             Do::Enter(receipt) => {
-                self.entered.push(receipt);
-                let of = |originator| Message {
-                    originator,
-                    ..Message::clone(&message(json!({"t": receipt})))
-                };
-                let entering = Arc::new(of(self.originators[receipt as usize % self.originators.len()]));
+                let entering = self.entering(receipt);
                 self.steps.enter(entering, receipt, commands);
+            }
+            Do::EnterFrom(receipt, through) => {
+                let entering = self.entering(receipt);
+                let mut through = through.iter().map(|chain| Uuid::from_u128(*chain));
+                let journey = Journey::begin(through.next().expect("it comes from somewhere"), 0);
+                let journey = through.fold(journey, |journey, chain| journey.onward(chain).expect("a way"));
+                let journey = journey.onward(self.steps.graph().chain.id).expect("a way here");
+                self.steps.enter_from(entering, receipt, Some(journey), commands);
+            }
+            Do::Call(node, chain) => {
+                let branch = self.take_running(node);
+                let chain = Uuid::from_u128(chain);
+                self.steps.decided(branch, only(Effect::EnterChain { chain }), commands);
+            }
+            Do::Back(relation) => {
+                let (call, message) = self.calling[0].clone();
+                self.steps.came_back(call, relation, message, commands);
+            }
+            Do::Left(durable) => {
+                let (call, _) = self.calling.remove(0);
+                self.steps.left(call, durable, commands);
+                // Said twice, it is heard once.
+                self.steps.left(call, !durable, commands);
+            }
+            Do::NotEntered(reason) => {
+                let (call, _) = self.calling.remove(0);
+                self.steps.not_entered(call, reason.to_owned(), commands);
+            }
+            Do::Output(node, relation) => {
+                let branch = self.take_running(node);
+                let relation = relation.map(Relation::from);
+                self.steps.decided(branch, only(Effect::LeaveChain { relation }), commands);
+            }
+            Do::SentBack => {
+                let branch = self.returning.remove(0);
+                self.steps.sent_back(&branch, commands);
             }
             Do::Leave(node, relations) => {
                 let branch = self.take_running(node);
@@ -143,6 +195,15 @@ impl Shell {
         std::mem::take(commands).into_iter().map(|command| self.take(command)).collect()
     }
 
+    /// A message that enters under a receipt.
+    fn entering(&mut self, receipt: u32) -> Arc<Message> {
+        self.entered.push(receipt);
+        Arc::new(Message {
+            originator: self.originators[receipt as usize % self.originators.len()],
+            ..Message::clone(&message(json!({"t": receipt})))
+        })
+    }
+
     /// Keeps what a command is about, and puts it into words.
     fn take(&mut self, command: Command<u32>) -> String {
         match command {
@@ -171,6 +232,15 @@ impl Shell {
                 self.recording.push(branch.account);
                 text
             }
+            Command::Enter { call, chain, message, .. } => {
+                self.calling.push((call, message));
+                format!("enter {}", chain.as_u128())
+            }
+            Command::SendBack { branch, relation } => {
+                let text = format!("send back {} {}", branch.node, relation.as_ref().map_or("-", Relation::as_str));
+                self.returning.push(branch);
+                text
+            }
             Command::Settle { receipt, durable } => {
                 self.settled.push((receipt, durable));
                 format!("settle {receipt} {durable}")
@@ -181,7 +251,12 @@ impl Shell {
     /// Nothing is left, and every receipt was settled exactly once.
     pub(super) fn assert_over(&self, context: &str) {
         assert_eq!(
-            self.running.len() + self.performing.len() + self.recording.len() + self.pausing.len(),
+            self.running.len()
+                + self.performing.len()
+                + self.recording.len()
+                + self.pausing.len()
+                + self.calling.len()
+                + self.returning.len(),
             0,
             "{context}: the table leaves nothing open"
         );
@@ -192,6 +267,13 @@ impl Shell {
         entered.sort_unstable();
         assert_eq!(settled, entered, "{context}");
     }
+}
+
+fn only(effect: Effect) -> Result<Outcome, String> {
+    Ok(Outcome {
+        emissions: SmallVec::new(),
+        effects: SmallVec::from_iter([effect]),
+    })
 }
 
 fn along(relations: &[&str]) -> SmallVec<[Emission; 1]> {

@@ -1,0 +1,236 @@
+//! mqtt: publishes the message's data to a broker outside, with quality 1.
+
+use pacificsoft_sdk::message::Shape;
+use pacificsoft_sdk::template::Template;
+use pacificsoft_sdk::{Content, Descriptor, Effect, Message, Outcome, Piece, Publish, RequestBody, RuleNode};
+use serde::Deserialize;
+
+use crate::credentials::Credentials;
+
+/// The node.
+pub struct Mqtt {
+    broker: String,
+    topic: Template,
+    login: Option<(Template, Template)>,
+    options: Vec<(String, String)>,
+    /// Whether text is published without its quotation marks.
+    plain: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    topic_pattern: String,
+    host: String,
+    #[serde(default = "port")]
+    port: u32,
+    #[serde(default = "connect_timeout_sec")]
+    connect_timeout_sec: u32,
+    #[serde(default)]
+    client_id: Option<String>,
+    #[serde(default)]
+    append_client_id_suffix: bool,
+    #[serde(default)]
+    retained_message: bool,
+    #[serde(default = "clean_session")]
+    clean_session: bool,
+    #[serde(default)]
+    ssl: bool,
+    #[serde(default)]
+    parse_to_plain_text: bool,
+    #[serde(default)]
+    protocol_version: Option<String>,
+    #[serde(default)]
+    credentials: Option<Credentials>,
+}
+
+fn port() -> u32 {
+    1883
+}
+
+fn connect_timeout_sec() -> u32 {
+    10
+}
+
+fn clean_session() -> bool {
+    true
+}
+
+impl RuleNode for Mqtt {
+    const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "mqtt",
+            class_ids: &["org.thingsboard.rule.engine.mqtt.TbMqttNode"],
+            title: "mqtt",
+            family: "EXTERNAL",
+            description: "Publishes the data to a broker outside.",
+            details: "With quality 1: the message goes on when the broker has acknowledged it, with metadata acknowledgedBy. The topic may hold \
+                      ${metadata key} and $[data key], user name and password ${secret:name}, too. The broker has to be on the tenant's list, \
+                      as mqtt://host:port, or mqtts://host:port with ssl.",
+            icon: "call_split",
+            configuration_schema: r#"{"type":"object","required":["topicPattern","host"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":["string","null"]},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"enum":["MQTT_3_1_1","MQTT_3_1",null]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic"]},"username":{"type":"string"},"password":{"type":"string"}}}}}"#,
+            default_configuration: r#"{"topicPattern":"my-topic","host":"localhost","port":1883,"connectTimeoutSec":10,"clientId":null,"appendClientIdSuffix":false,"retainedMessage":false,"cleanSession":true,"ssl":false,"parseToPlainText":false,"protocolVersion":"MQTT_3_1_1","credentials":{"type":"anonymous"}}"#,
+            version: 2,
+            effects: &["publish"],
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(configuration: &str) -> Result<Self, String> {
+        let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        let host = own.host.trim();
+        if own.topic_pattern.is_empty() {
+            return Err("topicPattern is empty".to_owned());
+        }
+        if host.is_empty() {
+            return Err("host is empty".to_owned());
+        }
+        if !(1..=65_535).contains(&own.port) {
+            return Err("port is not between 1 and 65535".to_owned());
+        }
+        if !(1..=200).contains(&own.connect_timeout_sec) {
+            return Err("connectTimeoutSec is not between 1 and 200".to_owned());
+        }
+        let version = match own.protocol_version.as_deref() {
+            None | Some("MQTT_3_1_1") => "3.1.1",
+            Some("MQTT_3_1") => "3.1",
+            Some(_) => return Err("protocolVersion: there are MQTT_3_1_1 and MQTT_3_1".to_owned()),
+        };
+        // An IPv6 address stands in brackets where a port follows.
+        let (open, close) = if host.contains(':') && !host.starts_with('[') {
+            ("[", "]")
+        } else {
+            ("", "")
+        };
+        let scheme = if own.ssl { "mqtts://" } else { "mqtt://" };
+        let flag = |on: bool| if on { "true" } else { "false" };
+        let mut options = vec![
+            ("retain", flag(own.retained_message).to_owned()),
+            ("clean-session", flag(own.clean_session).to_owned()),
+            ("version", version.to_owned()),
+            ("connect-timeout-ms", own.connect_timeout_sec.saturating_mul(1_000).to_string()),
+        ];
+        if let Some(client_id) = own.client_id.filter(|id| !id.is_empty()) {
+            options.push(("client-id", client_id));
+            options.push(("client-id-suffix", flag(own.append_client_id_suffix).to_owned()));
+        }
+        Ok(Mqtt {
+            broker: [scheme, open, host, close, ":", &own.port.to_string()].concat(),
+            topic: Template::parse(&own.topic_pattern),
+            login: Credentials::login(own.credentials)?,
+            options: options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            plain: own.parse_to_plain_text,
+        })
+    }
+
+    fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+        let payload = if self.plain && message.shape("") == Shape::Text {
+            RequestBody::Text(vec![Piece::Text(message.text("").unwrap_or_default())])
+        } else {
+            RequestBody::Content(Content::whole())
+        };
+        let mut publish = Publish::new(self.broker.as_str(), self.topic.fill(message), payload);
+        publish.basic_auth = self
+            .login
+            .as_ref()
+            .map(|(user, password)| (user.pieces(message), password.pieces(message)));
+        publish.options.clone_from(&self.options);
+        Ok(Outcome::Effect(Effect::Publish(publish)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pacificsoft_sdk::testing::TestMessage;
+
+    fn published(configuration: &str, message: &TestMessage) -> Publish {
+        let mut node = Mqtt::open(configuration).expect("valid");
+        match node.process(&message.message()) {
+            Ok(Outcome::Effect(Effect::Publish(publish))) => publish,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn option<'a>(publish: &'a Publish, name: &str) -> &'a str {
+        let found = publish.options.iter().find(|(known, _)| known == name);
+        found.map_or("-", |(_, value)| value)
+    }
+
+    #[test]
+    fn a_configuration_of_a_chains_file_is_understood() {
+        let configuration = r#"{"topicPattern": "out/${deviceName}/$[kind]", "host": "broker.test", "port": 8883, "connectTimeoutSec": 5, "clientId": "c",
+            "appendClientIdSuffix": true, "retainedMessage": true, "cleanSession": false, "ssl": true, "parseToPlainText": false,
+            "protocolVersion": "MQTT_3_1", "credentials": {"type": "basic", "username": "u", "password": "${secret:word}"}}"#;
+        let message = TestMessage::telemetry(r#"{"kind": "heat"}"#).with("deviceName", "D1");
+        let told = published(configuration, &message);
+        assert_eq!(
+            (told.broker.as_str(), told.topic.as_str()),
+            ("mqtts://broker.test:8883", "out/D1/heat")
+        );
+        assert_eq!(told.payload, RequestBody::Content(Content::whole()));
+        let login = (vec![Piece::Text("u".to_owned())], vec![Piece::Secret("word".to_owned())]);
+        assert_eq!(told.basic_auth, Some(login));
+        for (name, value) in [
+            ("retain", "true"),
+            ("clean-session", "false"),
+            ("version", "3.1"),
+            ("connect-timeout-ms", "5000"),
+            ("client-id", "c"),
+            ("client-id-suffix", "true"),
+        ] {
+            assert_eq!(option(&told, name), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_old_configuration_has_defaults() {
+        let told = published(r#"{"topicPattern": "t", "host": "::1"}"#, &TestMessage::telemetry("{}"));
+        assert_eq!((told.broker.as_str(), told.basic_auth.is_none()), ("mqtt://[::1]:1883", true));
+        assert_eq!(
+            (option(&told, "version"), option(&told, "client-id"), option(&told, "clean-session")),
+            ("3.1.1", "-", "true")
+        );
+        assert!(Mqtt::open(Mqtt::descriptor().default_configuration).is_ok());
+    }
+
+    #[test]
+    fn text_is_published_plain_if_it_should() {
+        let plain = r#"{"topicPattern": "t", "host": "a", "parseToPlainText": true}"#;
+        let text = RequestBody::Text(vec![Piece::Text("${secret:a}".to_owned())]);
+        assert_eq!(
+            published(plain, &TestMessage::telemetry(r#""${secret:a}""#)).payload,
+            text,
+            "data names no secret"
+        );
+        let whole = RequestBody::Content(Content::whole());
+        assert_eq!(published(plain, &TestMessage::telemetry(r#"{"a": 1}"#)).payload, whole);
+        let other = r#"{"topicPattern": "t", "host": "a"}"#;
+        assert_eq!(published(other, &TestMessage::telemetry(r#""hot""#)).payload, whole);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_when_the_node_opens() {
+        for (configuration, says) in [
+            (r#"{"host": "a"}"#, "topicPattern"),
+            (r#"{"topicPattern": "", "host": "a"}"#, "topicPattern"),
+            (r#"{"topicPattern": "t", "host": " "}"#, "host"),
+            (r#"{"topicPattern": "t", "host": "a", "port": 0}"#, "port"),
+            (r#"{"topicPattern": "t", "host": "a", "port": 65536}"#, "port"),
+            (r#"{"topicPattern": "t", "host": "a", "connectTimeoutSec": 0}"#, "connectTimeoutSec"),
+            (
+                r#"{"topicPattern": "t", "host": "a", "protocolVersion": "MQTT_5"}"#,
+                "protocolVersion",
+            ),
+            (
+                r#"{"topicPattern": "t", "host": "a", "credentials": {"type": "cert.PEM"}}"#,
+                "certificates",
+            ),
+        ] {
+            let told = Mqtt::open(configuration).map(drop).expect_err(configuration);
+            assert!(told.contains(says), "{told}");
+        }
+    }
+}

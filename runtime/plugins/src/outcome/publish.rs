@@ -1,0 +1,56 @@
+//! A payload for a broker outside, as a node hands it over: checked in form. Whether it may be published is not known here.
+
+use super::request::{pieces, secrets_in};
+use super::{Checker, Piece, RequestBody};
+use crate::bindings::outcome as wit;
+
+/// Options at most.
+const OPTIONS_MAX: usize = 64;
+/// Bytes of a text at most.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// A payload for a broker outside. The fields are those of the contract in wit/outcome.wit.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see there")]
+pub struct Publish {
+    pub broker: String,
+    pub topic: String,
+    pub payload: RequestBody,
+    pub basic_auth: Option<(Vec<Piece>, Vec<Piece>)>,
+    pub options: Vec<(String, String)>,
+    pub timeout_ms: u32,
+}
+
+impl Publish {
+    /// Names of the secrets it is to use.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
+        secrets_in(basic.chain(self.payload.pieces()))
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn publish(&self, told: wit::Publish) -> Result<Publish, String> {
+        if told.options.len() > OPTIONS_MAX {
+            return Err(format!("{} options are more than the {OPTIONS_MAX} allowed", told.options.len()));
+        }
+        let options = told.options.iter().flat_map(|(name, value)| [name, value]);
+        if let Some(long) = options.chain([&told.broker, &told.topic]).find(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(format!(
+                "a text of {} bytes for a broker is longer than the {TEXT_BYTES_MAX} allowed",
+                long.len()
+            ));
+        }
+        let basic = told
+            .basic_auth
+            .map(|(user, password)| Ok::<_, String>((pieces(user)?, pieces(password)?)));
+        Ok(Publish {
+            broker: told.broker,
+            topic: told.topic,
+            payload: self.body(told.payload)?,
+            basic_auth: basic.transpose()?,
+            options: told.options,
+            timeout_ms: told.timeout_ms,
+        })
+    }
+}
