@@ -1,40 +1,28 @@
 //! One session.
 
+mod control;
+
 use std::sync::Arc;
 
-use actor::{Control, LaneReceiver, Observe};
+use actor::{Control, Inbox, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink, SettleError, Settled};
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
-use serde::Serialize;
 use shares::thread_time;
-use xtra::{Actor, Context, Handler, Mailbox};
 
 use crate::children::Children;
 use crate::limits::{Rates, Speaker, values_of};
 use crate::manager::{Sessions, Unregister};
 use crate::{OpenError, PublishError};
 
+pub(crate) use control::Close;
+pub use control::{CloseReason, SessionActor, SessionState};
+
 /// Downlinks that may wait for one session.
 const DOWNLINKS_MAX: usize = 64;
 
 /// How often a device's actor hears that a silent device is there.
 const HEARD_EVERY_MS: i64 = 10_000;
-
-/// Why the server ends a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The device connected again.
-    TakenOver,
-    /// The device was deleted, or its credentials changed.
-    Administrative,
-    /// The server stops.
-    ShuttingDown,
-}
-
-/// Asks a session to end.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Close(pub(crate) CloseReason);
 
 /// What a session has to tell its transport.
 #[derive(Debug)]
@@ -46,68 +34,6 @@ pub enum Event {
     Downlink(Outbound, DownlinkKind, Option<u32>),
     /// The session is to end.
     Close(CloseReason),
-}
-
-/// What can be seen of a session from outside.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionState {
-    /// The device.
-    pub device: uuid::Uuid,
-    /// `mqtt`, `http`, `coap` or `stream`.
-    pub transport: &'static str,
-    /// Publishes taken.
-    pub published: u64,
-    /// Publishes whose effects are not durable yet.
-    pub in_flight: usize,
-}
-
-/// The part of a session that others can speak to.
-pub struct SessionActor {
-    state: SessionState,
-    closing: Option<CloseReason>,
-}
-
-impl SessionActor {
-    /// The part of a session that has just opened.
-    pub(crate) fn new(device: DeviceId, transport: &'static str) -> Self {
-        let state = SessionState {
-            device: device.id,
-            transport,
-            published: 0,
-            in_flight: 0,
-        };
-        SessionActor { state, closing: None }
-    }
-
-    /// Whether somebody asked for an end since the last call.
-    pub(crate) fn take_closing(&mut self) -> Option<CloseReason> {
-        self.closing.take()
-    }
-
-    /// What is shown to those who look.
-    pub(crate) fn show(&mut self, published: u64, in_flight: usize) {
-        (self.state.published, self.state.in_flight) = (published, in_flight);
-    }
-}
-
-impl Actor for SessionActor {
-    type Stop = ();
-    async fn stopped(self) {}
-}
-
-impl Handler<Close> for SessionActor {
-    type Return = ();
-    async fn handle(&mut self, Close(reason): Close, _: &mut Context<Self>) {
-        self.closing.get_or_insert(reason);
-    }
-}
-
-impl Handler<Observe> for SessionActor {
-    type Return = SessionState;
-    async fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> SessionState {
-        self.state.clone()
-    }
 }
 
 /// A session, driven by its transport. Dropping it tells the device's actor.
@@ -123,8 +49,8 @@ pub struct Session {
     settlements: LaneReceiver<Settled>,
     settled: Vec<Settled>,
     actor: SessionActor,
-    mailbox: Mailbox<SessionActor>,
-    /// Keeps the mailbox open.
+    inbox: Inbox<SessionActor>,
+    /// Keeps the inbox open.
     control: Control<SessionActor>,
     window: usize,
     sequence: u64,
@@ -156,9 +82,9 @@ impl Session {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
         })?;
-        let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
-        let (settle, settlements) = actor::lane(window);
-        let (control, mailbox) = Control::mailbox();
+        let (down, downlinks) = actor::quiet_lane(DOWNLINKS_MAX);
+        let (settle, settlements) = actor::quiet_lane(window);
+        let (control, inbox) = Control::inbox();
         let mut session = Session {
             pool,
             device,
@@ -175,9 +101,9 @@ impl Session {
             downlinks,
             settle,
             settlements,
-            settled: Vec::with_capacity(window.min(64)),
+            settled: Vec::new(),
             actor: SessionActor::new(device, transport.as_str()),
-            mailbox,
+            inbox,
             control,
             window,
             sequence: 0,
@@ -281,9 +207,9 @@ impl Session {
     pub async fn events(&mut self, events: &mut Vec<Event>) {
         tokio::select! {
             biased;
-            message = self.mailbox.next() => {
-                let _ = message.dispatch_to(&mut self.actor).await;
-                events.extend(self.actor.closing.take().map(Event::Close));
+            asked = self.inbox.next() => {
+                let _ = asked(&mut self.actor).await;
+                events.extend(self.actor.take_closing().map(Event::Close));
             }
             taken = self.settlements.recv_batch(&mut self.settled, self.window) => {
                 self.actor.state.in_flight -= taken;
@@ -312,6 +238,13 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The device has said nothing for a while, and was told nothing: memory that was needed for more is given back.
+    pub fn rest(&mut self) {
+        self.settled = Vec::new();
+        self.settlements.rest();
+        self.downlinks.rest();
     }
 
     /// What a subscription of the device brings; nothing: it is refused.
@@ -469,12 +402,17 @@ impl Session {
         let Err(closed) = self.lane.send(delivery).await else {
             return Ok(());
         };
+        // Seldom: not part of what every session has memory for.
+        Box::pin(self.deliver_again(closed.0)).await
+    }
+
+    async fn deliver_again(&mut self, delivery: Delivery) -> Result<(), ()> {
         let refused = |error: RouteError| tracing::debug!(device = %self.device, %error, "the device's actor is gone");
         self.lane = self.sessions.router().lane(self.device).await.map_err(refused)?;
-        if self.connected && !matches!(closed.0, Delivery::Connected(_)) {
+        if self.connected && !matches!(delivery, Delivery::Connected(_)) {
             self.lane.send(Delivery::Connected(self.link.clone())).await.map_err(drop)?;
         }
-        self.lane.send(closed.0).await.map_err(drop)
+        self.lane.send(delivery).await.map_err(drop)
     }
 }
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use actor::{Control, LaneReceiver};
+use actor::{Control, Inbox, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink};
 use model::{DeviceId, Downlink, DownlinkKinds, Uplink};
 use tokio::sync::oneshot;
-use xtra::Mailbox;
 
 use crate::OpenError;
 use crate::limits::{Speaker, values_of};
@@ -58,8 +57,8 @@ pub struct Ear {
     pub session: SessionId,
     downlinks: LaneReceiver<Downlink>,
     actor: SessionActor,
-    mailbox: Mailbox<SessionActor>,
-    /// Keeps the mailbox open.
+    inbox: Inbox<SessionActor>,
+    /// Keeps the inbox open.
     _control: Control<SessionActor>,
     counts: Arc<Counts>,
     left: oneshot::Receiver<()>,
@@ -86,8 +85,8 @@ impl Attached {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
         })?;
-        let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
-        let (control, mailbox) = Control::mailbox();
+        let (down, downlinks) = actor::quiet_lane(DOWNLINKS_MAX);
+        let (control, inbox) = Control::inbox();
         let (present, left) = oneshot::channel();
         let counts = Arc::new(Counts::default());
         let session = SessionId::generate();
@@ -115,7 +114,7 @@ impl Attached {
             session,
             downlinks,
             actor: SessionActor::new(device, "stream"),
-            mailbox,
+            inbox,
             _control: control,
             counts,
             left,
@@ -198,10 +197,10 @@ impl Ear {
             let news = tokio::select! {
                 biased;
                 _ = &mut self.left => News::Left,
-                message = self.mailbox.next() => {
+                asked = self.inbox.next() => {
                     let counts = &self.counts;
                     self.actor.show(counts.published.load(Ordering::Relaxed), counts.in_flight.load(Ordering::Relaxed));
-                    let _ = message.dispatch_to(&mut self.actor).await;
+                    let _ = asked(&mut self.actor).await;
                     match self.actor.take_closing() {
                         Some(reason) => News::Close(reason),
                         None => continue,
