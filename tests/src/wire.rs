@@ -1,8 +1,13 @@
 //! MQTT byte by byte, for what no honest client sends.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long [`Wire::rest`] waits for the server to close.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(10);
+/// How long whatever must come may take: a machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection that sends what it likes.
 pub struct Wire(TcpStream);
@@ -11,7 +16,7 @@ impl Wire {
     /// Opens a socket.
     pub fn open(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(CLOSING_PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Wire(stream)
     }
@@ -36,39 +41,56 @@ impl Wire {
         let _ = self.0.shutdown(std::net::Shutdown::Write);
     }
 
-    /// The next packet; none when the server closed.
+    /// The next packet; none when the server closed. Panics when neither comes to pass: silence is no close.
     pub fn packet(&mut self) -> Option<Vec<u8>> {
         let mut packet = vec![0; 2];
-        self.0.read_exact(&mut packet).ok()?;
+        self.fill(&mut packet)?;
         let mut len = usize::from(packet[1] & 0x7f);
         let mut shift = 7;
         while packet[packet.len() - 1] & 0x80 != 0 {
             let mut byte = [0];
-            self.0.read_exact(&mut byte).ok()?;
+            self.fill(&mut byte)?;
             packet.push(byte[0]);
             len |= usize::from(byte[0] & 0x7f) << shift;
             shift += 7;
         }
         let start = packet.len();
         packet.resize(start + len, 0);
-        self.0.read_exact(&mut packet[start..]).ok()?;
+        self.fill(&mut packet[start..])?;
         Some(packet)
     }
 
     /// So many bytes.
     pub fn exactly(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        self.0.read_exact(&mut bytes).unwrap();
+        self.fill(&mut bytes).expect("the server closed");
         bytes
     }
 
     /// Bytes up to a mark, which is part of them; fewer when the server closes.
     pub fn until(&mut self, mark: &[u8]) -> Vec<u8> {
         let (mut bytes, mut byte) = (Vec::new(), [0]);
-        while !bytes.ends_with(mark) && self.0.read_exact(&mut byte).is_ok() {
+        while !bytes.ends_with(mark) && self.fill(&mut byte).is_some() {
             bytes.extend(byte);
         }
         bytes
+    }
+
+    /// Reads as much as there is room for; none when the server closed before.
+    fn fill(&mut self, mut room: &mut [u8]) -> Option<()> {
+        let began = Instant::now();
+        while !room.is_empty() {
+            match self.0.read(room) {
+                Ok(0) => return None,
+                Ok(read) => room = &mut room[read..],
+                // A time-out, or a signal.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+                    assert!(began.elapsed() < PATIENCE, "the server said nothing, and did not close");
+                }
+                Err(_) => return None,
+            }
+        }
+        Some(())
     }
 
     /// Everything until the server closes; none if it does not close in time.
@@ -76,7 +98,7 @@ impl Wire {
         let mut all = Vec::new();
         match self.0.read_to_end(&mut all) {
             Ok(_) => Some(all),
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe) => Some(all),
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Some(all),
             Err(_) => None,
         }
     }

@@ -93,6 +93,70 @@ fn libcoap_speaks_over_dtls_with_a_certificate_of_its_own() {
 }
 
 #[test]
+fn libcoap_comes_into_being_by_a_certificate_of_the_profiles_authority() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let authority = Authority::new(folder.path());
+    let files = authority.server("coap.example");
+    let mut server = Server::start(Options::demo().with(&[
+        "--coaps",
+        "127.0.0.1:0",
+        "--tls-certificate",
+        &files.certificate,
+        "--tls-key",
+        &files.key,
+    ]));
+    let target = format!("coaps://{}/api/v1/telemetry", secured(&server));
+    let tenant = server.tenant();
+    let ca = authority.file();
+    let pem = std::fs::read_to_string(&ca).unwrap();
+    let profile = json!({
+        "name": "certified",
+        "provisionType": "X509_CERTIFICATE_CHAIN",
+        "profileData": {"provisionConfiguration": {
+            "type": "X509_CERTIFICATE_CHAIN",
+            "provisionDeviceSecret": pem,
+            "certificateRegExPattern": "[^@]+",
+            "allowCreateNewDevicesByX509Certificate": true,
+        }},
+    });
+    let mut saved = tenant.post("/api/deviceProfile", &profile);
+    let says = |program: &str, files: &Files, value: u32| {
+        let body = json!({ "certified": value }).to_string();
+        let own = ["-c", &files.certificate, "-j", &files.key, "-C", &ca];
+        coap_client(program, &[&own[..], &["-m", "post", "-e", &body, &target]].concat())
+    };
+    let forged = self_signed(other.path(), "forged");
+    let alone = std::fs::read_to_string(&forged.certificate).unwrap();
+    std::fs::write(&forged.certificate, [alone, pem].concat()).unwrap();
+    for program in ["coap-client-openssl", "coap-client-gnutls"] {
+        let name = format!("of-{program}");
+        let common_name = format!("{name}@example.org");
+        let first = authority.device(&common_name);
+        assert_eq!(says(program, &first, 1), "", "{program}");
+        let device = tenant.device(&name);
+        assert_eq!(tenant.latest(&device, "certified")["certified"][0]["value"], 1, "{program}");
+        let credentials = tenant.get(&format!("/api/device/{device}/credentials"));
+        assert_eq!(credentials["credentialsType"], "X509_CERTIFICATE", "{program}");
+        // The same again, then with a certificate that was renewed: it is the same device.
+        assert_eq!(says(program, &first, 2), "", "{program}");
+        assert_eq!(says(program, &authority.device(&common_name), 3), "", "{program}");
+        assert_eq!(tenant.latest(&device, "certified")["certified"][0]["value"], 3, "{program}");
+        // Whoever puts the authority's certificate, which is public, behind one that it has not signed is nobody.
+        let refused = says(program, &forged, 4);
+        assert!(refused.contains("4.01"), "{program}: {refused}");
+    }
+    // Only those that are there already.
+    saved["profileData"]["provisionConfiguration"]["allowCreateNewDevicesByX509Certificate"] = json!(false);
+    tenant.post("/api/deviceProfile", &saved);
+    let late = authority.device("late");
+    assert!(says("coap-client-gnutls", &late, 5).contains("4.01"));
+    tenant.post("/api/device", &json!({"name": "late", "type": "certified"}));
+    assert_eq!(says("coap-client-gnutls", &late, 6), "");
+    assert!(server.is_running());
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+#[test]
 fn libcoap_speaks_over_dtls_with_a_key_both_sides_know() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");

@@ -4,10 +4,12 @@
 
 use std::collections::HashMap;
 
+use coap::{Code, option};
 use serde_json::{Value as Json, json};
+use tests::coap::{CoapWire, request};
 use tests::rest::exchange;
 use tests::server::{Options, Server};
-use tests::wire::{Wire, connect, frame, publish, subscribe};
+use tests::wire::{Wire, connect, connect_with, frame, publish, subscribe, subscribe_in};
 
 const TOKEN: &str = "A1_TEST_TOKEN";
 const TOPIC: &str = "v1/devices/me/telemetry";
@@ -92,6 +94,63 @@ fn a_connection_hears_nothing_but_one_refusal() {
     wire.send(&[connect(TOKEN, 4), publish(1, TOPIC, br#"{"hasty": 1}"#, 4)].concat());
     assert_eq!(wire.packet().unwrap(), [0x20, 2, 0, 0]);
     assert_eq!(wire.packet().unwrap(), [0x40, 2, 0, 1]);
+}
+
+/// The topic and the properties of a PUBLISH of MQTT 5 (3.3.2).
+fn topic_and_properties(packet: &[u8]) -> (String, Vec<u8>) {
+    assert_eq!(packet[0] & 0xF0, 0x30, "{packet:?}");
+    let body = &packet[1 + packet[1..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1..];
+    let (topic, rest) = body[2..].split_at(usize::from(u16::from_be_bytes([body[0], body[1]])));
+    // With quality 1 an identifier stands between them.
+    let rest = if packet[0] & 0b110 == 0 { rest } else { &rest[2..] };
+    (String::from_utf8(topic.to_vec()).unwrap(), rest[1..=usize::from(rest[0])].to_vec())
+}
+
+#[test]
+fn downlinks_name_their_topics_whatever_numbers_a_device_would_take() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let path = format!("/api/plugins/telemetry/DEVICE/{}/SHARED_SCOPE", tenant.device("Demo device"));
+    // A topic alias maximum of 0 is as good as none, and 10 allows what the server makes no use of (MQTT-3.2.2-17, -18 of 5).
+    for (number, properties) in (0..).zip([&[][..], &[0x22, 0, 0], &[0x22, 0, 10]]) {
+        let mut wire = Wire::open(server.mqtt_port);
+        wire.send(&connect_with("", Some(TOKEN), None, 5, properties));
+        assert_eq!(wire.packet().unwrap()[3], 0);
+        wire.send(&subscribe_in(1, "v1/devices/me/attributes", 5));
+        assert_eq!(wire.packet().unwrap()[0], 0x90);
+        for change in 0..3 {
+            assert_eq!(tenant.try_post(&path, &json!({ "told": 3 * number + change })).0, 200);
+            let (topic, properties) = topic_and_properties(&wire.packet().unwrap());
+            assert_eq!((&*topic, &*properties), ("v1/devices/me/attributes", &[][..]));
+        }
+    }
+}
+
+#[test]
+fn what_is_not_acceptable_is_told_by_4_06_and_does_nothing() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let device = tenant.device("Demo device");
+    let path = format!("/api/plugins/telemetry/DEVICE/{device}/SHARED_SCOPE");
+    assert_eq!(tenant.try_post(&path, &json!({"limit": 5})).0, 200);
+    let wire = CoapWire::open(server.coap_port);
+    let asks = |id: u16, code: Code, place: &str, accept: &[u8]| {
+        let message = request(code, id, &format!("api/v1/{TOKEN}/{place}"), br#"{"unacceptable": 1}"#);
+        wire.exchange(&message.with(option::ACCEPT, accept.to_vec())).code
+    };
+    // JSON is 50. Text, which is 0 and written without a byte; XML, CBOR, and a number of two bytes (RFC 7252, 5.5.4 and 12.3).
+    for (id, accept) in (1..).step_by(3).zip([&[][..], &[41], &[60], &[0x2D, 0x16]]) {
+        assert_eq!(asks(id, Code::GET, "attributes", accept), Code::NOT_ACCEPTABLE, "{accept:?}");
+        assert_eq!(asks(id + 1, Code::POST, "telemetry", accept), Code::NOT_ACCEPTABLE, "{accept:?}");
+        assert_eq!(asks(id + 2, Code::POST, "attributes", accept), Code::NOT_ACCEPTABLE, "{accept:?}");
+    }
+    let message = request(Code::GET, 100, &format!("api/v1/{TOKEN}/attributes"), b"");
+    let told = wire.exchange(&message.with(option::ACCEPT, vec![50]));
+    assert_eq!((told.code, &*told.payload), (Code::CONTENT, &br#"{"shared":{"limit":5}}"#[..]));
+    let format = told.options.iter().find(|(number, _)| *number == option::CONTENT_FORMAT);
+    assert_eq!(format.map(|(_, value)| &**value), Some(&[50][..]), "and says so");
+    assert_eq!(tenant.latest(&device, "unacceptable")["unacceptable"][0]["value"], Json::Null);
+    assert_eq!(tenant.attributes(&device, "CLIENT_SCOPE"), json!([]));
 }
 
 /// A WebSocket, whose messages a test writes by itself.

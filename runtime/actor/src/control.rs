@@ -1,9 +1,12 @@
 //! The control side of an actor: an xtra address that keeps the order in which one sender speaks.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use xtra::{Actor, Address, Handler, Mailbox};
 
 /// An actor's control messages wait here; more senders than this wait in turn.
@@ -16,6 +19,16 @@ pub struct Stop;
 /// Asks an actor for its observable state: a small serialisable snapshot. Handled by every actor.
 #[derive(Clone, Copy, Debug)]
 pub struct Observe;
+
+/// What was asked of an actor: it is handled by calling this with the actor. Break: the actor is to stop.
+pub type Asked<A> = Box<dyn for<'a> FnOnce(&'a mut A) -> BoxFuture<'a, ControlFlow<()>> + Send>;
+
+/// A mailbox for an actor that waits for other things as well. A mailbox remembers everybody who ever began to wait at it until the next
+/// message comes: who gives up and begins anew at each turn fills the memory. This waits once for each message.
+pub struct Inbox<A> {
+    mailbox: Mailbox<A>,
+    next: BoxFuture<'static, Asked<A>>,
+}
 
 /// A strong address that numbers its messages, because the mailbox itself does not keep their order.
 pub struct Control<A> {
@@ -54,6 +67,13 @@ impl<A: Actor> Control<A> {
             },
             mailbox,
         )
+    }
+
+    /// An inbox and the way to reach it.
+    pub fn inbox() -> (Self, Inbox<A>) {
+        let (control, mailbox) = Control::mailbox();
+        let next = waiting(&mailbox);
+        (control, Inbox { mailbox, next })
     }
 
     /// Sends and waits until the actor has handled it. Never called from an actor that the receiver may be asking in turn.
@@ -97,6 +117,27 @@ impl<A: Actor> Control<A> {
     }
 }
 
+impl<A: Actor> Inbox<A> {
+    /// Waits for what is asked next. Cancelling loses nothing. Without a [`Control`] it is always ready, to stop.
+    pub async fn next(&mut self) -> Asked<A> {
+        let asked = (&mut self.next).await;
+        self.next = waiting(&self.mailbox);
+        asked
+    }
+}
+
+fn waiting<A: Actor>(mailbox: &Mailbox<A>) -> BoxFuture<'static, Asked<A>> {
+    let next = mailbox.next();
+    next.map(|message| asked(move |actor| message.dispatch_to(actor).boxed())).boxed()
+}
+
+fn asked<A, F>(handle: F) -> Asked<A>
+where
+    F: for<'a> FnOnce(&'a mut A) -> BoxFuture<'a, ControlFlow<()>> + Send + 'static,
+{
+    Box::new(handle)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +176,24 @@ mod tests {
         control.ask(Stop).await.expect("alive");
         assert_eq!(actor.await.expect("no panic"), (0..2000).collect::<Vec<_>>());
         assert!(control.ask(1).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_inbox_may_be_left_and_come_back_to() {
+        let (control, mut inbox) = Control::<Recorder>::inbox();
+        let mut recorder = Recorder(Vec::new());
+        for number in 0..100 {
+            for _ in 0..3 {
+                assert!(futures::poll!(std::pin::pin!(inbox.next())).is_pending());
+            }
+            control.tell(number).await.expect("alive");
+            control.tell(number).await.expect("alive");
+            for _ in 0..2 {
+                assert!(inbox.next().await(&mut recorder).await.is_continue());
+            }
+        }
+        assert_eq!(recorder.0.len(), 200);
+        drop(control);
+        assert!(inbox.next().await(&mut recorder).await.is_break());
     }
 }

@@ -3,7 +3,7 @@
 //! xtra 0.6 mailboxes are heaps without sequence numbers: messages of one priority come out in any order. So data that must stay in
 //! order (a device's uplinks, a chain's messages) never travels through a mailbox. Each actor owns
 //!
-//! 1. a [`lane`]: a bounded first-in-first-out queue of data, drained in batches,
+//! 1. a [`lane`]: a bounded first-in-first-out queue of data, drained in batches; a [quiet one](quiet_lane) where there are very many,
 //! 2. a mailbox for control (stop, reload, observe), reached through a [`control::Control`] that keeps its own order,
 //! 3. a loop over both, kept alive by [`supervise`]: a panic costs the message in hand, not the queue.
 //!
@@ -11,8 +11,9 @@
 
 pub mod control;
 pub mod lane;
+mod quiet;
 pub mod supervise;
 
-pub use control::{Control, Observe, Stop};
-pub use lane::{Lane, LaneClosed, LaneReceiver, lane};
+pub use control::{Asked, Control, Inbox, Observe, Stop};
+pub use lane::{Lane, LaneClosed, LaneReceiver, lane, quiet_lane};
 pub use supervise::{Backoff, Life, spawn, supervise};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::actor::{LaneReceiver, Observe, Stop};
-use cluster::{Delivery, Holds, Notice, Receipt, RpcReply, SessionLink, SettleError};
+use cluster::{Delivery, Holds, Notice, Receipt, RpcReply, SessionId, SessionLink, SettleError};
 use effects::Calls;
 use model::entity::ClaimWindow;
 use model::{AttributeScope, Clock, DeviceId, Downlink, Message, MessageKind, Metadata, Payload, Reading, Uplink};
@@ -155,7 +155,8 @@ impl DeviceActor {
 
     /// Lives until it has been idle for the idle timeout. What was in the lane by then is done.
     pub async fn run(&mut self, lane: &mut LaneReceiver<Delivery>, mailbox: &Mailbox<DeviceActor>) {
-        self.remember().await;
+        // Boxed, as all is that happens seldom: very many actors wait for something to do, and each takes as much as its largest step.
+        Box::pin(self.remember()).await;
         let mut batch = Vec::new();
         let mut control = std::pin::pin!(mailbox.next());
         // A mailbox that nobody can reach any more is always ready: listened to further, it would starve the lane.
@@ -165,7 +166,7 @@ impl DeviceActor {
             tokio::select! {
                 biased;
                 message = &mut control, if steered => {
-                    if message.dispatch_to(self).await.is_break() {
+                    if Box::pin(message.dispatch_to(self)).await.is_break() {
                         steered = false;
                         lane.close();
                     }
@@ -173,23 +174,28 @@ impl DeviceActor {
                 }
                 taken = lane.recv_batch(&mut batch, BATCH_MAX) => {
                     if taken == 0 {
-                        if !steered {
-                            self.settle().await;
-                        }
-                        self.fall_asleep().await;
-                        return;
+                        return Box::pin(self.end(steered)).await;
                     }
                     for delivery in batch.drain(..) {
                         self.deliver(delivery).await;
                     }
                 }
                 () = tokio::time::sleep(pause) => {
-                    if self.time_passed().await {
+                    batch = Vec::new();
+                    lane.rest();
+                    if Box::pin(self.time_passed()).await {
                         lane.close();
                     }
                 }
             }
         }
+    }
+
+    async fn end(&mut self, steered: bool) {
+        if !steered {
+            self.settle().await;
+        }
+        self.fall_asleep().await;
     }
 
     /// Waits until what was said is settled: whoever serves the device next must not pass it.
@@ -237,42 +243,6 @@ impl DeviceActor {
 
     async fn deliver(&mut self, delivery: Delivery) {
         match delivery {
-            Delivery::Connected(session) => {
-                if self.sessions.connected(session) {
-                    self.connected().await;
-                }
-                self.send_requests().await;
-            }
-            Delivery::Disconnected(session) => {
-                if self.sessions.disconnected(session) {
-                    self.disconnected().await;
-                }
-                let commands = self.requests.session_gone(session);
-                self.carry_out(commands).await;
-                self.send_requests().await;
-            }
-            Delivery::Delivered(session, number) => {
-                let commands = self.requests.delivered(session, number);
-                self.carry_out(commands).await;
-                self.send_requests().await;
-            }
-            Delivery::Heard(now_ms) => self.said_something(now_ms).await,
-            Delivery::Presence { event, at_ms, receipt } => self.reported(event, at_ms, receipt).await,
-            Delivery::Rpc(request) => self.request(request).await,
-            Delivery::Call(call) => self.call(call).await,
-            Delivery::Notice(Notice {
-                kind,
-                mut metadata,
-                payload,
-            }) => {
-                self.name_in(&mut metadata);
-                let now_ms = self.now_ms();
-                self.enter_chain(kind, metadata, payload, now_ms, Receipt::unclaimed()).await;
-            }
-            Delivery::Answer(answer) => self.answer(answer),
-            Delivery::Remove(rpc, done) => self.remove(*rpc, done).await,
-            // A device that is away asks for its attributes when it returns.
-            Delivery::Push(news) => self.sessions.tell(&news),
             Delivery::Uplink {
                 session,
                 uplink,
@@ -284,7 +254,52 @@ impl DeviceActor {
                 self.said_something(received_ms).await;
                 self.uplink(session, uplink, received_ms, receipt).await;
             }
+            Delivery::Heard(now_ms) => self.said_something(now_ms).await,
+            // A device that is away asks for its attributes when it returns.
+            Delivery::Push(news) => self.sessions.tell(&news),
+            Delivery::Answer(answer) => self.answer(answer),
+            Delivery::Connected(session) => Box::pin(self.session_there(session)).await,
+            Delivery::Disconnected(session) => Box::pin(self.session_gone(session)).await,
+            Delivery::Delivered(session, number) => Box::pin(self.delivered(session, number)).await,
+            Delivery::Presence { event, at_ms, receipt } => Box::pin(self.reported(event, at_ms, receipt)).await,
+            Delivery::Rpc(request) => Box::pin(self.request(request)).await,
+            Delivery::Call(call) => Box::pin(self.call(call)).await,
+            Delivery::Notice(notice) => Box::pin(self.notice(notice)).await,
+            Delivery::Remove(rpc, done) => Box::pin(self.remove(*rpc, done)).await,
         }
+    }
+
+    async fn session_there(&mut self, session: SessionLink) {
+        if self.sessions.connected(session) {
+            self.connected().await;
+        }
+        self.send_requests().await;
+    }
+
+    async fn session_gone(&mut self, session: SessionId) {
+        if self.sessions.disconnected(session) {
+            self.disconnected().await;
+        }
+        let commands = self.requests.session_gone(session);
+        self.carry_out(commands).await;
+        self.send_requests().await;
+    }
+
+    async fn delivered(&mut self, session: SessionId, number: u32) {
+        let commands = self.requests.delivered(session, number);
+        self.carry_out(commands).await;
+        self.send_requests().await;
+    }
+
+    async fn notice(&mut self, notice: Notice) {
+        let Notice {
+            kind,
+            mut metadata,
+            payload,
+        } = notice;
+        self.name_in(&mut metadata);
+        let now_ms = self.now_ms();
+        self.enter_chain(kind, metadata, payload, now_ms, Receipt::unclaimed()).await;
     }
 
     async fn uplink(&mut self, session: SessionLink, uplink: Uplink, received_ms: i64, receipt: Receipt) {
@@ -303,33 +318,48 @@ impl DeviceActor {
                 self.enter_chain(MessageKind::PostAttributes, metadata, values, received_ms, receipt)
                     .await;
             }
-            Uplink::RpcCall { id, method, params } => self.question(session, id, &method, &params, received_ms, receipt).await,
+            Uplink::RpcCall { id, method, params } => {
+                Box::pin(self.question(session, id, &method, &params, received_ms, receipt)).await;
+            }
             Uplink::RpcReply { id, payload } => {
                 let commands = self.requests.replied(id, payload);
-                self.carry_out(commands).await;
+                Box::pin(self.carry_out(commands)).await;
                 receipt.done();
             }
             Uplink::Claim { secret, duration_ms } => {
                 let window = ClaimWindow::opened(&secret, received_ms, duration_ms);
-                claim::open(&*self.around.store, self.device, window, received_ms, receipt).await;
+                Box::pin(claim::open(&*self.around.store, self.device, window, received_ms, receipt)).await;
             }
             Uplink::AttributeRequest {
                 id,
                 client_keys,
                 shared_keys,
             } => {
-                let all = client_keys.is_none() && shared_keys.is_none();
-                let client = self.attributes(AttributeScope::ClientScope, client_keys.as_deref(), all).await;
-                let shared = self.attributes(AttributeScope::SharedScope, shared_keys.as_deref(), all).await;
-                match (client, shared) {
-                    (Ok(client), Ok(shared)) => {
-                        // A session that takes no more hears nothing; its device asks again.
-                        let _ = session.tell(Downlink::AttributeResponse { id, client, shared });
-                        receipt.done();
-                    }
-                    _ => receipt.fail(SettleError::NotDurable),
-                }
+                let (client, shared) = (client_keys.as_deref(), shared_keys.as_deref());
+                Box::pin(self.attributes_asked(session, id, client, shared, receipt)).await;
             }
+        }
+    }
+
+    /// The device asks for attributes: for all, if it names none.
+    async fn attributes_asked(
+        &self,
+        session: SessionLink,
+        id: u32,
+        client_keys: Option<&[Arc<str>]>,
+        shared_keys: Option<&[Arc<str>]>,
+        receipt: Receipt,
+    ) {
+        let all = client_keys.is_none() && shared_keys.is_none();
+        let client = self.attributes(AttributeScope::ClientScope, client_keys, all).await;
+        let shared = self.attributes(AttributeScope::SharedScope, shared_keys, all).await;
+        match (client, shared) {
+            (Ok(client), Ok(shared)) => {
+                // A session that takes no more hears nothing; its device asks again.
+                let _ = session.tell(Downlink::AttributeResponse { id, client, shared });
+                receipt.done();
+            }
+            _ => receipt.fail(SettleError::NotDurable),
         }
     }
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use ::actor::{Control, LaneReceiver, Life, Stop, lane};
+use ::actor::{Control, LaneReceiver, Life, Stop, quiet_lane};
 use cluster::{DEVICE_LANE_CAPACITY, Delivery, DeviceLane, Staying};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use effects::Calls;
 use model::{Clock, DeviceId, TenantId};
 use storage::Store;
-use tokio::sync::watch;
+use tokio::sync::Semaphore;
 use xtra::Mailbox;
 
 use crate::DeviceError;
@@ -58,8 +58,27 @@ struct Inner {
 struct Slot {
     lane: DeviceLane,
     control: Control<DeviceActor>,
-    /// Closes when the actor has left the registry.
-    gone: watch::Receiver<()>,
+    left: Left,
+}
+
+/// Whether an actor has left the registry: closed then, and never with a permit.
+#[derive(Clone)]
+struct Left(Arc<Semaphore>);
+
+impl Left {
+    async fn wait(&self) {
+        // Ends with an error when it is closed: that is what is waited for.
+        let _ = self.0.acquire().await;
+    }
+}
+
+/// Says so when dropped, whatever the actor ends by.
+struct Leaving(Left);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.0.close();
+    }
 }
 
 struct DeviceLife {
@@ -103,10 +122,7 @@ impl Registry {
             let known = self.0.slots.get(&device).map(|slot| slot.clone());
             match known {
                 Some(slot) if !slot.lane.is_closed() => return Ok(slot.lane),
-                Some(mut slot) => {
-                    // Ends with an error when the sender is gone: that is what is waited for.
-                    let _ = slot.gone.changed().await;
-                }
+                Some(slot) => slot.left.wait().await,
                 None => {
                     let facts = load_facts(&*self.0.around.store, device).await?;
                     self.start(device, facts)?;
@@ -124,9 +140,8 @@ impl Registry {
             // One that is gone already has stopped.
             let _ = slot.control.tell(Stop).await;
         }
-        for mut slot in going {
-            // Ends with an error when the sender is gone: that is what is waited for.
-            let _ = slot.gone.changed().await;
+        for slot in going {
+            slot.left.wait().await;
         }
     }
 
@@ -178,27 +193,24 @@ impl Registry {
         let Entry::Vacant(place) = self.0.slots.entry(device) else {
             return Ok(());
         };
-        let (sender, receiver) = lane(DEVICE_LANE_CAPACITY);
+        let (sender, receiver) = quiet_lane(DEVICE_LANE_CAPACITY);
         let (control, mailbox) = Control::mailbox();
-        let (leaving, gone) = watch::channel(());
+        let left = Left(Arc::new(Semaphore::new(0)));
+        let leaving = Leaving(left.clone());
         place.insert(Slot {
             lane: sender,
             control,
-            gone,
+            left,
         });
         self.0.awake.fetch_add(1, Ordering::Relaxed);
         let inner = Arc::clone(&self.0);
-        let actor = DeviceActor::new(device, facts, inner.around.clone());
+        let mut life = DeviceLife {
+            actor: DeviceActor::new(device, facts, inner.around.clone()),
+            lane: receiver,
+            mailbox,
+        };
         ::actor::spawn("device", async move {
-            ::actor::supervise(
-                "device",
-                &mut DeviceLife {
-                    actor,
-                    lane: receiver,
-                    mailbox,
-                },
-            )
-            .await;
+            ::actor::supervise("device", &mut life).await;
             inner.slots.remove(&device);
             inner.awake.fetch_sub(1, Ordering::Relaxed);
             drop(leaving);

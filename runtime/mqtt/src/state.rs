@@ -151,6 +151,12 @@ impl ConnectionState {
         }
     }
 
+    /// Nothing has happened for a while: gives back memory that holds nothing.
+    pub fn rest(&mut self) {
+        self.pending.shrink_to_fit();
+        self.unacknowledged.shrink_to_fit();
+    }
+
     /// Publishes not acknowledged yet.
     pub fn pending(&self) -> usize {
         self.pending.len()

@@ -4,13 +4,12 @@ mod control;
 
 use std::sync::Arc;
 
-use actor::{Control, LaneReceiver};
+use actor::{Control, Inbox, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink, SettleError, Settled};
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
 use shares::thread_time;
 use tokio::time::Instant;
-use xtra::Mailbox;
 
 use crate::children::Children;
 use crate::limits::{Rates, Speaker, values_of};
@@ -62,8 +61,8 @@ pub struct Session {
     settlements: LaneReceiver<Settled>,
     settled: Vec<Settled>,
     actor: SessionActor,
-    mailbox: Mailbox<SessionActor>,
-    /// Keeps the mailbox open.
+    inbox: Inbox<SessionActor>,
+    /// Keeps the inbox open.
     control: Control<SessionActor>,
     window: usize,
     sequence: u64,
@@ -97,9 +96,9 @@ impl Session {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
         })?;
-        let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
-        let (settle, settlements) = actor::lane(window);
-        let (control, mailbox) = Control::mailbox();
+        let (down, downlinks) = actor::quiet_lane(DOWNLINKS_MAX);
+        let (settle, settlements) = actor::quiet_lane(window);
+        let (control, inbox) = Control::inbox();
         let mut session = Session {
             pool,
             device,
@@ -116,9 +115,9 @@ impl Session {
             downlinks,
             settle,
             settlements,
-            settled: Vec::with_capacity(window.min(64)),
+            settled: Vec::new(),
             actor: SessionActor::new(device, transport.as_str()),
-            mailbox,
+            inbox,
             control,
             window,
             sequence: 0,
@@ -223,8 +222,8 @@ impl Session {
     pub async fn events(&mut self, events: &mut Vec<Event>) {
         tokio::select! {
             biased;
-            message = self.mailbox.next() => {
-                let _ = message.dispatch_to(&mut self.actor).await;
+            asked = self.inbox.next() => {
+                let _ = asked(&mut self.actor).await;
                 events.extend(self.actor.take_closing().map(Event::Close));
                 if self.actor.take_looks() {
                     self.look_again();
@@ -276,6 +275,13 @@ impl Session {
         if let Some(children) = &mut self.children {
             children.look_again(&self.sessions);
         }
+    }
+
+    /// The device has said nothing for a while, and was told nothing: memory that was needed for more is given back.
+    pub fn rest(&mut self) {
+        self.settled = Vec::new();
+        self.settlements.rest();
+        self.downlinks.rest();
     }
 
     /// What a subscription of the device brings; nothing: it is refused.
@@ -433,13 +439,18 @@ impl Session {
         let Err(closed) = self.lane.send(delivery).await else {
             return Ok(());
         };
+        // Seldom: not part of what every session has memory for.
+        Box::pin(self.deliver_again(closed.0)).await
+    }
+
+    async fn deliver_again(&mut self, delivery: Delivery) -> Result<(), ()> {
         let refused = |error: RouteError| tracing::debug!(device = %self.device, %error, "the device's actor is gone");
         self.lane = self.sessions.router().lane(self.device).await.map_err(refused)?;
         self.announces = None;
-        if self.connected && !matches!(closed.0, Delivery::Connected(_)) {
+        if self.connected && !matches!(delivery, Delivery::Connected(_)) {
             self.lane.send(Delivery::Connected(self.link.clone())).await.map_err(drop)?;
         }
-        self.lane.send(closed.0).await.map_err(drop)
+        self.lane.send(delivery).await.map_err(drop)
     }
 }
 

@@ -49,9 +49,9 @@ impl DeviceActor {
     pub(super) async fn said_something(&mut self, now_ms: i64) {
         let Some(presence) = &mut self.presence else { return };
         if let Some(change) = presence.said_something(now_ms) {
-            self.tell_presence(Some(change)).await;
+            Box::pin(self.tell_presence(Some(change))).await;
         } else if let Some(stored) = presence.to_store(false) {
-            self.store_presence(stored).await;
+            Box::pin(self.store_presence(stored)).await;
         }
     }
 

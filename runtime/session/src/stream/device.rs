@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use actor::{Control, LaneReceiver};
+use actor::{Control, Inbox, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink};
 use model::{DeviceId, Downlink, DownlinkKinds, Uplink};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use xtra::Mailbox;
 
 use crate::OpenError;
 use crate::limits::{Speaker, values_of};
@@ -60,8 +59,8 @@ pub struct Ear {
     pub session: SessionId,
     downlinks: LaneReceiver<Downlink>,
     actor: SessionActor,
-    mailbox: Mailbox<SessionActor>,
-    /// Keeps the mailbox open.
+    inbox: Inbox<SessionActor>,
+    /// Keeps the inbox open.
     _control: Control<SessionActor>,
     counts: Arc<Counts>,
     left: oneshot::Receiver<()>,
@@ -95,8 +94,8 @@ impl Attached {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
         })?;
-        let (down, downlinks) = actor::lane(DOWNLINKS_MAX);
-        let (control, mailbox) = Control::mailbox();
+        let (down, downlinks) = actor::quiet_lane(DOWNLINKS_MAX);
+        let (control, inbox) = Control::inbox();
         let (present, left) = oneshot::channel();
         let counts = Arc::new(Counts::default());
         let session = SessionId::generate();
@@ -124,7 +123,7 @@ impl Attached {
             session,
             downlinks,
             actor: SessionActor::new(device, "stream"),
-            mailbox,
+            inbox,
             _control: control,
             counts,
             left,
@@ -222,31 +221,31 @@ impl Ear {
         loop {
             let at = announces.unwrap_or_else(Instant::now);
             let news = tokio::select! {
-                            biased;
-                            _ = &mut self.left => News::Left,
-                            message = self.mailbox.next() => {
-                                let counts = &self.counts;
-                                self.actor.show(counts.published.load(Ordering::Relaxed), counts.in_flight.load(Ordering::Relaxed));
-                                let _ = message.dispatch_to(&mut self.actor).await;
-                                if self.actor.take_looks() {
-                                    announces = moves::moment(&self.sessions, self.device, &self.lane);
-                                }
-                                match self.actor.take_closing() {
-                                    Some(reason) => News::Close(reason),
-                                    None => continue,
-                                }
-                            }
-            Some(downlink) = self.downlinks.recv() => match downlink {
-                                Downlink::Superseded => News::Close(CloseReason::TakenOver),
-                                downlink => News::Downlink(downlink),
-                            },
-                            lane = announced(&self.sessions, self.device, &self.link, at), if announces.is_some() => {
-                                announces = None;
-                                let Some(lane) = lane else { continue };
-                                self.lane = lane.clone();
-                                News::Moved(lane)
-                            }
-                        };
+                biased;
+                _ = &mut self.left => News::Left,
+                asked = self.inbox.next() => {
+                    let counts = &self.counts;
+                    self.actor.show(counts.published.load(Ordering::Relaxed), counts.in_flight.load(Ordering::Relaxed));
+                    let _ = asked(&mut self.actor).await;
+                    if self.actor.take_looks() {
+                        announces = moves::moment(&self.sessions, self.device, &self.lane);
+                    }
+                    match self.actor.take_closing() {
+                        Some(reason) => News::Close(reason),
+                        None => continue,
+                    }
+                }
+                Some(downlink) = self.downlinks.recv() => match downlink {
+                    Downlink::Superseded => News::Close(CloseReason::TakenOver),
+                    downlink => News::Downlink(downlink),
+                },
+                lane = announced(&self.sessions, self.device, &self.link, at), if announces.is_some() => {
+                    announces = None;
+                    let Some(lane) = lane else { continue };
+                    self.lane = lane.clone();
+                    News::Moved(lane)
+                }
+            };
             return (self, news);
         }
     }

@@ -4,6 +4,7 @@
 //! only a finished one takes the place of a session, so that nobody ends a session by forging a greeting. Must not know CoAP.
 
 mod keys;
+mod presented;
 mod session;
 
 use std::collections::{BTreeSet, HashMap};
@@ -86,9 +87,9 @@ impl Guards {
         self.sessions.len()
     }
 
-    /// The certificate (DER) whose key a client has proved to have.
-    pub(super) fn certificate(&self, client: SocketAddr) -> Option<Arc<[u8]>> {
-        self.sessions.get(&client)?.certificate.clone()
+    /// The certificates (DER) of a client: its own, whose key it has proved to have, then those that it says vouch for it.
+    pub(super) fn certificates(&self, client: SocketAddr) -> Option<Arc<[Vec<u8>]>> {
+        self.sessions.get(&client)?.certificates.clone()
     }
 
     /// A datagram came in.
@@ -167,7 +168,7 @@ impl Guards {
                 Told::Message(message) if guarded.established => self.events.push(Event::Message(client, message)),
                 Told::Message(_) => {}
                 Told::Connected => guarded.established = true,
-                Told::Certificate(certificate) => guarded.certificate = Some(certificate.into()),
+                Told::Certificates(certificates) => guarded.certificates = Some(certificates.into()),
             }
         }
         if guarded.established && !was_session {

@@ -268,11 +268,11 @@ impl Server {
         }
         acceptable(&request).map_err(Response::new)?;
         let (client, address) = (exchange.peer, exchange.peer.ip());
-        let (certificate, origin) = match &self.guards {
-            Some(guards) => (guards.certificate(client), Origin::Proven(address)),
+        let (certificates, origin) = match &self.guards {
+            Some(guards) => (guards.certificates(client), Origin::Proven(address)),
             None => (None, Origin::Unproven(address)),
         };
-        let found = locate(&request.path, certificate, origin).ok_or_else(|| Response::new(Code::NOT_FOUND))?;
+        let found = locate(&request.path, certificates, origin).ok_or_else(|| Response::new(Code::NOT_FOUND))?;
         let Found::Device(place) = found else {
             self.spawn(exchange, move |sessions| async move { provision(&sessions, origin, request).await });
             return Ok(());

@@ -11,15 +11,15 @@ use session::{Credentials, Origin};
 pub(super) enum Who {
     /// The secret in its paths.
     Token(String),
-    /// A certificate (DER) whose key it has proved to have.
-    Certificate(Arc<[u8]>),
+    /// A certificate (DER) whose key it has proved to have, and those that it says vouch for it.
+    Certificates(Arc<[Vec<u8>]>),
 }
 
 impl Who {
     pub(super) fn credentials(&self) -> Credentials<'_> {
         match self {
             Who::Token(token) => Credentials::AccessToken(token),
-            Who::Certificate(der) => Credentials::Certificate(der),
+            Who::Certificates(chain) => Credentials::Chain(chain),
         }
     }
 }
@@ -43,14 +43,14 @@ pub(super) enum Found {
 }
 
 /// Reads a path. None: there is nothing.
-pub(super) fn locate(path: &[String], certificate: Option<Arc<[u8]>>, origin: Origin) -> Option<Found> {
+pub(super) fn locate(path: &[String], certificates: Option<Arc<[Vec<u8>]>>, origin: Origin) -> Option<Found> {
     let [api, version, rest @ ..] = path else { return None };
     if api != "api" || version != "v1" {
         return None;
     }
-    let (who, rest) = match (certificate, rest) {
+    let (who, rest) = match (certificates, rest) {
         (_, [place]) if place == "provision" => return Some(Found::Provisioning),
-        (Some(certificate), rest) => (Who::Certificate(certificate), rest),
+        (Some(certificates), rest) => (Who::Certificates(certificates), rest),
         (None, [token, rest @ ..]) => (Who::Token(token.clone()), rest),
         (None, []) => return None,
     };
@@ -94,9 +94,9 @@ mod tests {
         assert_eq!(plain("api/v1/T/rpc/7"), token("T", "rpc/7"));
         assert_eq!(plain("api/v1//telemetry"), token("", "telemetry"));
         assert_eq!(plain("api/v1/provision"), Some(Found::Provisioning));
-        let certificate: Arc<[u8]> = [1, 2].into();
-        let certified = |text: &str| locate(&path(text), Some(Arc::clone(&certificate)), origin);
-        let own = |rest: &str| place(Who::Certificate(Arc::clone(&certificate)), rest);
+        let chain: Arc<[Vec<u8>]> = [vec![1, 2], vec![3]].into();
+        let certified = |text: &str| locate(&path(text), Some(Arc::clone(&chain)), origin);
+        let own = |rest: &str| place(Who::Certificates(Arc::clone(&chain)), rest);
         assert_eq!(certified("api/v1/telemetry"), own("telemetry"));
         assert_eq!(
             certified("api/v1/T/telemetry"),

@@ -15,6 +15,9 @@ use super::wire::{Stream, Wire};
 /// How long a stopping server waits for what is not durable yet.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A connection in which nothing happened for this long gives back memory that was needed for more.
+const REST_AFTER: Duration = Duration::from_secs(5);
+
 /// Why a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended {
@@ -39,6 +42,8 @@ pub(super) struct Connection<S> {
     /// How long silence is borne.
     silence: Duration,
     heard: Instant,
+    /// Nothing has happened since memory was given back.
+    rests: bool,
     /// The server stops: nothing more is read; when this time comes, or everything is durable, the connection ends.
     stopping: Option<Instant>,
 }
@@ -52,16 +57,21 @@ impl<S: Stream> Connection<S> {
             session,
             silence,
             heard: Instant::now(),
+            rests: false,
             stopping: None,
         }
     }
 
     /// Serves it until it ends.
-    pub(super) async fn run(mut self) -> Ended {
+    pub(super) async fn run(mut self: Box<Self>) -> Ended {
         let ended = match self.until_ended().await {
             Ok(()) => Ended::ByDevice,
             Err(ended) => ended,
         };
+        Box::pin(self.end(ended)).await
+    }
+
+    async fn end(self, ended: Ended) -> Ended {
         let Connection { wire, session, .. } = self;
         session.close().await;
         wire.end(ended).await
@@ -81,9 +91,15 @@ impl<S: Stream> Connection<S> {
             }
             let reading = self.stopping.is_none() && self.session.has_room();
             let deadline = self.stopping.unwrap_or(self.heard + self.silence);
+            let wake = if self.rests {
+                deadline
+            } else {
+                deadline.min(Instant::now() + REST_AFTER)
+            };
             tokio::select! {
                 biased;
                 () = self.session.events(&mut events) => {
+                    self.rests = false;
                     for event in events.drain(..) {
                         self.event(event).await?;
                     }
@@ -92,9 +108,15 @@ impl<S: Stream> Connection<S> {
                     if !read? {
                         return Ok(());
                     }
-                    self.heard = Instant::now();
+                    (self.heard, self.rests) = (Instant::now(), false);
                 }
-                () = tokio::time::sleep_until(deadline) => {
+                () = tokio::time::sleep_until(wake) => {
+                    if wake < deadline {
+                        self.rests = true;
+                        events = Vec::new();
+                        self.rest();
+                        continue;
+                    }
                     // What the device said while nothing was read is still in the socket.
                     if reading {
                         return Err(Ended::ByServer(Goodbye::KeepAliveTimeout));
@@ -103,6 +125,12 @@ impl<S: Stream> Connection<S> {
                 }
             }
         }
+    }
+
+    fn rest(&mut self) {
+        self.wire.rest();
+        self.session.rest();
+        self.state.rest();
     }
 
     /// Takes the packets that are complete, as long as the session has room. True: the device says good-bye.

@@ -1,6 +1,6 @@
 //! Accepts MQTT connections, plain or over TLS.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::accept::Peer;
 use super::service::MqttService;
 use crate::admission::Place;
-use crate::tls::Tls;
+use crate::tls::{Secured, Tls};
 
 /// A listening socket.
 pub struct MqttListener {
@@ -54,34 +54,50 @@ impl MqttListener {
                 }
             };
             let Some(place) = service.enter(from.ip()) else { continue };
-            actor::spawn("mqtt connection", serve(stream, from, self.tls.clone(), service.clone(), place));
+            // Acknowledgements are small and must not wait for each other.
+            let _ = stream.set_nodelay(true);
+            let (address, service) = (from.ip(), service.clone());
+            match self.tls.clone() {
+                None => drop(actor::spawn("mqtt connection", plain(stream, address, service, place))),
+                Some(tls) => drop(actor::spawn("mqtt connection", secured(stream, address, tls, service, place))),
+            }
+            // However many knock, each is behind those who are in and have something to say.
+            tokio::task::yield_now().await;
         }
     }
 }
 
-/// Serves one socket. The handshake is done here, where it holds up nobody else.
-async fn serve(stream: TcpStream, from: SocketAddr, tls: Option<Tls>, service: MqttService, place: Place) {
-    // Acknowledgements are small and must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let address = from.ip();
-    let Some(tls) = tls else {
-        let peer = Peer {
-            address,
-            certificates: Vec::new(),
-        };
-        return service.serve(stream, peer, place).await;
+async fn plain(stream: TcpStream, address: IpAddr, service: MqttService, place: Place) {
+    let peer = Peer {
+        address,
+        certificates: Vec::new(),
     };
-    match tls.accept(stream).await {
-        Ok(secured) => {
-            let peer = Peer {
-                address,
-                certificates: secured.certificates,
-            };
-            service.serve(secured.stream, peer, place).await;
-        }
+    service.serve(stream, peer, place).await;
+}
+
+/// The handshake is done here, where it holds up nobody else.
+async fn secured(stream: TcpStream, address: IpAddr, tls: Tls, service: MqttService, place: Place) {
+    match Box::pin(tls.accept(stream)).await {
+        Ok(Secured { stream, certificates }) => service.serve(stream, Peer { address, certificates }, place).await,
         Err(error) => {
             tracing::debug!(%address, %error, "a handshake failed");
             metrics::counter!("tls_handshakes_failed_total", "transport" => "mqtt", "reason" => error.as_str()).increment(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of a task.
+    fn size<A, B, C, D, F>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let bytes = size(plain);
+        assert!(bytes <= 3_000, "{bytes} bytes, of which a server has as many as it has connections");
     }
 }

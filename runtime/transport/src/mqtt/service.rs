@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mqtt::codec::FrameCodec;
-use mqtt::packet::Outgoing;
+use mqtt::packet::{ConnectCode, Outgoing};
 use session::Sessions;
 use tokio::time::timeout;
 
@@ -15,6 +15,8 @@ use super::provision;
 use super::wire::{Stream, Wire};
 use crate::admission::{Admission, AdmissionConfig, Place};
 
+/// Whoever guessed and is kept out hears so after this time: to knock again at once is of no use then.
+const KEPT_OUT_PAUSE: Duration = Duration::from_secs(1);
 /// A device must say CONNECT within this time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -74,36 +76,43 @@ impl MqttService {
     /// Serves a connection until it ends.
     pub(crate) async fn serve(&self, stream: impl Stream, peer: Peer, place: Place) {
         metrics::counter!("mqtt_connections_total").increment(1);
-        let ended = self.until_ended(stream, peer, place).await;
+        // What it takes until a session is open is given back then: most connections last long, and say little.
+        let begun = Box::pin(self.begin(stream, peer, place)).await;
+        let ended = match begun {
+            Ok((connection, _place)) => connection.run().await,
+            Err(ended) => ended,
+        };
         tracing::debug!(?ended, "a connection ended");
         metrics::counter!("mqtt_connections_ended_total", "how" => ended.as_str()).increment(1);
     }
 
-    async fn until_ended(&self, stream: impl Stream, peer: Peer, mut place: Place) -> Ended {
+    /// From the first byte to a session.
+    async fn begin<S: Stream>(&self, stream: S, peer: Peer, mut place: Place) -> Result<(Box<Connection<S>>, Place), Ended> {
         let mut wire = Wire::new(stream, self.0.config.packet_bytes_max);
         let connect = match timeout(CONNECT_TIMEOUT, wire.connect()).await {
             Ok(Ok(connect)) => connect,
-            Ok(Err(ended)) => return wire.end(ended).await,
-            Err(_) => return Ended::Silent,
+            Ok(Err(ended)) => return Err(wire.end(ended).await),
+            Err(_) => return Err(Ended::Silent),
         };
         let version = wire.codec().version();
         if provision::is_asked_for(&connect, &peer) {
             let (accepted, _) = accept::agree(&connect, version);
             wire.put(Outgoing::Accepted(accepted));
             // It stays among those that are not known.
-            return provision::run(wire, &self.0.sessions, peer.address, &connect).await;
+            return Err(provision::run(wire, &self.0.sessions, peer.address, &connect).await);
         }
         let session = match accept::open(&self.0.sessions, &connect, version, &peer).await {
             Ok(session) => session,
-            Err(code) => return wire.end(Ended::Refused(code)).await,
+            Err(code) => {
+                if code == ConnectCode::RateExceeded {
+                    tokio::time::sleep(KEPT_OUT_PAUSE).await;
+                }
+                return Err(wire.end(Ended::Refused(code)).await);
+            }
         };
         place.known();
         let (accepted, silence) = accept::agree(&connect, version);
         wire.put(Outgoing::Accepted(accepted));
-        // What else it said and presented is not needed any more; most connections live long.
-        drop(peer);
-        let connection = Connection::new(wire, session, &connect, silence);
-        drop(connect);
-        connection.run().await
+        Ok((Box::new(Connection::new(wire, session, &connect, silence)), place))
     }
 }

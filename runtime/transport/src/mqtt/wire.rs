@@ -116,6 +116,15 @@ impl<S: Stream> Wire<S> {
         }
     }
 
+    /// Gives back memory that holds nothing.
+    pub(super) fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
     /// Says good-bye in the protocol's own words and closes the socket.
     pub(super) async fn end(mut self, ended: Ended) -> Ended {
         match ended {

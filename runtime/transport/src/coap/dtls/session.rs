@@ -8,6 +8,7 @@ use dimpl::{Dtls, Error, Output};
 
 use super::Limits;
 use super::keys::{Certified, Proof};
+use super::presented::Presented;
 
 /// Bytes of a record's content at most, and some more (RFC 6347, 4.1).
 const BUFFER_BYTES: usize = 17 << 10;
@@ -18,16 +19,18 @@ pub(super) enum Told {
     Packet(Vec<u8>),
     Message(Vec<u8>),
     Connected,
-    /// The certificate (DER) whose key the client has.
-    Certificate(Vec<u8>),
+    /// The client's certificates (DER): its own, whose key it has, then those behind it.
+    Certificates(Vec<Vec<u8>>),
 }
 
 pub(super) struct Guarded {
     dtls: Dtls,
     /// The handshake is finished.
     pub(super) established: bool,
-    /// Proved when the handshake is finished, not before.
-    pub(super) certificate: Option<Arc<[u8]>>,
+    /// The first is proved when the handshake is finished, not before.
+    pub(super) certificates: Option<Arc<[Vec<u8>]>>,
+    /// Until the library tells the first.
+    presented: Option<Presented>,
     pub(super) began: Instant,
     heard: Instant,
     wake: Option<Instant>,
@@ -44,7 +47,8 @@ impl Guarded {
         Guarded {
             dtls,
             established: false,
-            certificate: None,
+            certificates: None,
+            presented: Some(Presented::default()),
             began: now,
             heard: now,
             wake: None,
@@ -55,6 +59,9 @@ impl Guarded {
     /// False: it is over.
     pub(super) fn datagram(&mut self, now: Instant, datagram: &[u8], told: &mut Vec<Told>) -> bool {
         self.heard = now;
+        if let Some(presented) = &mut self.presented {
+            presented.datagram(datagram);
+        }
         self.drive(now, told, |dtls| dtls.handle_packet(datagram))
     }
 
@@ -89,11 +96,11 @@ impl Guarded {
     }
 
     fn drive(&mut self, now: Instant, told: &mut Vec<Told>, work: impl FnOnce(&mut Dtls) -> Result<(), Error>) -> bool {
-        let dtls = &mut self.dtls;
+        let (dtls, presented) = (&mut self.dtls, &mut self.presented);
         // What a client sends must end nobody's process, whatever the library thinks of it.
         let driven = catch_unwind(AssertUnwindSafe(|| {
             let worked = dtls.handle_timeout(now).and_then(|()| work(dtls));
-            let (wake, open) = drain(dtls, told);
+            let (wake, open) = drain(dtls, presented, told);
             (worked, wake, open)
         }));
         match driven {
@@ -115,7 +122,7 @@ impl Guarded {
 }
 
 /// Takes what is there to be told; when to look again, and whether the session goes on.
-fn drain(dtls: &mut Dtls, told: &mut Vec<Told>) -> (Option<Instant>, bool) {
+fn drain(dtls: &mut Dtls, presented: &mut Option<Presented>, told: &mut Vec<Told>) -> (Option<Instant>, bool) {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut open = true;
     loop {
@@ -123,11 +130,14 @@ fn drain(dtls: &mut Dtls, told: &mut Vec<Told>) -> (Option<Instant>, bool) {
         match dtls.poll_output(&mut buffer) {
             Output::Packet(packet) => told.push(Told::Packet(packet.to_vec())),
             Output::ApplicationData(message) => told.push(Told::Message(message.to_vec())),
-            Output::Connected => told.push(Told::Connected),
+            Output::Connected => {
+                *presented = None;
+                told.push(Told::Connected);
+            }
             Output::CloseNotify => open = false,
             Output::BufferTooSmall { needed } if needed > room => buffer.resize(needed, 0),
             Output::Timeout(wake) => return (Some(wake), open),
-            Output::PeerCert(certificate) => told.push(Told::Certificate(certificate.to_vec())),
+            Output::PeerCert(own) => told.push(Told::Certificates(presented.take().unwrap_or_default().behind(own))),
             // Keys for media are not asked for.
             Output::KeyingMaterial(..) => {}
             _ => return (None, open),
