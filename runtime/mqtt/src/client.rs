@@ -221,7 +221,8 @@ mod tests {
     fn answers_are_understood_and_nothing_else() {
         let acknowledged = |pkid| Ok(Some(Heard::Acknowledged(pkid)));
         let refused = |text: &str| Ok(Some(Heard::Refused(text.to_owned())));
-        let cases: [(&[u8], Result<Option<Heard>, ()>); 21] = [
+        type Row = (&'static [u8], Result<Option<Heard>, ()>);
+        let cases: [Row; 21] = [
             (b"", Ok(None)),
             (b"\x20", Ok(None)),
             (b"\x20\x02\0", Ok(None)),

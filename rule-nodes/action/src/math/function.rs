@@ -2,12 +2,16 @@
 
 use super::expression::Expression;
 
+/// A function of one number, and one of two.
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f64, f64) -> f64;
+
 /// A function of numbers.
 pub enum Function {
     /// Of one.
-    One(fn(f64) -> f64),
+    One(OfOne),
     /// Of two.
-    Two(fn(f64, f64) -> f64),
+    Two(OfTwo),
     /// Of two whole numbers; parts behind the point are left out.
     Whole(fn(i64, i64) -> Option<i64>),
     /// Written in the configuration.
@@ -15,7 +19,7 @@ pub enum Function {
 }
 
 /// Functions of one number, by name.
-const ONE: [(&str, fn(f64) -> f64); 24] = [
+const ONE: [(&str, OfOne); 24] = [
     ("SIN", f64::sin),
     ("SINH", f64::sinh),
     ("COS", f64::cos),
@@ -43,7 +47,7 @@ const ONE: [(&str, fn(f64) -> f64); 24] = [
 ];
 
 /// Functions of two numbers, by name.
-const TWO: [(&str, fn(f64, f64) -> f64); 9] = [
+const TWO: [(&str, OfTwo); 9] = [
     ("ADD", |a, b| a + b),
     ("SUB", |a, b| a - b),
     ("MULT", |a, b| a * b),
@@ -110,12 +114,12 @@ impl Function {
 }
 
 /// A function of one number.
-pub fn one(name: &str) -> Option<fn(f64) -> f64> {
+pub fn one(name: &str) -> Option<OfOne> {
     ONE.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
 }
 
 /// A function of two numbers.
-pub fn two(name: &str) -> Option<fn(f64, f64) -> f64> {
+pub fn two(name: &str) -> Option<OfTwo> {
     TWO.iter().find(|(known, _)| *known == name).map(|(_, function)| *function)
 }
 
@@ -163,8 +167,8 @@ mod tests {
             ("COSH", &[1.0], 1.543_080_634_815_243_7),
             ("TAN", &[1.0], 1.557_407_724_654_902_3),
             ("TANH", &[1.0], 0.761_594_155_955_764_9),
-            ("ACOS", &[0.5], 1.047_197_551_196_597_9),
-            ("ASIN", &[0.5], 0.523_598_775_598_298_9),
+            ("ACOS", &[0.5], std::f64::consts::FRAC_PI_3),
+            ("ASIN", &[0.5], std::f64::consts::FRAC_PI_6),
             ("ATAN", &[0.5], 0.463_647_609_000_806_1),
             ("ATAN2", &[0.5, 0.3], 1.030_376_826_524_312_5),
             ("EXP", &[1.0], std::f64::consts::E),

@@ -266,6 +266,10 @@ impl Talk {
     /// It is time for something.
     fn wake(&mut self) -> Result<(), String> {
         let now = Instant::now();
+        // Whoever leaves asks nothing any more: the last word is the goodbye.
+        if self.used_at + IDLE_AFTER <= now && self.window.is_idle(oneshot::Sender::is_closed) {
+            return Ok(());
+        }
         match self.pong_by {
             Some(by) if by <= now => return Err("it does not answer any more".to_owned()),
             None if self.spoke_at + PING_AFTER <= now => {
