@@ -217,11 +217,12 @@ mod tests {
         let (other, mut second) = session(DownlinkKinds::ALL);
         sessions.connected(one);
         sessions.connected(other);
-        for _ in 0..3 {
+        for _ in 0..4 {
             sessions.tell(&news());
         }
-        assert_eq!((first.len(), second.len()), (2, 2), "what does not fit is dropped");
-        assert!(first.try_recv().is_some() && second.try_recv().is_some());
+        assert_eq!((first.len(), second.len()), (3, 3), "what does not fit is dropped");
+        assert_eq!(first.try_recv(), Some(Downlink::Superseded));
+        assert_eq!((first.try_recv(), second.try_recv()), (Some(news()), Some(news())));
     }
 
     #[test]
