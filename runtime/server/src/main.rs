@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 fn serve(options: cli::ServeOptions) -> Result<()> {
     let config = Config::load(options)?;
     // The store's own libraries tell of each of their files; what a person may have to act on is a warning there.
-    let filter = tracing_subscriber::EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,scylla=error,{}", config.log))
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("fjall=warn,lsm_tree=warn,scylla=error,openraft=warn,{}", config.log))
         .context("the log filter is not understood")?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
