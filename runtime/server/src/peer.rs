@@ -142,7 +142,14 @@ impl Introduced {
     /// Sees to it that a store belongs to one cluster.
     pub async fn share(&self, store: &dyn Store) -> Result<()> {
         let ours = self.identity.cluster;
-        let theirs = store.setting_or_init(SETTING, ours.as_bytes().to_vec()).await?;
+        let theirs = match self.identity.founds {
+            true => store.setting_or_init(SETTING, ours.as_bytes().to_vec()).await?,
+            // Whoever joins finds what the founder wrote; another store would have none of the devices.
+            false => store
+                .setting(SETTING)
+                .await?
+                .with_context(|| format!("the store is not that of the cluster {ours}: give storage as the other servers have it"))?,
+        };
         if theirs != ours.as_bytes() {
             let theirs = Uuid::from_slice(&theirs).unwrap_or_default();
             bail!(
