@@ -17,7 +17,7 @@ use membership::state::Server as ServerFacts;
 use membership::{Identity, Membership, MembershipConfig};
 use model::{DeviceId, RuleNodeId};
 use peers::{ClusterTls, Peers, PeersConfig};
-use rules::Singles;
+use rules::{Changed, Whereabouts};
 use storage::Store;
 use storage_cassandra::Fence;
 use tokio::net::TcpListener;
@@ -78,11 +78,28 @@ impl Fence for LeaseFence {
 }
 
 /// Nodes of which there is one run where a device of their name would.
-struct SinglesByRing(Place);
+struct WhereaboutsByRing(Place);
 
-impl Singles for SinglesByRing {
-    fn here(&self, node: RuleNodeId) -> bool {
+impl Whereabouts for WhereaboutsByRing {
+    fn runs(&self, node: RuleNodeId) -> bool {
         matches!(self.0.standing(DeviceId::new(node.tenant, node.id)), Standing::Here(_))
+    }
+
+    fn serves(&self, device: DeviceId) -> bool {
+        self.0.owns(device)
+    }
+
+    fn arrivals(&self) -> u64 {
+        self.0.epochs().1.0
+    }
+
+    fn changed(&self) -> Changed {
+        let mut changes = self.0.changes();
+        Box::pin(async move {
+            if changes.changed().await.is_err() {
+                std::future::pending().await
+            }
+        })
     }
 }
 
@@ -192,9 +209,9 @@ impl Peer {
         Router::among(Arc::new(self.place.clone()), devices, Arc::new(self.peers.clone()))
     }
 
-    /// Where nodes run of which there is one.
-    pub fn singles(&self) -> Arc<dyn Singles> {
-        Arc::new(SinglesByRing(self.place.clone()))
+    /// Where devices are served, and nodes run of which there is one.
+    pub fn whereabouts(&self) -> Arc<dyn Whereabouts> {
+        Arc::new(WhereaboutsByRing(self.place.clone()))
     }
 
     /// Listens to the others and takes this server's share.

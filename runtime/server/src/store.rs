@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use plugins::Readings;
+use plugins::Source;
 use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store};
 use storage_cassandra::{CassandraConfig, CassandraStore, Fence};
 
@@ -16,7 +16,7 @@ pub struct Opened {
     /// Everything.
     pub store: Arc<dyn Store>,
     /// What guests read while they decide.
-    pub readings: Arc<dyn Readings>,
+    pub readings: Source,
     /// What rule nodes keep.
     pub states: Arc<dyn NodeStateStore>,
 }
@@ -32,7 +32,7 @@ pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Open
             let store = store.await??;
             Ok(Opened {
                 store: Arc::new(store.clone()),
-                readings: Arc::new(LocalReadings(store.clone())),
+                readings: Arc::new(LocalReadings(store.clone())).into(),
                 states: Arc::new(store),
             })
         }
@@ -44,7 +44,7 @@ pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Open
             let store = Arc::new(store.with_context(|| format!("the store {url} cannot be opened"))?);
             let all: Arc<dyn Store> = store.clone();
             Ok(Opened {
-                readings: Arc::new(RemoteReadings::new(Arc::clone(&all))),
+                readings: Source::Awaited(Arc::new(RemoteReadings::new(Arc::clone(&all)))),
                 store: all,
                 states: store,
             })

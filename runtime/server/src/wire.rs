@@ -121,8 +121,8 @@ impl Server {
             Some(introduced) => Some(introduced.meet(Arc::new(devices.clone())).await?),
             None => None,
         };
-        let singles: Arc<dyn rules::Singles> = match &met {
-            Some(peer) => peer.singles(),
+        let whereabouts: Arc<dyn rules::Whereabouts> = match &met {
+            Some(peer) => peer.whereabouts(),
             None => Arc::new(rules::Alone),
         };
         let router = match &met {
@@ -143,7 +143,7 @@ impl Server {
                 log: log.clone(),
                 clock: Arc::clone(&clock),
                 shares: shares.clone(),
-                singles,
+                whereabouts,
                 idle_after: config.node_idle,
             },
             table: table.clone(),

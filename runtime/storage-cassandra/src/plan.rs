@@ -237,8 +237,9 @@ fn append_event(plan: &mut Plan, event: &Event, buckets: Buckets, stamp_us: i64)
 
 fn node_state(plan: &mut Plan, node: EntityId, change: &NodeStateChange, first_us: i64) {
     let then_us = first_us + 1;
+    let device = Bind::Id(change.device.unwrap_or_default());
     let put = |at: i8, name: &str, value: Bytes| {
-        let rest = [at.into(), name.into(), Bind::Blob(value)];
+        let rest = [at.into(), name.into(), Bind::Blob(value), device.clone()];
         Write::put(Query::PutNodeState, entity(node), rest, then_us)
     };
     let remove = |at: i8, name: &str| Write::remove(Query::DeleteNodeState, entity(node), [at.into(), name.into()], then_us);
@@ -376,6 +377,7 @@ mod tests {
         let node = RuleNodeId::generate(TenantId::generate());
         let change = NodeStateChange {
             replaces: Some("s".into()),
+            device: Some(uuid::Uuid::from_u128(7)),
             entries: vec![("a".into(), None)],
             timers: vec![("t".into(), Some(5))],
         };
@@ -394,6 +396,7 @@ mod tests {
                 Bind::Tiny(TIMER),
                 "t".into(),
                 Bind::Blob(5_i64.to_be_bytes().to_vec().into()),
+                Bind::Id(uuid::Uuid::from_u128(7)),
                 Bind::Big(1001)
             ]
         );

@@ -48,7 +48,7 @@ const FIRST: [&str; 24] = [
      PRIMARY KEY ((tenant, kind, id), event_kind, bucket)) WITH CLUSTERING ORDER BY (event_kind ASC, bucket DESC)",
     "CREATE TABLE IF NOT EXISTS events (tenant uuid, kind tinyint, id uuid, event_kind tinyint, bucket bigint, ts bigint, event uuid, \
      body text, PRIMARY KEY ((tenant, kind, id, event_kind, bucket), ts, event)) WITH CLUSTERING ORDER BY (ts DESC, event DESC)",
-    "CREATE TABLE IF NOT EXISTS node_states (tenant uuid, kind tinyint, id uuid, part tinyint, name text, value blob, \
+    "CREATE TABLE IF NOT EXISTS node_states (tenant uuid, kind tinyint, id uuid, part tinyint, name text, value blob, device uuid, \
      PRIMARY KEY ((tenant, kind, id), part, name))",
     "CREATE TABLE IF NOT EXISTS relations (tenant uuid, kind tinyint, id uuid, grp tinyint, relation_type text, other_kind tinyint, \
      other uuid, info text, PRIMARY KEY ((tenant, kind, id), grp, relation_type, other_kind, other))",

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::entity::EntityRecord;
-use model::{Clock, DeviceId, EntityId, SystemClock, TenantId, Value};
-use storage::{EntityStore as _, Journal as _, Mutation, SeriesQuery, StorageError, TimeSeriesStore as _, conformance};
+use model::{Clock, DeviceId, EntityId, NodeStateChange, RuleNodeId, SystemClock, TenantId, Value};
+use storage::{
+    EntityStore as _, Journal as _, Mutation, NodeStateStore as _, SeriesQuery, StorageError, TimeSeriesStore as _, conformance,
+};
 use storage_cassandra::{CassandraConfig, CassandraStore};
+use uuid::Uuid;
 
 /// A configuration for the node that serves, with a keyspace; none: there is no node, which is said.
 fn config(keyspace: &str) -> Option<CassandraConfig> {
@@ -169,6 +173,37 @@ async fn cassandra_gives_a_name_away_that_a_dead_program_claimed() {
         .expect_err("the name is in use");
     assert!(matches!(other, StorageError::NameTaken(_)), "{other}");
     assert!(store.entity(device(somebody)).await.expect("reads").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_knows_which_device_belongs_to_what_a_node_keeps() {
+    let Some(config) = config("node_state_devices") else { return };
+    let store = open(config).await;
+    let node = RuleNodeId::generate(TenantId::generate());
+    let (one, two) = (Uuid::now_v7(), Uuid::now_v7());
+    let change = |device: Option<Uuid>, replaces: Option<&str>, key: &str| Mutation::NodeState {
+        node,
+        change: Arc::new(NodeStateChange {
+            replaces: replaces.map(Into::into),
+            device,
+            entries: vec![(key.into(), Some(Bytes::from_static(b"v")))],
+            timers: vec![(key.into(), Some(7))],
+        }),
+    };
+    commit(
+        &store,
+        vec![
+            change(Some(one), Some("s"), "a"),
+            change(None, None, "b"),
+            change(Some(one), None, "c"),
+        ],
+    )
+    .await;
+    commit(&store, vec![change(Some(two), None, "c")]).await;
+    let state = store.node_state(node).await.expect("reads").expect("is there");
+    let devices: Vec<_> = state.entries.iter().map(|kept| kept.device).collect();
+    assert_eq!(devices, [Some(one), None, Some(two)], "the last writer's");
+    assert_eq!(state.timers.iter().map(|kept| kept.device).collect::<Vec<_>>(), devices);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
