@@ -51,6 +51,14 @@ async fn cassandra_keeps_every_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_hears_of_what_cassandra_has() {
+    let Some(mut config) = config("tap") else { return };
+    let heard = Arc::new(conformance::tap::Heard::default());
+    config.tap = Some(heard.clone());
+    conformance::tap::hears_in_order(Arc::new(open(config).await), heard).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cassandra_keeps_every_promise_with_tiny_limits() {
     let Some(mut config) = config("suite") else { return };
     (config.batches_max, config.requests_max, config.entities_known_max) = (1, 1, 1);

@@ -18,6 +18,7 @@ pub mod relations;
 pub mod rpcs;
 mod sample;
 pub mod small;
+pub mod tap;
 pub mod time_series;
 
 use std::sync::Arc;
