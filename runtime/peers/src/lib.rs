@@ -1,5 +1,5 @@
 //! What peers say to each other: one gRPC stream between two servers, on which deliveries travel to the owners of devices, and answers,
-//! downlinks and settlements back; on the same stream, what one server has changed in the store. Reading order:
+//! downlinks and settlements back; on the same stream, what one server has changed in the store, and the live feed. Reading order:
 //!
 //! 1. [`wire`] – the contract, made of `proto/`, and [`codec`], between it and what the server works with,
 //! 2. [`resume`] – numbering, acknowledging and resuming, pure; [`handshake`] – how a connection begins, pure,

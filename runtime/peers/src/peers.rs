@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use actor::{Lane, LaneReceiver, lane, spawn, supervise};
 use async_trait::async_trait;
 use cluster::{Announcer, Backlog, Change, DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router};
+use feed::Feed;
 use model::DeviceId;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
@@ -36,8 +37,9 @@ struct Open {
 }
 
 impl Peers {
-    /// Nobody is known yet. Nothing is sent again before [`Peers::start`].
-    pub fn new(place: Place, devices: Arc<dyn Devices>, tls: ClusterTls, config: PeersConfig) -> Self {
+    /// Nobody is known yet. Nothing is sent again before [`Peers::start`]. `feed`: what is saved here is told to peers that watch it, and
+    /// what they save to those who watch here.
+    pub fn new(place: Place, devices: Arc<dyn Devices>, feed: Feed, tls: ClusterTls, config: PeersConfig) -> Self {
         let (again, receiver): (Lane<Again>, _) = lane(AGAIN_MAX);
         Peers(Arc::new(Inner {
             local: place.local(),
@@ -47,6 +49,7 @@ impl Peers {
                 paths: Paths::default(),
                 again,
                 changes: Backlog::default(),
+                feed,
                 config,
             },
             tls,

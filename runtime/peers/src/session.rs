@@ -4,6 +4,8 @@
 //! peer is gone, or has forgotten everything, what it may not have done is sent again elsewhere ([`crate::reroute`]).
 
 mod changing;
+mod connection;
+mod feeding;
 mod sending;
 mod taking;
 mod telling;
@@ -13,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use actor::{Lane, LaneReceiver, Life, lane};
 use cluster::{Backlog, Devices, PeerId, Place};
+use feed::{Feed, Link};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +29,9 @@ use crate::reroute::Again;
 use crate::resume::{Broken, Resume};
 use crate::wire::{Deliver, Done, Frame, Hello, Item, Tell, frame, item};
 use crate::{CodecError, PeersConfig};
+pub use connection::Connection;
+pub(crate) use connection::hello_frame;
+use connection::{has_place, incarnation, next_frame};
 use sending::Sending;
 use taking::{Report, Taking};
 use telling::Tellings;
@@ -40,20 +46,6 @@ const ORDERS_MAX: usize = 16;
 const BATCH_MAX: usize = 64;
 /// Frames that may wait for the network.
 pub(crate) const FRAMES_MAX: usize = 256;
-
-/// A connection, after the other side said hello.
-pub struct Connection {
-    /// What it said.
-    pub theirs: Hello,
-    /// What comes.
-    pub frames: BoxStream<'static, Result<Frame, Status>>,
-    /// What is to be sent.
-    pub out: mpsc::Sender<Frame>,
-    /// Whether this side has said hello already.
-    pub greeted: bool,
-    /// Ends when the connection is not used any more.
-    pub ended: oneshot::Sender<()>,
-}
 
 /// What a session is told.
 pub enum Order {
@@ -91,6 +83,8 @@ pub struct SessionSurroundings {
     pub again: Lane<Again>,
     /// Takes what other peers have changed.
     pub changes: Backlog,
+    /// Tells what is saved to those who watch.
+    pub feed: Feed,
     /// Limits.
     pub config: PeersConfig,
 }
@@ -114,6 +108,7 @@ pub struct PeerSession {
     taking: Taking,
     tellings: Tellings,
     changes: Backlog,
+    link: Link,
     orders: LaneReceiver<Order>,
     forwards: LaneReceiver<Forward>,
     tells: LaneReceiver<Telling>,
@@ -156,6 +151,7 @@ impl PeerSession {
             config.patience,
             config.unsettled_max,
         );
+        let link = around.feed.link();
         let session = PeerSession {
             local,
             peer,
@@ -172,6 +168,7 @@ impl PeerSession {
             taking,
             tellings: Tellings::default(),
             changes: Backlog::default(),
+            link,
             orders,
             forwards,
             tells,
@@ -229,6 +226,10 @@ impl PeerSession {
                 }
                 () = self.changes.some(), if self.out.is_some() && has_room && self.tells_changes() => {
                     self.announce();
+                    Ok(())
+                }
+                () = self.link.some(), if self.out.is_some() && self.feeds() => {
+                    self.feed();
                     Ok(())
                 }
                 _ = self.tells.recv_batch(&mut self.told, BATCH_MAX), if has_room => {
@@ -295,6 +296,7 @@ impl PeerSession {
                     self.anew().await;
                 }
                 self.missed();
+                self.feed_anew(version);
             }
         }
         (self.theirs, self.version) = (theirs.incarnation, version);
@@ -315,6 +317,7 @@ impl PeerSession {
     /// The peer is gone, or this server stops.
     async fn stop(&mut self) {
         self.hang_up();
+        self.link.end();
         self.anew().await;
         self.forwards.close();
         self.tells.close();
@@ -377,6 +380,7 @@ impl PeerSession {
             }
             item::What::Changed(changed) => self.changed(changed)?,
             item::What::Gone(session) => self.taking.gone(codec::session_of(&session)?),
+            what @ (item::What::Watch(_) | item::What::Unwatch(_) | item::What::Missed(_) | item::What::Saved(_)) => self.fed(what),
         }
         Ok(())
     }
@@ -468,32 +472,5 @@ impl PeerSession {
 async fn again(lane: &Lane<Again>, forwards: Vec<Forward>) {
     for forward in forwards {
         let _ = lane.send(Again::of(forward)).await;
-    }
-}
-
-/// A frame that says hello.
-pub(crate) fn hello_frame(hello: Hello) -> Frame {
-    Frame {
-        frame: Some(frame::Frame::Hello(hello)),
-    }
-}
-
-/// Not 0, which stands for nobody.
-fn incarnation() -> u64 {
-    rand::random::<u64>().max(1)
-}
-
-async fn next_frame(frames: &mut Option<BoxStream<'static, Result<Frame, Status>>>) -> Option<Result<Frame, Status>> {
-    match frames {
-        Some(frames) => frames.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the connection takes a frame. Whether it is still used.
-async fn has_place(out: &Option<mpsc::Sender<Frame>>) -> bool {
-    match out {
-        Some(out) => out.reserve().await.is_ok(),
-        None => std::future::pending().await,
     }
 }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "golden/feeding.rs"]
+mod feeding;
+
 use std::sync::Arc;
 
 use actor::lane;
@@ -283,6 +286,11 @@ fn everything() -> String {
     }
     for (name, changed) in changes() {
         let what = Some(item::What::Changed(change::encode(changed)));
+        let frame = Some(frame::Frame::Item(Item { number: 300, what }));
+        line(name, Frame { frame }.encode_to_vec());
+    }
+    for (name, say) in feeding::said() {
+        let what = Some(peers::codec::feed::encode(say));
         let frame = Some(frame::Frame::Item(Item { number: 300, what }));
         line(name, Frame { frame }.encode_to_vec());
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cluster::{Announcer, Backlog, Devices, LeaseTiming, Place, Ring, Router, Standing};
+use feed::Feed;
 use membership::log_store::LogStore;
 use membership::state::Server as ServerFacts;
 use membership::{Identity, Membership, MembershipConfig};
@@ -160,10 +161,10 @@ impl Introduced {
         Ok(())
     }
 
-    /// Finds the way to the devices of the others; `devices` are this server's own.
-    pub async fn meet(self, devices: Arc<dyn Devices>) -> Result<Peer> {
+    /// Finds the way to the devices of the others; `devices` are this server's own; `feed` tells what they save.
+    pub async fn meet(self, devices: Arc<dyn Devices>, feed: Feed) -> Result<Peer> {
         let tls = self.config.tls.clone();
-        let peers = Peers::new(self.place.clone(), devices, tls.clone(), PeersConfig::default());
+        let peers = Peers::new(self.place.clone(), devices, feed, tls.clone(), PeersConfig::default());
         let membership = Membership::open(self.log, self.identity, self.place.clone(), self.config).await;
         Ok(Peer {
             listener: self.listener,

@@ -1,15 +1,19 @@
 //! The store, as configured: in the data folder, or a cluster of its own.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use plugins::Readings;
-use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store};
+use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store, Tap};
 use storage_cassandra::{CassandraConfig, CassandraStore, Fence};
 
 use crate::config::{Config, Storage};
 use crate::readings::{LocalReadings, RemoteReadings};
 use crate::wire::blocking;
+
+/// Bytes of the secrets a server makes for itself.
+const SECRET_BYTES: usize = 64;
 
 /// A store, and the views of it that rule nodes have.
 pub struct Opened {
@@ -21,13 +25,15 @@ pub struct Opened {
     pub states: Arc<dyn NodeStateStore>,
 }
 
-/// Opens it. `fence`: whether this server may write; none: always.
-pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Opened> {
+/// Opens it. `fence`: whether this server may write; none: always. `tap`: who is told of what has become durable.
+pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>, tap: Arc<dyn Tap>) -> Result<Opened> {
     match &config.storage {
         Storage::Embedded => {
             let dir = config.data_dir.join("store");
             let store = blocking(move || {
-                EmbeddedStore::open(EmbeddedConfig::new(&dir)).with_context(|| format!("the store in {} cannot be opened", dir.display()))
+                let mut embedded = EmbeddedConfig::new(&dir);
+                embedded.tap = Some(tap);
+                EmbeddedStore::open(embedded).with_context(|| format!("the store in {} cannot be opened", dir.display()))
             });
             let store = store.await??;
             Ok(Opened {
@@ -40,6 +46,7 @@ pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Open
             let mut cassandra: CassandraConfig = url.parse()?;
             cassandra.user.clone_from(user);
             cassandra.fence = fence;
+            cassandra.tap = Some(tap);
             let store = CassandraStore::open(cassandra).await;
             let store = Arc::new(store.with_context(|| format!("the store {url} cannot be opened"))?);
             let all: Arc<dyn Store> = store.clone();
@@ -50,4 +57,15 @@ pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Open
             })
         }
     }
+}
+
+/// A secret this server made for itself at its first start.
+pub async fn secret(store: &dyn Store, name: &str) -> Result<Vec<u8>> {
+    let fresh: [u8; SECRET_BYTES] = rand::random();
+    Ok(store.setting_or_init(name, fresh.to_vec()).await?)
+}
+
+/// Makes the data folder.
+pub fn create(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
 }

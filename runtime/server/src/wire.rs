@@ -1,6 +1,5 @@
 //! Builds the server bottom-up: store, host, chains, devices, sessions, listeners.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use components::breaker::Policy;
 use components::{Components, ComponentsConfig, Quotas, Separate};
 use device::{Registry, RegistryConfig};
 use effects::{Effects, Outside};
+use feed::Feed;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Clock, SystemClock};
 use plugins::{Host, HostConfig};
@@ -30,10 +30,8 @@ use crate::listeners::{Making, TenantListeners};
 use crate::peer::{self, Introduced};
 use crate::ports::{GuestLog, LateDevices};
 use crate::shipped::{self, Shipped};
-use crate::store::Opened;
+use crate::store::{Opened, create, secret};
 
-/// Bytes of the secrets a server makes for itself.
-const SECRET_BYTES: usize = 64;
 /// How long connections may take to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -72,11 +70,12 @@ impl Server {
             Some(peer) => Some(Introduced::new(peer, &config.data_dir).await?),
             None => None,
         };
+        let feed = Feed::default();
         let Opened {
             store: shared,
             readings,
             states,
-        } = crate::store::open(config, introduced.as_ref().map(Introduced::fence)).await?;
+        } = crate::store::open(config, introduced.as_ref().map(Introduced::fence), Arc::new(feed.clone())).await?;
         match &introduced {
             Some(peer) => peer.share(&*shared).await?,
             None => peer::alone(&*shared).await?,
@@ -118,7 +117,7 @@ impl Server {
         let shares = Shares::of_this_machine();
         let devices = LateDevices::default();
         let met = match introduced {
-            Some(introduced) => Some(introduced.meet(Arc::new(devices.clone())).await?),
+            Some(introduced) => Some(introduced.meet(Arc::new(devices.clone()), feed.clone()).await?),
             None => None,
         };
         let singles: Arc<dyn rules::Singles> = match &met {
@@ -284,17 +283,7 @@ impl Listening {
     }
 }
 
-/// A secret this server made for itself at its first start.
-async fn secret(store: &dyn Store, name: &str) -> Result<Vec<u8>> {
-    let fresh: [u8; SECRET_BYTES] = rand::random();
-    Ok(store.setting_or_init(name, fresh.to_vec()).await?)
-}
-
 #[allow(clippy::disallowed_methods, reason = "starting is allowed to block")]
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     Ok(tokio::task::spawn_blocking(work).await?)
-}
-
-fn create(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
 }
