@@ -8,7 +8,12 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 3] = ["tb-mqtt-client==1.13.14", "paho-mqtt>=2.1,<3", "aiocoap==0.4.17"];
+const PYTHON_PACKAGES: [&str; 4] = [
+    "tb-mqtt-client==1.13.14",
+    "paho-mqtt>=2.1,<3",
+    "aiocoap==0.4.17",
+    "websocket-client>=1.8,<2",
+];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use api::{Announcing, Live, LiveConfig};
 use cluster::{Router, SinglePeer};
 use components::breaker::Policy;
 use components::{Components, ComponentsConfig, Quotas, Separate};
@@ -44,6 +45,7 @@ pub struct Server {
     sessions: Sessions,
     peer: Option<peer::Serving>,
     listeners: TenantListeners,
+    live: Live,
     outside: Outside,
     signing_key: Vec<u8>,
     metrics: PrometheusHandle,
@@ -159,13 +161,12 @@ impl Server {
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry.clone()));
         let peer = match met {
-            Some(peer) => {
-                let serving = peer.start(router.clone(), Arc::new(devices.clone())).await?;
-                app.announce_to(serving.announcer());
-                Some(serving)
-            }
+            Some(peer) => Some(peer.start(router.clone(), Arc::new(devices.clone())).await?),
             None => None,
         };
+        let live = Live::new(feed, LiveConfig::default());
+        let others = peer.as_ref().map(peer::Serving::announcer);
+        app.announce_to(Arc::new(Announcing::new(live.clone(), others)));
         // Ends with the process.
         let waking = tenant::wake_devices(registry, router.clone(), Arc::clone(&shared), Arc::clone(&clock));
         actor::spawn("wake-ups", waking);
@@ -190,7 +191,14 @@ impl Server {
         });
         if let Some(peer) = &peer {
             let (app, listeners) = (app.clone(), Arc::new(listeners.clone()));
-            let applier = api::Applier::new(Arc::clone(&shared), components.clone(), app, sessions.clone(), listeners);
+            let applier = api::Applier::new(
+                Arc::clone(&shared),
+                components.clone(),
+                app,
+                sessions.clone(),
+                listeners,
+                live.clone(),
+            );
             applier.start(peer.changes());
         }
         Ok(Server {
@@ -201,6 +209,7 @@ impl Server {
             sessions,
             peer,
             listeners,
+            live,
             outside,
             signing_key,
             metrics,
@@ -231,6 +240,7 @@ impl Server {
             listeners: Arc::new(self.listeners.clone()),
             egress: self.outside.egress.clone(),
             secrets: self.outside.secrets.clone(),
+            live: self.live.clone(),
             clock: Arc::clone(&self.clock),
             signing_key: self.signing_key.clone(),
             metrics: Box::new(move || render.render()),
@@ -265,6 +275,7 @@ impl Listening {
     pub async fn stop(self) -> Result<()> {
         self.ready.store(false, Ordering::Relaxed);
         let _ = self.stop.send(true);
+        self.server.live.stop();
         let close = self.server.sessions.close_all(CloseReason::ShuttingDown, DRAIN_TIMEOUT);
         let ((), left) = tokio::join!(self.server.listeners.stop_all(), close);
         if left > 0 {
