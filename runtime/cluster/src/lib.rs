@@ -14,7 +14,7 @@
 //! 6. [`hash_ring`] – from members to owners,
 //! 7. [`lease`] – for how long a peer may own without hearing of the others,
 //! 8. [`ownership`] – what a peer may do with a device now, while devices move,
-//! 9. [`place`] – the same, shared by all who ask.
+//! 9. [`place`] – the same, shared by all who ask; [`news`] – and by those who wait.
 //!
 //! Beside all that, [`changes`]: what one server changes in the store reaches what the others have in memory.
 //!
@@ -27,6 +27,7 @@ pub mod hash_ring;
 pub mod hold;
 pub mod lease;
 pub mod members;
+pub mod news;
 pub mod ownership;
 pub mod place;
 pub mod receipt;
@@ -41,6 +42,7 @@ pub use hash_ring::HashRing;
 pub use hold::{Hold, Holds};
 pub use lease::{Lease, LeaseTiming};
 pub use members::{Members, PeerRecord, PeerState};
+pub use news::{Changes, News, NoChanges};
 pub use ownership::{Ownership, Pending, Standing};
 pub use place::Place;
 pub use receipt::{Receipt, SettleError, Settled};

@@ -8,7 +8,7 @@
 //! 5. [`session`] – the actor of one other peer,
 //! 6. [`reroute`] – deliveries that have to be sent again, elsewhere,
 //! 7. [`peers`] – all of them: a session opens when a peer appears and closes when it goes,
-//! 8. [`tls`], [`dial`] and [`serve`] – the network.
+//! 8. [`network`], [`tls`], [`dial`] and [`serve`] – the network.
 //!
 //! Who owns what is decided in `cluster`; who belongs to the cluster, in `membership`. This crate must not know rules or protocols of
 //! devices.
@@ -18,6 +18,7 @@ pub mod config;
 pub mod dial;
 pub mod error;
 pub mod handshake;
+pub mod network;
 pub mod paths;
 pub mod peers;
 pub mod port;
@@ -30,5 +31,6 @@ pub mod wire;
 
 pub use config::PeersConfig;
 pub use error::{CodecError, PeersError};
+pub use network::Network;
 pub use peers::Peers;
 pub use tls::ClusterTls;

@@ -7,6 +7,7 @@ mod changing;
 mod sending;
 mod taking;
 mod telling;
+mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -190,9 +191,12 @@ impl PeerSession {
     async fn run(&mut self) {
         loop {
             let config = &self.around.config;
-            let has_room = self.resume.kept() < config.window;
-            // Nothing sets out while nobody is there: who has not set out can still go elsewhere.
-            let takes_more = self.out.is_some() && has_room && self.sending.unsettled() < config.unsettled_max;
+            let room = config.window.saturating_sub(self.resume.kept()).min(BATCH_MAX);
+            let has_room = room > 0;
+            // No more than the other side has places for settlements. Nothing sets out while nobody is there: who has not set out can still
+            // go elsewhere.
+            let more = config.unsettled_max.saturating_sub(self.sending.unsettled()).min(room);
+            let takes_more = self.out.is_some() && more > 0;
             let writes = self.resume.has_unsent() || self.resume.owes();
             let used = tokio::select! {
                 biased;
@@ -231,11 +235,11 @@ impl PeerSession {
                     self.announce();
                     Ok(())
                 }
-                _ = self.tells.recv_batch(&mut self.told, BATCH_MAX), if has_room => {
+                _ = self.tells.recv_batch(&mut self.told, room), if has_room => {
                     self.tell_other();
                     Ok(())
                 }
-                taken = self.forwards.recv_batch(&mut self.batch, BATCH_MAX), if takes_more => {
+                taken = self.forwards.recv_batch(&mut self.batch, more), if takes_more => {
                     if taken == 0 {
                         return self.stop().await;
                     }
@@ -426,7 +430,14 @@ impl PeerSession {
     }
 
     fn forward(&mut self) {
+        let generation = self.generation.load(Ordering::Acquire);
         for forward in self.batch.drain(..) {
+            if forward.on_its_way.generation() != generation {
+                // It set out before both sides began anew: what was before it is sent again, and must not be passed. Beyond what is taken
+                // it is not done.
+                let _ = self.around.again.try_send(Again::of(forward));
+                continue;
+            }
             match codec::delivery::encode(forward.device, forward.epoch, &forward.delivery) {
                 Ok(deliver) => {
                     let number = self.resume.push(item::What::Deliver(deliver));
@@ -436,31 +447,6 @@ impl PeerSession {
                 Err(error) => tracing::error!(peer = self.peer.0, %error, "a delivery cannot be written"),
             }
         }
-    }
-
-    /// Puts on the connection what has room there now.
-    fn write(&mut self) {
-        let Some(out) = self.out.clone() else { return };
-        while let Ok(permit) = out.try_reserve() {
-            match self.next_frame_out() {
-                Some(frame) => permit.send(frame),
-                None => return,
-            }
-        }
-    }
-
-    /// What is to be sent next: what was taken is told first, so that the other side can go on.
-    fn next_frame_out(&mut self) -> Option<Frame> {
-        let frame = if self.resume.owes() {
-            frame::Frame::Taken(self.resume.tell())
-        } else {
-            let (number, what) = self.resume.send()?;
-            frame::Frame::Item(Item {
-                number,
-                what: Some(what.clone()),
-            })
-        };
-        Some(Frame { frame: Some(frame) })
     }
 }
 
