@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const FILES: [&str; 4] = ["session", "delivery", "change", "membership"];
+const FILES: [&str; 5] = ["session", "delivery", "change", "usage", "membership"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

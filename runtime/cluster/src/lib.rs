@@ -16,7 +16,8 @@
 //! 8. [`ownership`] – what a peer may do with a device now, while devices move,
 //! 9. [`place`] – the same, shared by all who ask; [`news`] – and by those who wait.
 //!
-//! Beside all that, [`changes`]: what one server changes in the store reaches what the others have in memory.
+//! Beside all that, [`changes`]: what one server changes in the store reaches what the others have in memory; and [`usage`]: what a tenant
+//! uses through one server counts on the others.
 //!
 //! This crate knows no protocol, no rule and no network; device actors reach it through the port [`router::Devices`], other peers through
 //! [`router::Remotes`].
@@ -33,6 +34,7 @@ pub mod place;
 pub mod receipt;
 pub mod ring;
 pub mod router;
+pub mod usage;
 
 pub use changes::{Announcer, Applier, Applying, Backlog, Change, NotApplied, What};
 pub use delivery::{
@@ -48,3 +50,4 @@ pub use place::Place;
 pub use receipt::{Receipt, SettleError, Settled};
 pub use ring::{Epoch, Owner, PeerId, Ring, SinglePeer};
 pub use router::{Devices, Remotes, RouteError, Router, Staying};
+pub use usage::{Tally, Usage, UsageTeller, Used};

@@ -4,10 +4,13 @@
 use crate::wire::Hello;
 
 /// The protocol versions that this binary speaks. A rolling upgrade needs one that both speak.
-pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=2;
+pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=3;
 
 /// The version that has changes. A peer of an older one hears of none: what it has in memory stays until it starts anew.
 pub const CHANGES_SINCE: u32 = 2;
+
+/// The version that has usage. A peer of an older one limits tenants by itself.
+pub const USAGE_SINCE: u32 = 3;
 
 /// What two sides agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,10 @@ use std::sync::atomic::Ordering;
 
 use actor::{Lane, LaneReceiver, lane, spawn, supervise};
 use async_trait::async_trait;
-use cluster::{Announcer, Backlog, Change, DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router};
+use cluster::{
+    Announcer, Backlog, Change, DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router, Tally, Usage,
+    UsageTeller,
+};
 use model::DeviceId;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
@@ -54,6 +57,7 @@ impl Peers {
                 paths: Paths::default(),
                 again,
                 changes: Backlog::default(),
+                usage: Tally::default(),
                 config,
             },
             network,
@@ -81,6 +85,11 @@ impl Peers {
     /// What other peers have changed, for whoever [applies](cluster::Applying) it.
     pub fn changes(&self) -> &Backlog {
         &self.0.around.changes
+    }
+
+    /// What tenants used through other peers, for whoever counts it.
+    pub fn usage(&self) -> &Tally {
+        &self.0.around.usage
     }
 
     /// Limits.
@@ -170,6 +179,14 @@ impl Announcer for Peers {
     fn announce(&self, change: Change) {
         for open in self.0.open.lock().values() {
             open.handle.changes.push(change);
+        }
+    }
+}
+
+impl UsageTeller for Peers {
+    fn tell(&self, usage: &[Usage]) {
+        for open in self.0.open.lock().values() {
+            usage.iter().for_each(|usage| open.handle.usage.add(*usage));
         }
     }
 }

@@ -7,13 +7,14 @@ mod changing;
 mod sending;
 mod taking;
 mod telling;
+mod using;
 mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actor::{Lane, LaneReceiver, Life, lane};
-use cluster::{Backlog, Devices, PeerId, Place};
+use cluster::{Backlog, Devices, PeerId, Place, Tally};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -77,6 +78,8 @@ pub struct SessionHandle {
     pub generation: Arc<AtomicU64>,
     /// What the peer is to be told of changes.
     pub changes: Backlog,
+    /// What the peer is to be told of usage.
+    pub usage: Tally,
 }
 
 /// What sessions work with.
@@ -92,6 +95,8 @@ pub struct SessionSurroundings {
     pub again: Lane<Again>,
     /// Takes what other peers have changed.
     pub changes: Backlog,
+    /// Takes what tenants used through other peers.
+    pub usage: Tally,
     /// Limits.
     pub config: PeersConfig,
 }
@@ -115,6 +120,7 @@ pub struct PeerSession {
     taking: Taking,
     tellings: Tellings,
     changes: Backlog,
+    usage: Tally,
     orders: LaneReceiver<Order>,
     forwards: LaneReceiver<Forward>,
     tells: LaneReceiver<Telling>,
@@ -173,6 +179,7 @@ impl PeerSession {
             taking,
             tellings: Tellings::default(),
             changes: Backlog::default(),
+            usage: Tally::default(),
             orders,
             forwards,
             tells,
@@ -184,6 +191,7 @@ impl PeerSession {
             orders: order,
             generation: Arc::clone(&session.generation),
             changes: session.changes.clone(),
+            usage: session.usage.clone(),
         };
         (session, handle)
     }
@@ -233,6 +241,10 @@ impl PeerSession {
                 }
                 () = self.changes.some(), if self.out.is_some() && has_room && self.tells_changes() => {
                     self.announce();
+                    Ok(())
+                }
+                () = self.usage.some(), if self.out.is_some() && has_room && self.tells_usage() => {
+                    self.tell_usage();
                     Ok(())
                 }
                 _ = self.tells.recv_batch(&mut self.told, room), if has_room => {
@@ -301,6 +313,7 @@ impl PeerSession {
                 self.missed();
             }
         }
+        self.usage.clear();
         (self.theirs, self.version) = (theirs.incarnation, version);
         (self.frames, self.out, self.ended) = (Some(frames), Some(out), Some(ended));
         Ok(())
@@ -380,6 +393,7 @@ impl PeerSession {
                 }
             }
             item::What::Changed(changed) => self.changed(changed)?,
+            item::What::Used(used) => self.used(used)?,
             item::What::Gone(session) => self.taking.gone(codec::session_of(&session)?),
         }
         Ok(())

@@ -12,6 +12,8 @@ mod moving;
 mod strangers;
 #[path = "sessions/three.rs"]
 mod three;
+#[path = "sessions/usage.rs"]
+mod usage;
 #[path = "sessions/ways.rs"]
 mod ways;
 #[path = "sessions/world.rs"]

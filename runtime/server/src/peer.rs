@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use cluster::{Announcer, Backlog, Devices, LeaseTiming, Place, Ring, Router, Standing};
+use cluster::{Announcer, Backlog, Devices, LeaseTiming, Place, Ring, Router, Standing, Tally, UsageTeller};
 use membership::log_store::LogStore;
 use membership::state::Server as ServerFacts;
 use membership::{Identity, Membership, MembershipConfig};
@@ -250,6 +250,16 @@ impl Serving {
     /// What the others have changed.
     pub fn changes(&self) -> &Backlog {
         self.peers.changes()
+    }
+
+    /// How the others hear of what tenants use here.
+    pub fn usage_teller(&self) -> Arc<dyn UsageTeller> {
+        Arc::new(self.peers.clone())
+    }
+
+    /// What tenants use through the others.
+    pub fn usage(&self) -> Tally {
+        self.peers.usage().clone()
     }
 
     async fn wait_for_a_share(&self) {

@@ -191,8 +191,8 @@ impl Server {
         });
         if let Some(peer) = &peer {
             let (app, listeners) = (app.clone(), Arc::new(listeners.clone()));
-            let applier = api::Applier::new(Arc::clone(&shared), components.clone(), app, sessions.clone(), listeners);
-            applier.start(peer.changes());
+            api::Applier::new(Arc::clone(&shared), components.clone(), app, sessions.clone(), listeners).start(peer.changes());
+            sessions.share_usage(peer.usage_teller(), peer.usage());
         }
         Ok(Server {
             store: shared,

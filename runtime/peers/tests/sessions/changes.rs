@@ -201,6 +201,9 @@ async fn a_peer_of_an_older_version_is_told_of_none() {
         Some(frame::Frame::Hello(_))
     ));
     world.servers[1].peers.announce(change(1, 1));
+    let used = cluster::Used::message(1);
+    let tenant = change(1, 1).tenant;
+    cluster::UsageTeller::tell(&world.servers[1].peers, &[cluster::Usage { tenant, used }]);
     // What comes behind it comes first of all.
     let device = world.device_of(1);
     let lane = world.servers[1].router.lane(device).await.unwrap();
