@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 
 use crate::codec::{self, answer, downlink};
-use crate::handshake::{Agreed, VERSIONS, agree};
+use crate::handshake::{Agreed, agree};
 use crate::paths::Paths;
 use crate::port::{Forward, Telling};
 use crate::reroute::Again;
@@ -256,8 +256,8 @@ impl PeerSession {
 
     fn hello(&self) -> Hello {
         Hello {
-            version_min: *VERSIONS.start(),
-            version_max: *VERSIONS.end(),
+            version_min: self.around.config.speaks.min,
+            version_max: self.around.config.speaks.max,
             peer: self.local.0,
             incarnation: self.incarnation,
             knows: self.theirs,

@@ -6,6 +6,8 @@
 mod breaking;
 #[path = "sessions/changes.rs"]
 mod changes;
+#[path = "sessions/held.rs"]
+mod held;
 #[path = "sessions/moving.rs"]
 mod moving;
 #[path = "sessions/strangers.rs"]
