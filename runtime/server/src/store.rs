@@ -5,9 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use plugins::Readings;
 use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store};
-use storage_cassandra::{CassandraConfig, CassandraStore, Fence};
+use storage_cassandra::{CassandraConfig, CassandraStore};
 
 use crate::config::{Config, Storage};
+use crate::peer::Introduced;
 use crate::readings::{LocalReadings, RemoteReadings};
 use crate::wire::blocking;
 
@@ -21,8 +22,8 @@ pub struct Opened {
     pub states: Arc<dyn NodeStateStore>,
 }
 
-/// Opens it. `fence`: whether this server may write; none: always.
-pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Opened> {
+/// Opens it. `peer`: this server among others, which share the store; none: it has the store for itself.
+pub async fn open(config: &Config, peer: Option<&Introduced>) -> Result<Opened> {
     match &config.storage {
         Storage::Embedded => {
             let dir = config.data_dir.join("store");
@@ -39,7 +40,8 @@ pub async fn open(config: &Config, fence: Option<Arc<dyn Fence>>) -> Result<Open
         Storage::Cassandra { url, user } => {
             let mut cassandra: CassandraConfig = url.parse()?;
             cassandra.user.clone_from(user);
-            cassandra.fence = fence;
+            cassandra.fence = peer.map(Introduced::fence);
+            cassandra.cluster_version = peer.map(Introduced::version);
             let store = CassandraStore::open(cassandra).await;
             let store = Arc::new(store.with_context(|| format!("the store {url} cannot be opened"))?);
             let all: Arc<dyn Store> = store.clone();

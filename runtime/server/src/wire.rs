@@ -76,7 +76,7 @@ impl Server {
             store: shared,
             readings,
             states,
-        } = crate::store::open(config, introduced.as_ref().map(Introduced::fence)).await?;
+        } = crate::store::open(config, introduced.as_ref()).await?;
         match &introduced {
             Some(peer) => peer.share(&*shared).await?,
             None => peer::alone(&*shared).await?,

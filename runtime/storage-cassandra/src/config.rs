@@ -46,6 +46,8 @@ pub struct CassandraConfig {
     pub clock: Arc<dyn Clock>,
     /// Whether batches may be written; none: always.
     pub fence: Option<Arc<dyn Fence>>,
+    /// What the servers that share the keyspace speak: it gets no form that one of them cannot work with. None: the newest form.
+    pub cluster_version: Option<u32>,
 }
 
 impl CassandraConfig {
@@ -65,6 +67,7 @@ impl CassandraConfig {
             entities_known_max: 100_000,
             clock: Arc::new(SystemClock),
             fence: None,
+            cluster_version: None,
         }
     }
 }
