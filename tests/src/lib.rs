@@ -13,7 +13,8 @@
 //! 11. [`cluster`] – several servers over one Cassandra,
 //! 12. [`network`] – a network of one's own, which can be parted,
 //! 13. [`broker`] – a broker outside the platform, which nobody here wrote,
-//! 14. [`scene`] – a node that speaks to them, and what came of it.
+//! 14. [`kafka`], [`rabbit`] – others of their kinds,
+//! 15. [`scene`] – a node that speaks to them, and what came of it.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
@@ -25,8 +26,10 @@ pub mod clients;
 pub mod cluster;
 pub mod coap;
 pub mod generator;
+pub mod kafka;
 pub mod network;
 pub mod outside;
+pub mod rabbit;
 pub mod rest;
 pub mod scene;
 pub mod server;

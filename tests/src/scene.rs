@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::rest::{Rest, exchange};
-use crate::server::Server;
+use crate::server::{Options, Server};
 
 const TELLS: &str = "test.egress.tells";
 const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode";
@@ -103,6 +103,30 @@ impl<'a> Scene<'a> {
         self.told()
     }
 }
+
+/// A server that has the component under test, and for which this machine plays the outside. The folder is the component's.
+pub fn lenient(more: &[&str]) -> (Server, tempfile::TempDir) {
+    let folder = components();
+    let server = Server::start(
+        Options::demo()
+            .with(&["--components", folder.path().to_str().unwrap()])
+            .with(more)
+            .with(&LENIENT),
+    );
+    (server, folder)
+}
+
+/// Uploads the component under test; answers its path in the API, and what names the version.
+pub fn uploaded(tenant: &Rest, name: &str) -> (String, Json) {
+    let (status, body) = tenant.upload(name, &component());
+    assert_eq!(status, 200, "{body}");
+    let uploaded: Json = serde_json::from_str(&body).unwrap();
+    let version = json!({"version": uploaded["uploaded"]["version"]});
+    (format!("/api/plugins/components/{name}"), version)
+}
+
+/// The log at its most talkative.
+pub const TALKATIVE: [&str; 2] = ["--log", "debug,hyper=trace,rustls=trace,egress=trace,effects=trace,rules=trace"];
 
 /// The component under test, in a folder of its own.
 pub fn components() -> tempfile::TempDir {

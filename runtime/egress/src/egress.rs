@@ -20,7 +20,7 @@ use storage::{SettingStore, Store};
 
 use crate::address::Addresses;
 use crate::allow::AllowList;
-use crate::broker::Links;
+use crate::broker::{Clusters, Links};
 use crate::connect::{Connection, Trust, connect};
 use crate::error::EgressError;
 use crate::places::{Places, Tenant};
@@ -96,6 +96,7 @@ pub(crate) struct Inner {
     trust: Trust,
     pub(crate) places: Places,
     pub(crate) links: Links,
+    pub(crate) clusters: Clusters,
 }
 
 impl Egress {
@@ -114,6 +115,7 @@ impl Egress {
             trust,
             places: Places::default(),
             links: Links::default(),
+            clusters: Clusters::default(),
         }))
     }
 

@@ -24,7 +24,7 @@ pub mod target;
 
 pub use address::Addresses;
 pub use allow::AllowList;
-pub use broker::{Credentials, Delivery, Publish};
+pub use broker::{Amqp, Credentials, Delivery, Kafka, Mechanism, Mqtt, Protocol, Publish};
 pub use connect::Trust;
 pub use egress::{Egress, EgressConfig, Request, Response};
 pub use error::EgressError;
