@@ -40,30 +40,41 @@ impl<'a> Scene<'a> {
 
     /// Puts the node into the root chain.
     pub fn place(&self, class: &str, configuration: &Json) -> u32 {
+        self.place_all(&[(class, configuration)])
+    }
+
+    /// Puts nodes into the root chain: what leaves one along `Success` goes to the next one.
+    pub fn place_all(&self, all: &[(&str, &Json)]) -> u32 {
         let round = self.round.get() + 1;
         self.round.set(round);
         let chains = self.tenant.get("/api/ruleChains?pageSize=10&page=0");
-        let all = chains["data"].as_array().unwrap();
-        let root = all.iter().find(|chain| chain["root"] == true).unwrap();
+        let found = chains["data"].as_array().unwrap();
+        let root = found.iter().find(|chain| chain["root"] == true).unwrap();
         let mut metadata = self
             .tenant
             .get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
-        metadata["nodes"] = json!([
-            node("asks", class, configuration.clone()),
+        let mut nodes: Vec<Json> = all
+            .iter()
+            .enumerate()
+            .map(|(index, (class, configuration))| node(&format!("asks {index}"), class, (*configuration).clone()))
+            .collect();
+        let well = nodes.len();
+        nodes.extend([
             node("well", TELLS, json!({"round": format!("{round} Success")})),
             node("badly", TELLS, json!({"round": format!("{round} Failure")})),
             node(
                 "save",
                 SAVE,
-                json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false})
+                json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false}),
             ),
         ]);
-        metadata["connections"] = json!([
-            {"fromIndex": 0, "toIndex": 1, "type": "Success"},
-            {"fromIndex": 0, "toIndex": 2, "type": "Failure"},
-            {"fromIndex": 1, "toIndex": 3, "type": "Success"},
-            {"fromIndex": 2, "toIndex": 3, "type": "Success"},
-        ]);
+        let line = |from: usize, to: usize, kind: &str| json!({"fromIndex": from, "toIndex": to, "type": kind});
+        let mut connections: Vec<Json> = (0..well)
+            .flat_map(|index| [line(index, index + 1, "Success"), line(index, well + 1, "Failure")])
+            .collect();
+        connections.extend([line(well, well + 2, "Success"), line(well + 1, well + 2, "Success")]);
+        metadata["nodes"] = json!(nodes);
+        metadata["connections"] = json!(connections);
         metadata["firstNodeIndex"] = json!(0);
         metadata["ruleChainConnections"] = Json::Null;
         self.tenant.post("/api/ruleChain/metadata", &metadata);
@@ -98,7 +109,11 @@ impl<'a> Scene<'a> {
     }
 
     pub fn ask(&self, class: &str, configuration: &Json) -> (String, Json, Json) {
-        self.place(class, configuration);
+        self.ask_all(&[(class, configuration)])
+    }
+
+    pub fn ask_all(&self, all: &[(&str, &Json)]) -> (String, Json, Json) {
+        self.place_all(all);
         self.report(r#"{"temperature": 21, "path": "json"}"#);
         self.told()
     }

@@ -179,7 +179,7 @@ fn nothing_inside_is_published_to() {
         (json!({"broker": format!("mqtt://u:p@127.0.0.1:{port}")}), "user name"),
         (json!({"broker": format!("mqtt://127.0.0.1:{port}/x")}), "no path"),
         (json!({"broker": "mqtt://127.0.0.1:25"}), "port 25"),
-        (json!({"broker": "http://127.0.0.1"}), "mqtt://"),
+        (json!({"broker": "http://127.0.0.1"}), "the option service"),
         (json!({"broker": "stomp://127.0.0.1"}), "mqtt://"),
         (json!({"broker": format!("kafka://127.0.0.1:{port}")}), never),
         (

@@ -8,7 +8,14 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 4] = ["tb-mqtt-client==1.13.14", "paho-mqtt>=2.1,<3", "aiocoap==0.4.17", "pika==1.3.2"];
+const PYTHON_PACKAGES: [&str; 6] = [
+    "tb-mqtt-client==1.13.14",
+    "paho-mqtt>=2.1,<3",
+    "aiocoap==0.4.17",
+    "pika==1.3.2",
+    "aiosmtpd==1.4.6",
+    "moto[server,iam,sqs,sns]==5.2.5",
+];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///

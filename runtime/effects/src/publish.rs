@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use egress::{Credentials, Secret, Target};
 use model::{EntityId, Message, TenantId};
+use options::Source;
 use plugins::Publish;
 
-use crate::request::TIMEOUT_MS;
+use crate::request::{TIMEOUT_MS, payload};
 use crate::{EffectError, Outside, Performed};
 
 impl Outside {
@@ -25,12 +26,15 @@ impl Outside {
     pub(crate) async fn publish(&self, wanted: &Publish, message: &Arc<Message>) -> Result<Performed, EffectError> {
         // An entity of the node's own tenant, as every entity of its messages.
         let tenant = message.originator.tenant;
-        let publish = self.letter(tenant, wanted, spread(&message.originator)).await?;
+        let publish = self.letter(tenant, wanted, message).await?;
         let delivery = self.egress.publish(tenant, publish).await?;
         let mut next = Message::clone(message);
         next.metadata.insert("acknowledgedBy", delivery.broker);
         for (name, value) in delivery.place {
             next.metadata.insert(name, value);
+        }
+        if let Some(answer) = delivery.answer {
+            next.payload = payload(&answer);
         }
         Ok(Performed {
             relation: "Success",
@@ -38,9 +42,17 @@ impl Outside {
         })
     }
 
-    async fn letter(&self, tenant: TenantId, wanted: &Publish, spread: u64) -> Result<egress::Publish, EffectError> {
-        let (target, more) = Target::brokers(&wanted.broker)?;
-        let (protocol, connect_timeout_ms) = options::read(&target, more, &wanted.options, spread)?;
+    async fn letter(&self, tenant: TenantId, wanted: &Publish, message: &Message) -> Result<egress::Publish, EffectError> {
+        let (target, more) = match wanted.broker.split_once("://") {
+            Some(("http" | "https", _)) => (Target::parse(&wanted.broker)?, Vec::new()),
+            _ => Target::brokers(&wanted.broker)?,
+        };
+        let source = Source {
+            spread: spread(&message.originator),
+            originator: message.originator.id,
+            message: message.id,
+        };
+        let (protocol, connect_timeout_ms) = options::read(&target, more, &wanted.options, &source)?;
         let credentials = match &wanted.basic_auth {
             None => None,
             Some((user, password)) => {

@@ -57,7 +57,7 @@ impl Rule {
             None => Hosts::One(Host::parse(host).map_err(about)?),
         };
         let port = port.unwrap_or(scheme.port());
-        check_port(port).map_err(about)?;
+        check_port(scheme, port).map_err(about)?;
         Ok(Rule { scheme, host, port })
     }
 
@@ -184,6 +184,8 @@ mod tests {
             ("kafka://*.a.org", "kafka://b.a.org:9092", true),
             ("kafka://*", "kafkas://a.org:9092", false),
             ("amqps://a.org", "amqps://a.org:5671", true),
+            ("smtp://a.org:25", "smtp://a.org:25", true),
+            ("smtp://a.org", "smtp://a.org:25", false),
         ] {
             let target = Target::broker(broker).expect(broker);
             assert_eq!(list(&[rule]).expect(rule).allows(&target), allowed, "{rule} {broker}");
@@ -193,7 +195,10 @@ mod tests {
     #[test]
     fn what_is_no_rule_is_refused_saying_why() {
         for (rule, says) in [
-            ("ftp://a.org", "there are http, https, mqtt, mqtts, kafka, kafkas, amqp, amqps"),
+            (
+                "ftp://a.org",
+                "there are http, https, mqtt, mqtts, kafka, kafkas, amqp, amqps, smtp, smtps",
+            ),
             ("https://a.org/", "no path"),
             ("https://u@a.org", "no path or user"),
             ("https://a.org:0", "port"),

@@ -2,20 +2,23 @@
 //!
 //! 1. [`publish`] – pure: what is published, by protocol,
 //! 2. [`window`] – pure: what was sent and is not acknowledged,
-//! 3. [`speech`] – pure: what a connection needs of a protocol; [`mqtt`], [`kafka`], [`amqp`] are some,
+//! 3. [`speech`] – pure: what a connection needs of a protocol; [`mqtt`], [`kafka`], [`amqp`], [`smtp`] are some,
 //! 4. [`link`] – a connection: logs in, sends, hears, pings, ends when idle,
-//! 5. [`links`] – the connections there are, so many of a tenant.
+//! 5. [`links`] – the connections there are, so many of a tenant,
+//! 6. [`aws`] – services that are asked over HTTP.
 //!
 //! What holds for requests holds here: the tenant's list is asked for every publish and for every broker that is spoken to, also for one
 //! that another broker names; a name is looked up once for a connection, and an address that was checked is connected to. A tenant's
 //! connections are its own.
 
 mod amqp;
+mod aws;
 mod kafka;
 mod link;
 mod links;
 mod mqtt;
 mod publish;
+mod smtp;
 mod speech;
 mod window;
 
@@ -33,7 +36,7 @@ use speech::{Answer, Letter, Speech};
 
 pub(crate) use kafka::Clusters;
 pub(crate) use links::Links;
-pub use publish::{Amqp, Credentials, Delivery, Kafka, Mechanism, Mqtt, Protocol, Publish};
+pub use publish::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Protocol, Publish, Service, Smtp, Sqs};
 
 /// Time that connecting and logging in may take at most, whatever was asked for.
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(200);
@@ -46,7 +49,11 @@ impl Egress {
     /// # Errors
     /// [`EgressError`]. After [`EgressError::Timeout`] and [`EgressError::Unacknowledged`] the broker may have it all the same.
     pub async fn publish(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
-        let delivery = self.deliver(tenant, publish).await;
+        let delivery = match &publish.protocol {
+            // A request, for which all holds that holds for requests.
+            Protocol::Aws(one) => aws::send(self, tenant, &publish, one).await,
+            _ => self.deliver(tenant, &publish).await,
+        };
         let told = match &delivery {
             Ok(_) => "success",
             Err(EgressError::Refused(_) | EgressError::Invalid(_)) => "refused",
@@ -56,7 +63,7 @@ impl Egress {
         delivery
     }
 
-    async fn deliver(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
+    async fn deliver(&self, tenant: TenantId, publish: &Publish) -> Result<Delivery, EgressError> {
         publish.check()?;
         self.check_allowed(tenant, &publish.target).await?;
         let places = self.0.places.of(tenant);
@@ -66,7 +73,7 @@ impl Egress {
             origin: publish.target.origin(),
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         };
-        let handing = self.hand_over(tenant, &publish);
+        let handing = self.hand_over(tenant, publish);
         tokio::time::timeout(timeout, handing).await.unwrap_or_else(|_| Err(late()))
     }
 
@@ -74,6 +81,7 @@ impl Egress {
         let links = &self.0.links;
         match &publish.protocol {
             Protocol::Kafka(one) => return kafka::Way::new(self, tenant, publish, one).go().await,
+            Protocol::Aws(one) => return aws::send(self, tenant, publish, one).await,
             Protocol::Mqtt(one) => {
                 let login = || mqtt::login(publish, one, links.suffix(), &links::random());
                 let speech = || Box::new(mqtt::MqttSpeech::new(login())) as Box<dyn Speech>;
@@ -85,10 +93,16 @@ impl Egress {
                 let opening = Opening::to(publish, amqp::fingerprint(publish, one), &speech);
                 self.ask(tenant, &opening, amqp::letter(publish, one)).await?
             }
+            Protocol::Smtp(one) => {
+                let speech = || Box::new(smtp::SmtpSpeech::new(publish, one)) as Box<dyn Speech>;
+                let opening = Opening::to(publish, smtp::fingerprint(publish, one), &speech);
+                self.ask(tenant, &opening, smtp::letter(publish, one)).await?
+            }
         };
         Ok(Delivery {
             broker: publish.target.origin(),
             place: Vec::new(),
+            answer: None,
         })
     }
 

@@ -41,6 +41,9 @@ const PORTS_REFUSED: [u16; 83] = [
     10080,
 ];
 
+/// Those of them that are for mails.
+const PORTS_OF_MAIL: [u16; 3] = [25, 465, 587];
+
 /// How a server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -60,6 +63,10 @@ pub enum Scheme {
     Amqp,
     /// A broker of AMQP 0-9-1, over TLS.
     Amqps,
+    /// A mail server, in the clear at first.
+    Smtp,
+    /// A mail server, over TLS.
+    Smtps,
 }
 
 impl Scheme {
@@ -74,6 +81,8 @@ impl Scheme {
             Scheme::Kafkas => "kafkas",
             Scheme::Amqp => "amqp",
             Scheme::Amqps => "amqps",
+            Scheme::Smtp => "smtp",
+            Scheme::Smtps => "smtps",
         }
     }
 
@@ -88,12 +97,14 @@ impl Scheme {
             Scheme::Kafkas => 9093,
             Scheme::Amqp => 5672,
             Scheme::Amqps => 5671,
+            Scheme::Smtp => 587,
+            Scheme::Smtps => 465,
         }
     }
 
     /// Whether the server has to show a certificate.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self, Scheme::Https | Scheme::Mqtts | Scheme::Kafkas | Scheme::Amqps)
+        matches!(self, Scheme::Https | Scheme::Mqtts | Scheme::Kafkas | Scheme::Amqps | Scheme::Smtps)
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -110,13 +121,15 @@ impl Scheme {
     /// Those of web servers.
     const WEB: [Scheme; 2] = [Scheme::Http, Scheme::Https];
     /// Those of brokers.
-    const BROKERS: [Scheme; 6] = [
+    const BROKERS: [Scheme; 8] = [
         Scheme::Mqtt,
         Scheme::Mqtts,
         Scheme::Kafka,
         Scheme::Kafkas,
         Scheme::Amqp,
         Scheme::Amqps,
+        Scheme::Smtp,
+        Scheme::Smtps,
     ];
 }
 
@@ -256,7 +269,7 @@ impl Target {
             split_port(authority).ok_or_else(|| EgressError::Invalid("the URL's port is no number between 1 and 65535".to_owned()))?;
         let host = Host::parse(host).map_err(EgressError::Invalid)?;
         let port = port.unwrap_or(scheme.port());
-        check_port(port).map_err(EgressError::Refused)?;
+        check_port(scheme, port).map_err(EgressError::Refused)?;
         Ok(Target { scheme, host, port, path })
     }
 
@@ -281,8 +294,9 @@ fn broker_of(url: &str) -> Result<(Scheme, &str), EgressError> {
     if url.len() > URL_BYTES_MAX {
         return Err(invalid("the broker's address is too long"));
     }
-    let (scheme, authority) = beginning(url, &Scheme::BROKERS)
-        .ok_or_else(|| invalid("the broker's address does not begin with mqtt://, mqtts://, kafka://, kafkas://, amqp:// or amqps://"))?;
+    let (scheme, authority) = beginning(url, &Scheme::BROKERS).ok_or_else(|| {
+        invalid("the broker's address does not begin with mqtt://, mqtts://, kafka://, kafkas://, amqp://, amqps://, smtp:// or smtps://")
+    })?;
     if authority.contains(['/', '?', '#', '@']) {
         return Err(invalid(
             "the broker's address is a host and a port: no path, and user name and password are given apart from it",
@@ -319,15 +333,16 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 ///
 /// # Errors
 /// Text.
-pub(crate) fn check_port(port: u16) -> Result<(), String> {
-    if PORTS_REFUSED.contains(&port) {
+pub(crate) fn check_port(scheme: Scheme, port: u16) -> Result<(), String> {
+    let own = matches!(scheme, Scheme::Smtp | Scheme::Smtps) && PORTS_OF_MAIL.contains(&port);
+    if PORTS_REFUSED.contains(&port) && !own {
         return Err(format!("port {port} is that of a service of another kind: nothing is sent there"));
     }
     Ok(())
 }
 
 /// Path and query as they are sent; what follows `#` is not.
-fn path_of(rest: &str) -> Option<PathAndQuery> {
+pub(crate) fn path_of(rest: &str) -> Option<PathAndQuery> {
     let rest = rest.split('#').next().unwrap_or_default();
     let slash = if rest.starts_with('/') { "" } else { "/" };
     let path = format!("{slash}{}", utf8_percent_encode(rest, &NOT_IN_URLS));

@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Scheme, Target};
+use egress::{Amqp, Aws, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Protocol, Scheme, Service, Smtp, Sqs, Target};
+
+use uuid::Uuid;
 
 use crate::EffectError;
 
@@ -87,15 +89,31 @@ fn invalid<T>(text: String) -> Result<T, EffectError> {
     Err(EffectError::Invalid(text))
 }
 
-/// How a broker is to be spoken to, and the milliseconds in which it has to let this server in. `spread`: payloads with the same number
-/// stay in order.
-pub(super) fn read(target: &Target, more: Vec<Target>, given: &[(String, String)], spread: u64) -> Result<(Protocol, u32), EffectError> {
+/// What a payload comes from.
+pub(super) struct Source {
+    /// Payloads with the same number stay in order.
+    pub(super) spread: u64,
+    /// Those of the same stay in order.
+    pub(super) originator: Uuid,
+    /// The same when it is sent again.
+    pub(super) message: Uuid,
+}
+
+/// How a broker is to be spoken to, and the milliseconds in which it has to let this server in.
+pub(super) fn read(
+    target: &Target,
+    more: Vec<Target>,
+    given: &[(String, String)],
+    source: &Source,
+) -> Result<(Protocol, u32), EffectError> {
     let options = Options::of(given);
     let connect_timeout_ms = options.connect_timeout_ms()?;
     let (protocol, way) = match target.scheme {
-        Scheme::Kafka | Scheme::Kafkas => (Protocol::Kafka(kafka(&options, more, spread)?), "Kafka"),
+        Scheme::Kafka | Scheme::Kafkas => (Protocol::Kafka(kafka(&options, more, source.spread)?), "Kafka"),
         Scheme::Amqp | Scheme::Amqps => (Protocol::Amqp(amqp(&options)?), "AMQP"),
-        _ => (Protocol::Mqtt(mqtt(&options)?), "MQTT"),
+        Scheme::Http | Scheme::Https => (Protocol::Aws(aws(&options, source)?), "services of Amazon's"),
+        Scheme::Smtp | Scheme::Smtps => (Protocol::Smtp(smtp(&options)?), "SMTP"),
+        Scheme::Mqtt | Scheme::Mqtts => (Protocol::Mqtt(mqtt(&options)?), "MQTT"),
     };
     options.end(way)?;
     Ok((protocol, connect_timeout_ms))
@@ -146,5 +164,42 @@ fn amqp(options: &Options<'_>) -> Result<Amqp, EffectError> {
         priority: priority.or_else(|_| invalid("the option priority is a number between 0 and 255".to_owned()))?,
         headers: options.below("header."),
         client_properties: options.below("client-property."),
+    })
+}
+
+fn smtp(options: &Options<'_>) -> Result<Smtp, EffectError> {
+    Ok(Smtp {
+        from: options.text("from"),
+        cc: options.text("cc"),
+        bcc: options.text("bcc"),
+        subject: options.text("subject"),
+        html: options.flag("html")?.unwrap_or(false),
+        start_tls: options.flag("start-tls")?.unwrap_or(false),
+    })
+}
+
+fn aws(options: &Options<'_>, source: &Source) -> Result<Aws, EffectError> {
+    let service = match options.take("service") {
+        Some("sqs") => Service::Sqs(sqs(options, source)?),
+        Some("sns") => Service::Sns,
+        Some("lambda") => Service::Lambda(Lambda {
+            qualifier: options.text("qualifier"),
+            fails_with_function: options.flag("fails-with-function")?.unwrap_or(false),
+        }),
+        _ => return invalid("over http and https, the option service is sqs, sns or lambda".to_owned()),
+    };
+    Ok(Aws {
+        region: options.text("region"),
+        service,
+    })
+}
+
+fn sqs(options: &Options<'_>, source: &Source) -> Result<Sqs, EffectError> {
+    let delay_s = options.take("delay-seconds").map(str::parse).transpose();
+    let fifo = options.flag("fifo")?.unwrap_or(false);
+    Ok(Sqs {
+        delay_s: delay_s.or_else(|_| invalid("the option delay-seconds is a number of seconds".to_owned()))?,
+        group: fifo.then(|| (source.originator.to_string(), source.message.to_string())),
+        attributes: options.below("attribute."),
     })
 }

@@ -1,6 +1,8 @@
 //! Options of a publish, by their names.
 
-use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Target};
+use uuid::Uuid;
+
+use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Service, Target};
 
 use super::options;
 
@@ -9,8 +11,16 @@ fn read(broker: &str, given: &[(&str, &str)]) -> Result<(Protocol, u32), String>
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    let (target, more) = Target::brokers(broker).expect("a broker");
-    options::read(&target, more, &owned, 7).map_err(|error| error.to_string())
+    let (target, more) = match broker.starts_with("http") {
+        true => (Target::parse(broker).expect("a server"), Vec::new()),
+        false => Target::brokers(broker).expect("a broker"),
+    };
+    let source = options::Source {
+        spread: 7,
+        originator: Uuid::from_u128(1),
+        message: Uuid::from_u128(2),
+    };
+    options::read(&target, more, &owned, &source).map_err(|error| error.to_string())
 }
 
 fn mqtt(given: &[(&str, &str)]) -> (Mqtt, u32) {
@@ -128,8 +138,34 @@ fn what_is_no_option_is_refused_saying_why() {
         ("amqp://a", ("priority", "256"), "between 0 and 255"),
         ("amqp://a", ("persistent", "2"), "true or false"),
         ("amqp://a", ("key", "k"), "no option \"key\" for AMQP"),
+        ("smtp://a", ("html", "1"), "true or false"),
+        ("http://a", ("region", "x"), "sqs, sns or lambda"),
+        ("https://a", ("service", "s3"), "sqs, sns or lambda"),
+        ("smtps://a", ("to", "a@b.test"), "no option \"to\" for SMTP"),
     ] {
         let told = read(broker, &[option]).expect_err(says);
         assert!(told.contains(says), "{option:?}: {told}");
     }
+}
+
+#[test]
+fn options_of_services_are_read_by_their_names() {
+    let service = |given: &[(&str, &str)]| match read("https://a", given) {
+        Ok((Protocol::Aws(aws), _)) => aws,
+        other => panic!("{other:?}"),
+    };
+    let told = service(&[("service", "sqs"), ("region", "r"), ("delay-seconds", "3"), ("attribute.a", "b")]);
+    let Service::Sqs(sqs) = told.service else { panic!() };
+    assert_eq!(
+        (told.region.as_str(), sqs.delay_s, sqs.group, sqs.attributes.len()),
+        ("r", Some(3), None, 1)
+    );
+    let Service::Sqs(fifo) = service(&[("service", "sqs"), ("fifo", "true")]).service else {
+        panic!()
+    };
+    let (group, id) = fifo.group.expect("it keeps the order");
+    assert_eq!((group, id), (Uuid::from_u128(1).to_string(), Uuid::from_u128(2).to_string()));
+    assert!(matches!(service(&[("service", "sns")]).service, Service::Sns));
+    let called = service(&[("service", "lambda"), ("qualifier", "q"), ("fails-with-function", "true")]).service;
+    assert!(matches!(called, Service::Lambda(one) if one.fails_with_function && one.qualifier == "q"));
 }

@@ -185,6 +185,7 @@ impl<'a> Way<'a> {
                 ("partition", partition.to_string()),
                 ("topic", self.publish.topic.clone()),
             ],
+            answer: None,
         }
     }
 

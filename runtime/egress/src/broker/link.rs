@@ -118,24 +118,30 @@ async fn open(egress: &Egress, tenant: TenantId, plan: &mut Plan) -> Result<(Con
     };
     let places = egress.0.places.of(tenant);
     let mut stream = egress.connected(&places, &plan.target).await?;
-    let mut heard = BytesMut::new();
-    let told = log_in(&mut stream, &mut *plan.speech, &mut heard).await;
+    let (mut heard, mut out) = (BytesMut::new(), BytesMut::new());
+    plan.speech.greet(&mut out);
+    let mut told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;
+    if told == Ok(Heard::Secret) {
+        stream = egress.secured(stream, &plan.target).await?;
+        plan.speech.secret(&mut out);
+        told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;
+    }
     match told.map_err(|reason| unreachable(format!("it did not answer the login: {reason}")))? {
         Heard::LetIn => Ok((stream, heard)),
         Heard::Refused(reason) => Err(unreachable(format!("it refused the login: {reason}"))),
-        Heard::Answered(..) | Heard::Alive => Err(unreachable("it did not answer the login: something else came".to_owned())),
+        Heard::Secret | Heard::Answered(..) | Heard::Alive => {
+            Err(unreachable("it did not answer the login: something else came".to_owned()))
+        }
     }
 }
 
-/// Says the first words until the other side has decided.
-async fn log_in(stream: &mut Connection, speech: &mut dyn Speech, heard: &mut BytesMut) -> Result<Heard, String> {
+/// Says what is to be said until the other side has decided.
+async fn log_in(stream: &mut Connection, speech: &mut dyn Speech, heard: &mut BytesMut, out: &mut BytesMut) -> Result<Heard, String> {
     let told = |error: io::Error| error.to_string();
-    let mut out = BytesMut::new();
-    speech.greet(&mut out);
     loop {
         stream.write_all(&out.split()).await.map_err(told)?;
         stream.flush().await.map_err(told)?;
-        if let Some(decided) = speech.hear(heard, &mut out)? {
+        if let Some(decided) = speech.hear(heard, out)? {
             return Ok(decided);
         }
         if out.is_empty() && stream.read_buf(heard).await.map_err(told)? == 0 {
@@ -244,7 +250,7 @@ impl Talk {
                     let _ = reply.send(Told::Sent(answer));
                 }
                 Heard::Alive => {}
-                Heard::LetIn | Heard::Refused(_) => return Err("it answered a login that was over".to_owned()),
+                Heard::Secret | Heard::LetIn | Heard::Refused(_) => return Err("it answered a login that was over".to_owned()),
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mqtt::client::{TEXT_BYTES_MAX, is_topic};
 use mqtt::packet::{Secret, Version};
 
+use super::{aws, smtp};
 use crate::egress::REQUEST_BYTES_MAX;
 use crate::error::EgressError;
 use crate::target::{Scheme, Target};
@@ -56,6 +57,10 @@ pub enum Protocol {
     Kafka(Kafka),
     /// AMQP 0-9-1 with confirmations, as RabbitMQ has them.
     Amqp(Amqp),
+    /// A mail.
+    Smtp(Smtp),
+    /// A message for a service of Amazon's: user name and password are its access key.
+    Aws(Aws),
 }
 
 /// What MQTT has.
@@ -123,6 +128,63 @@ pub struct Amqp {
     pub client_properties: Vec<(String, String)>,
 }
 
+/// What a mail has beside its receivers, who are the topic, and its text.
+#[derive(Clone, Debug, Default)]
+pub struct Smtp {
+    /// Who sends it: an address, or `Name <address>`.
+    pub from: String,
+    /// Who gets it, too; separated by commas, as the receivers are.
+    pub cc: String,
+    /// Who gets it, and nobody sees that.
+    pub bcc: String,
+    /// One line.
+    pub subject: String,
+    /// Whether its text is HTML.
+    pub html: bool,
+    /// Whether the conversation becomes secret before anything is said; only over `smtp`.
+    pub start_tls: bool,
+}
+
+/// A service of Amazon's.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// Where it is, such as `eu-west-1`.
+    pub region: String,
+    /// Which.
+    pub service: Service,
+}
+
+/// Amazon's services that take a message.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// The topic is a queue's URL.
+    Sqs(Sqs),
+    /// The topic is a topic's name (ARN).
+    Sns,
+    /// The topic is a function's name.
+    Lambda(Lambda),
+}
+
+/// What a message in a queue has.
+#[derive(Clone, Debug, Default)]
+pub struct Sqs {
+    /// Seconds before anybody sees it.
+    pub delay_s: Option<u16>,
+    /// For a queue that keeps the order: those it is in order with, and what it is known by if it comes again.
+    pub group: Option<(String, String)>,
+    /// Values are text.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What a call of a function has.
+#[derive(Clone, Debug, Default)]
+pub struct Lambda {
+    /// A version or a name of one; empty: the newest.
+    pub qualifier: String,
+    /// Whether a function's own failure is one.
+    pub fails_with_function: bool,
+}
+
 impl fmt::Debug for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PUBLISH {:?}", self.target)
@@ -136,6 +198,8 @@ pub struct Delivery {
     pub broker: String,
     /// Where it lies there, by names of metadata.
     pub place: Vec<(&'static str, String)>,
+    /// What it said, where that is more than an acknowledgement.
+    pub answer: Option<Bytes>,
 }
 
 impl Publish {
@@ -165,6 +229,10 @@ impl Publish {
                 texts.push(&kafka.client_id);
             }
             Protocol::Amqp(amqp) if matches!(scheme, Scheme::Amqp | Scheme::Amqps) => check_amqp(amqp, &self.topic)?,
+            Protocol::Smtp(mail) if scheme == Scheme::Smtp || (scheme == Scheme::Smtps && !mail.start_tls) => {
+                smtp::check(&self.topic, mail)?;
+            }
+            Protocol::Aws(one) if matches!(scheme, Scheme::Http | Scheme::Https) => aws::check(one, &self.topic)?,
             _ => return invalid(format!("{} is spoken to in another way", self.target.origin())),
         }
         if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX || text.contains('\0')) {

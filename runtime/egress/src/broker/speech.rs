@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{amqp, kafka};
+use super::{amqp, kafka, smtp};
 
 /// What is sent.
 pub(super) enum Letter {
     Mqtt { topic: String, payload: Bytes, retain: bool },
     Kafka(kafka::Ask),
     Amqp(amqp::Message),
+    Smtp(smtp::Mail),
 }
 
 /// What a broker says to a letter.
@@ -31,6 +32,8 @@ pub(super) enum Answer {
 /// What was heard.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Heard {
+    /// From here on the conversation is to be secret.
+    Secret,
     /// The login is done.
     LetIn,
     /// It is not: why, in words.
@@ -48,6 +51,9 @@ pub(super) trait Speech: Send {
 
     /// Understands one thing that was heard, and says what is to be said to it at once. None: it is not complete.
     fn hear(&mut self, heard: &mut BytesMut, out: &mut BytesMut) -> Result<Option<Heard>, String>;
+
+    /// The conversation has become secret, as was [told](Heard::Secret).
+    fn secret(&mut self, _: &mut BytesMut) {}
 
     /// Sends a letter under a number that no other has until it is answered.
     fn say(&mut self, number: u16, letter: &Letter, out: &mut BytesMut) -> Result<(), String>;
