@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const FILES: [&str; 4] = ["session", "delivery", "change", "membership"];
+const FILES: [&str; 6] = ["session", "delivery", "change", "feed", "usage", "membership"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");

@@ -1,7 +1,7 @@
 //! Servers of one cluster, over a keyspace of a real Cassandra: the one that `cargo xtask test` starts, or one of their own.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -65,6 +65,28 @@ pub struct Cluster {
     _cassandra: Arc<Cassandra>,
 }
 
+/// Servers of an older version: an older binary, or the one under test, which is held back.
+#[derive(Clone)]
+pub enum Old {
+    /// At this version.
+    Held(u32),
+    /// A binary that somebody built of an older tree.
+    Binary(PathBuf),
+}
+
+impl Old {
+    /// A server's options, as one of these.
+    fn of(&self, mut options: Options) -> Options {
+        match self {
+            Old::Held(version) => options.with(&["--cluster-version", &version.to_string()]),
+            Old::Binary(path) => {
+                options.binary = Some(path.clone());
+                options
+            }
+        }
+    }
+}
+
 /// A place for a server: its addresses stay when it goes.
 struct Seat {
     options: Options,
@@ -72,6 +94,7 @@ struct Seat {
     state: State,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there are three")]
 enum State {
     Up(Server),
     /// Its folder.
@@ -88,29 +111,44 @@ impl Cluster {
 
     /// The same, each at a place of a network, on which the Cassandra is, too.
     pub fn start_on(network: Option<Network>, servers: usize, cassandra: &Arc<Cassandra>) -> Self {
+        let mut cluster = Cluster::empty(network, cassandra);
+        (0..servers).for_each(|_| cluster.add());
+        cluster.settled(servers);
+        cluster
+    }
+
+    /// So many servers of an older version.
+    pub fn start_old(servers: usize, cassandra: &Arc<Cassandra>, old: &Old) -> Self {
+        let mut cluster = Cluster::empty(None, cassandra);
+        (0..servers).for_each(|_| cluster.add_as(Some(old)));
+        cluster.settled(servers);
+        cluster
+    }
+
+    fn empty(network: Option<Network>, cassandra: &Arc<Cassandra>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let number = {
             let mut number = KEYSPACES.lock().unwrap();
             *number += 1;
             *number
         };
-        let mut cluster = Cluster {
+        Cluster {
             seats: Vec::new(),
             authority: Authority::new(folder.path()),
             storage: format!("cassandra://{}/cluster_{}_{number}", cassandra.address, std::process::id()),
             folder,
             network,
             _cassandra: Arc::clone(cassandra),
-        };
-        for _ in 0..servers {
-            cluster.add();
         }
-        cluster.settled(servers);
-        cluster
     }
 
     /// One more, which joins.
     pub fn add(&mut self) {
+        self.add_as(None);
+    }
+
+    /// One more, of an older version or not.
+    fn add_as(&mut self, old: Option<&Old>) {
         let number = self.seats.len();
         let files = self.authority.peer(&format!("peer-{number}"));
         let place = self.network.as_ref().map(|network| {
@@ -125,7 +163,7 @@ impl Cluster {
         options.place = place;
         let peer = format!("{}:{}", options.host(), free_port());
         let options = options.with(&self.arguments(&files, &peer).iter().map(String::as_str).collect::<Vec<_>>());
-        let server = Server::start(options.clone());
+        let server = Server::start(old.map_or_else(|| options.clone(), |old| old.of(options.clone())));
         self.seats.push(Seat {
             options,
             peer,
@@ -180,6 +218,42 @@ impl Cluster {
         if let State::Down(folder) = std::mem::replace(&mut seat.state, State::Moving) {
             seat.state = State::Up(Server::restart((folder, seat.options.clone())));
         }
+    }
+
+    /// Has a server stop as an operator would, and starts it again as the binary under test.
+    pub fn upgrade(&mut self, number: usize) {
+        if let State::Up(server) = &mut self.seats[number].state {
+            assert!(server.terminate(), "server {number} ends well");
+        }
+        self.kill(number);
+        self.restart(number);
+    }
+
+    /// Starts a server that is down as an older version, which must be refused; answers what it said.
+    pub fn refused(&self, number: usize, old: &Old) -> String {
+        let seat = &self.seats[number];
+        let State::Down(folder) = &seat.state else {
+            panic!("server {number} is not down")
+        };
+        let options = old.of(seat.options.clone());
+        let mut command = Command::new("timeout");
+        command
+            .arg("60")
+            .arg(options.binary.clone().unwrap_or_else(binary))
+            .args(["serve", "--coap", "127.0.0.1:0"]);
+        command.args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--data-dir"]);
+        command.arg(folder.path().join("data")).args(&options.arguments);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    }
+
+    /// In the words of which version the cluster writes, as all servers that are up see it; none: they are not of one mind.
+    pub fn version(&self) -> Option<u64> {
+        let mut seen = self.up().map(|number| self.status(number)?["version"].as_u64());
+        let first = seen.next()??;
+        seen.all(|other| other == Some(first)).then_some(first)
     }
 
     /// Runs `pacificsoft cluster …` with a certificate of the cluster.

@@ -13,20 +13,27 @@
 //! 11. [`cluster`] – several servers over one Cassandra,
 //! 12. [`network`] – a network of one's own, which can be parted,
 //! 13. [`broker`] – a broker outside the platform, which nobody here wrote,
-//! 14. [`scene`] – a node that speaks to them, and what came of it.
+//! 14. [`kafka`], [`rabbit`], [`mailbox`], [`amazon`] – others of their kinds,
+//! 15. [`scene`] – a node that speaks to them, and what came of it,
+//! 16. [`live`] – somebody who watches live values.
 //!
 //! `cargo xtask test` builds and installs what is needed here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
 
+pub mod amazon;
 pub mod broker;
 pub mod certificates;
 pub mod clients;
 pub mod cluster;
 pub mod coap;
 pub mod generator;
+pub mod kafka;
+pub mod live;
+pub mod mailbox;
 pub mod network;
 pub mod outside;
+pub mod rabbit;
 pub mod rest;
 pub mod scene;
 pub mod server;

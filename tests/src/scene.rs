@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::rest::{Rest, exchange};
-use crate::server::Server;
+use crate::server::{Options, Server};
 
 const TELLS: &str = "test.egress.tells";
 const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode";
@@ -40,30 +40,41 @@ impl<'a> Scene<'a> {
 
     /// Puts the node into the root chain.
     pub fn place(&self, class: &str, configuration: &Json) -> u32 {
+        self.place_all(&[(class, configuration)])
+    }
+
+    /// Puts nodes into the root chain: what leaves one along `Success` goes to the next one.
+    pub fn place_all(&self, all: &[(&str, &Json)]) -> u32 {
         let round = self.round.get() + 1;
         self.round.set(round);
         let chains = self.tenant.get("/api/ruleChains?pageSize=10&page=0");
-        let all = chains["data"].as_array().unwrap();
-        let root = all.iter().find(|chain| chain["root"] == true).unwrap();
+        let found = chains["data"].as_array().unwrap();
+        let root = found.iter().find(|chain| chain["root"] == true).unwrap();
         let mut metadata = self
             .tenant
             .get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
-        metadata["nodes"] = json!([
-            node("asks", class, configuration.clone()),
+        let mut nodes: Vec<Json> = all
+            .iter()
+            .enumerate()
+            .map(|(index, (class, configuration))| node(&format!("asks {index}"), class, (*configuration).clone()))
+            .collect();
+        let well = nodes.len();
+        nodes.extend([
             node("well", TELLS, json!({"round": format!("{round} Success")})),
             node("badly", TELLS, json!({"round": format!("{round} Failure")})),
             node(
                 "save",
                 SAVE,
-                json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false})
+                json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false}),
             ),
         ]);
-        metadata["connections"] = json!([
-            {"fromIndex": 0, "toIndex": 1, "type": "Success"},
-            {"fromIndex": 0, "toIndex": 2, "type": "Failure"},
-            {"fromIndex": 1, "toIndex": 3, "type": "Success"},
-            {"fromIndex": 2, "toIndex": 3, "type": "Success"},
-        ]);
+        let line = |from: usize, to: usize, kind: &str| json!({"fromIndex": from, "toIndex": to, "type": kind});
+        let mut connections: Vec<Json> = (0..well)
+            .flat_map(|index| [line(index, index + 1, "Success"), line(index, well + 1, "Failure")])
+            .collect();
+        connections.extend([line(well, well + 2, "Success"), line(well + 1, well + 2, "Success")]);
+        metadata["nodes"] = json!(nodes);
+        metadata["connections"] = json!(connections);
         metadata["firstNodeIndex"] = json!(0);
         metadata["ruleChainConnections"] = Json::Null;
         self.tenant.post("/api/ruleChain/metadata", &metadata);
@@ -73,7 +84,10 @@ impl<'a> Scene<'a> {
     /// Lets the device send something. Answered when everything it caused is done.
     pub fn report(&self, body: &str) {
         let url = format!("{}/api/v1/A1_TEST_TOKEN/telemetry", self.server.http);
-        let (status, reason) = exchange(&["-d", body, &url]);
+        // In a file: an argument may have 128 KiB.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), body).unwrap();
+        let (status, reason) = exchange(&["--data-binary", &format!("@{}", file.path().display()), &url]);
         assert_eq!(status, 200, "{reason}");
     }
 
@@ -98,11 +112,39 @@ impl<'a> Scene<'a> {
     }
 
     pub fn ask(&self, class: &str, configuration: &Json) -> (String, Json, Json) {
-        self.place(class, configuration);
+        self.ask_all(&[(class, configuration)])
+    }
+
+    pub fn ask_all(&self, all: &[(&str, &Json)]) -> (String, Json, Json) {
+        self.place_all(all);
         self.report(r#"{"temperature": 21, "path": "json"}"#);
         self.told()
     }
 }
+
+/// A server that has the component under test, and for which this machine plays the outside. The folder is the component's.
+pub fn lenient(more: &[&str]) -> (Server, tempfile::TempDir) {
+    let folder = components();
+    let server = Server::start(
+        Options::demo()
+            .with(&["--components", folder.path().to_str().unwrap()])
+            .with(more)
+            .with(&LENIENT),
+    );
+    (server, folder)
+}
+
+/// Uploads the component under test; answers its path in the API, and what names the version.
+pub fn uploaded(tenant: &Rest, name: &str) -> (String, Json) {
+    let (status, body) = tenant.upload(name, &component());
+    assert_eq!(status, 200, "{body}");
+    let uploaded: Json = serde_json::from_str(&body).unwrap();
+    let version = json!({"version": uploaded["uploaded"]["version"]});
+    (format!("/api/plugins/components/{name}"), version)
+}
+
+/// The log at its most talkative.
+pub const TALKATIVE: [&str; 2] = ["--log", "debug,hyper=trace,rustls=trace,egress=trace,effects=trace,rules=trace"];
 
 /// The component under test, in a folder of its own.
 pub fn components() -> tempfile::TempDir {

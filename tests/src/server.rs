@@ -20,6 +20,8 @@ pub struct Options {
     pub ports: (u16, u16),
     /// The network namespace it runs in, and its address there; none: this machine's own, and 127.0.0.1.
     pub place: Option<(String, String)>,
+    /// Another binary than the one under test.
+    pub binary: Option<PathBuf>,
 }
 
 impl Options {
@@ -71,11 +73,12 @@ impl Server {
     }
 
     fn start_in(folder: TempDir, options: Options) -> Self {
+        let binary = options.binary.clone().unwrap_or_else(binary);
         let mut command = match &options.place {
-            None => Command::new(binary()),
+            None => Command::new(binary),
             Some((namespace, _)) => {
                 let mut inside = Command::new("ip");
-                inside.args(["netns", "exec", namespace]).arg(binary());
+                inside.args(["netns", "exec", namespace]).arg(binary);
                 inside
             }
         };

@@ -5,7 +5,7 @@
 use serde_json::{Value as Json, json};
 use tests::broker::{Broker, Settings};
 use tests::certificates::Authority;
-use tests::scene::{LENIENT, Scene, component, components};
+use tests::scene::{LENIENT, Scene, TALKATIVE, components, lenient, uploaded};
 use tests::server::{Options, Server};
 
 const MQTT: &str = "org.thingsboard.rule.engine.mqtt.TbMqttNode";
@@ -21,13 +21,8 @@ fn to(broker: &Broker, more: Json) -> Json {
 
 #[test]
 fn a_message_goes_on_when_the_broker_has_acknowledged_it() {
-    let folder = components();
     let broker = Broker::start(Settings::default(), None);
-    let server = Server::start(
-        Options::demo()
-            .with(&["--components", folder.path().to_str().unwrap()])
-            .with(&LENIENT),
-    );
+    let (server, _folder) = lenient(&[]);
     let tenant = server.tenant();
     let scene = Scene::new(&server, &tenant);
 
@@ -83,7 +78,6 @@ const PASSWORD: &str = "hunter2-Zwölf$";
 
 #[test]
 fn a_broker_is_logged_in_to_with_a_secret_over_tls() {
-    let folder = components();
     let certificates = tempfile::tempdir().unwrap();
     let authority = Authority::new(certificates.path());
     let settings = Settings {
@@ -91,13 +85,7 @@ fn a_broker_is_logged_in_to_with_a_secret_over_tls() {
         tls: Some(authority.server("broker.test")),
     };
     let broker = Broker::start(settings, Some(authority.file()));
-    let server = Server::start(
-        Options::demo()
-            .with(&["--components", folder.path().to_str().unwrap()])
-            .with(&["--egress-authorities", &authority.file()])
-            .with(&["--log", "debug,rustls=trace,egress=trace,effects=trace,rules=trace"])
-            .with(&LENIENT),
-    );
+    let (server, _folder) = lenient(&["--egress-authorities", &authority.file(), TALKATIVE[0], TALKATIVE[1]]);
     let tenant = server.tenant();
     let scene = Scene::new(&server, &tenant);
     scene.allow(&[&format!("mqtts://localhost:{}", broker.port)]);
@@ -128,11 +116,7 @@ fn a_component_of_a_tenant_is_permitted_to_publish_first() {
     let broker = Broker::start(Settings::default(), None);
     let server = Server::start(Options::demo().with(&LENIENT));
     let tenant = server.tenant();
-    let (status, body) = tenant.upload("publishes", &component());
-    assert_eq!(status, 200, "{body}");
-    let uploaded: Json = serde_json::from_str(&body).unwrap();
-    let version = json!({"version": uploaded["uploaded"]["version"]});
-    let component = "/api/plugins/components/publishes";
+    let (component, version) = uploaded(&tenant, "publishes");
     let (status, told) = tenant.try_post(&format!("{component}/permissions"), &json!({"grant": ["http-request"]}));
     assert_eq!(status, 200, "{told}");
     let (status, told) = tenant.try_post(&format!("{component}/activate"), &version);
@@ -171,6 +155,8 @@ fn nothing_inside_is_published_to() {
         "mqtts://*",
         &format!("mqtt://*:{port}"),
         &format!("mqtt://localhost:{port}"),
+        &format!("kafka://*:{port}"),
+        &format!("amqps://*:{port}"),
     ]);
     let broker = |host: &str| json!({"broker": format!("mqtt://{host}:{port}")});
     let never = "no component reaches";
@@ -193,8 +179,18 @@ fn nothing_inside_is_published_to() {
         (json!({"broker": format!("mqtt://u:p@127.0.0.1:{port}")}), "user name"),
         (json!({"broker": format!("mqtt://127.0.0.1:{port}/x")}), "no path"),
         (json!({"broker": "mqtt://127.0.0.1:25"}), "port 25"),
-        (json!({"broker": "http://127.0.0.1"}), "mqtt://"),
-        (json!({"broker": "amqp://127.0.0.1"}), "mqtt://"),
+        (json!({"broker": "http://127.0.0.1"}), "the option service"),
+        (json!({"broker": "stomp://127.0.0.1"}), "mqtt://"),
+        (json!({"broker": format!("kafka://127.0.0.1:{port}")}), never),
+        (
+            json!({"broker": format!("kafka://example.org,127.0.0.1:{port}")}),
+            "is not among the servers",
+        ),
+        (
+            json!({"broker": format!("amqps://localhost:{port}"), "options": {"exchange": "e"}}),
+            never,
+        ),
+        (json!({"broker": format!("kafka://{port}")}), none),
         (json!({"broker": "mqtt://a", "topic": "a/#"}), "wildcard"),
         (json!({"broker": "mqtt://a", "topic": ""}), "empty"),
         (json!({"broker": "mqtt://a", "options": {"acks": "all"}}), "no option"),

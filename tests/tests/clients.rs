@@ -44,6 +44,12 @@ fn curl_posts_and_rest_shows() {
         back["client"]["firmware"] == json!("1.2") || back["client"]["firmware"] == json!(1.2),
         "{back}"
     );
+    // ThingsBoard's client asks so whether anybody is there; and who asks for what is not there gets nothing, well.
+    assert_eq!(exchange(&["-d", "{}", &telemetry]), (200, String::new()));
+    assert_eq!(
+        exchange(&[&format!("{device_api}/attributes?clientKeys=unknown")]),
+        (200, "{}".to_owned())
+    );
 }
 
 #[test]

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "cluster/feed.rs"]
+mod feed;
+#[path = "cluster/upgrade.rs"]
+mod upgrade;
+
 use std::process::{Child, Output};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

@@ -199,6 +199,9 @@ fn libcoap_speaks_over_dtls_with_a_key_both_sides_know() {
         }
         assert_eq!(tenant.latest(&device, "secured")["secured"][0]["value"], value, "{program}");
     }
+    tests::until("what came of the wrong keys is counted", || {
+        server.metric("coap_handshakes_given_up_total") >= 4.0
+    });
     // Without DTLS nothing is understood there.
     let plain = CoapWire::open(secured(&server).port());
     plain.send(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{}").write());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 use tests::outside::Outside;
-use tests::scene::{LENIENT, Scene, component, components};
+use tests::scene::{LENIENT, Scene, TALKATIVE, components, lenient, uploaded};
 use tests::server::{Options, Server};
 
 const REST_CALL: &str = "org.thingsboard.rule.engine.rest.TbRestApiCallNode";
@@ -14,13 +14,8 @@ const ASKS: &str = "test.egress.asks";
 
 #[test]
 fn an_answer_becomes_the_next_message() {
-    let folder = components();
     let outside = Outside::start();
-    let server = Server::start(
-        Options::demo()
-            .with(&["--components", folder.path().to_str().unwrap()])
-            .with(&LENIENT),
-    );
+    let (server, _folder) = lenient(&[]);
     let tenant = server.tenant();
     let scene = Scene::new(&server, &tenant);
     let call = |path: &str| json!({"restEndpointUrlPattern": outside.url(path), "requestMethod": "POST", "headers": {"X-Device": "${deviceName}"}, "readTimeoutMs": 60000});
@@ -125,13 +120,8 @@ fn nothing_inside_is_reached() {
 
 #[test]
 fn a_server_that_misbehaves_fails_its_message_only() {
-    let folder = components();
     let (outside, inside) = (Outside::start(), Outside::start());
-    let server = Server::start(
-        Options::demo()
-            .with(&["--components", folder.path().to_str().unwrap()])
-            .with(&LENIENT),
-    );
+    let (server, _folder) = lenient(&[]);
     let tenant = server.tenant();
     let scene = Scene::new(&server, &tenant);
     scene.allow(&[&outside.url("")]);
@@ -157,17 +147,9 @@ const VALUE: &str = "hunter2-Zwölf$";
 #[test]
 fn a_secret_is_seen_by_the_server_outside_and_nobody_else() {
     let outside = Outside::start();
-    let server = Server::start(
-        Options::demo()
-            .with(&LENIENT)
-            .with(&["--log", "debug,hyper=trace,rustls=trace,egress=trace,effects=trace,rules=trace"]),
-    );
+    let server = Server::start(Options::demo().with(&LENIENT).with(&TALKATIVE));
     let tenant = server.tenant();
-    let (status, body) = tenant.upload("asks", &component());
-    assert_eq!(status, 200, "{body}");
-    let uploaded: Json = serde_json::from_str(&body).unwrap();
-    let version = json!({"version": uploaded["uploaded"]["version"]});
-    let component = "/api/plugins/components/asks";
+    let (component, version) = uploaded(&tenant, "asks");
     let (status, told) = tenant.try_post(&format!("{component}/activate"), &version);
     assert!(status == 409 && told.contains("sends HTTP requests"), "it must be granted: {told}");
     let (status, told) = tenant.try_post(&format!("{component}/permissions"), &json!({"grant": ["http-request", "publish"]}));

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use coap::Code;
+use serde_json::{Value as Json, json};
 use tests::Numbers;
 use tests::clients::mosquitto_pub;
+use tests::coap::{CoapWire, request};
 use tests::rest::exchange;
 use tests::server::{Options, Server};
 use tests::wire::{Wire, connect, connect_with, frame, publish, subscribe, subscribe_in};
@@ -229,6 +232,7 @@ fn oversized_payloads_are_refused() {
         let (status, _) = exchange(&[more, &["--data-binary", &data, &url]].concat());
         assert_eq!(status, 413, "{more:?}");
     }
+    assert_eq!(server.metric("http_device_refusals_total"), 2.0, "each refusal is counted");
     still_serves(&mut server);
 }
 
@@ -254,13 +258,62 @@ fn bad_json_is_answered_as_the_protocol_can() {
     new.send(&[0x82, 7, 0, 4, 0, 0, 1, b'#', 1]);
     assert_eq!(new.packet().unwrap(), [0x90, 4, 0, 4, 0, 0x8F]);
     drop(new);
-    // MQTT 3.1.1 has no word for it: the connection is closed.
+    // MQTT 3.1.1 has no word for it: an unknown topic is acknowledged, for bad JSON the connection is closed.
     let mut old = Wire::connect(server.mqtt_port, TOKEN, 4);
+    old.send(&publish(7, "v1/devices/me/nonsense", b"{}", 4));
+    assert_eq!(old.packet().unwrap(), [0x40, 2, 0, 7]);
     old.send(&publish(1, TOPIC, b"{oops", 4));
     assert_eq!(old.rest(), Some(vec![]));
+    // Unless the device's profile wants it acknowledged.
+    let tenant = server.tenant();
+    let patient = json!({"name": "patient", "profileData": {"transportConfiguration": {"sendAckOnValidationException": true}}});
+    let profile = tenant.post("/api/deviceProfile", &patient)["id"].clone();
+    let device = json!({"name": "Patient", "deviceProfileId": profile});
+    tenant.post("/api/device?accessToken=PATIENT_TOKEN", &device);
+    let mut old = Wire::connect(server.mqtt_port, "PATIENT_TOKEN", 4);
+    for (pkid, payload) in [(1, &b"{oops"[..]), (2, b"{\"a\":1}")] {
+        old.send(&publish(pkid, TOPIC, payload, 4));
+        assert_eq!(old.packet().unwrap(), [0x40, 2, 0, u8::try_from(pkid).unwrap()]);
+    }
+    drop(old);
     let (status, reason) = exchange(&["-d", "{oops", &format!("{}/api/v1/{TOKEN}/telemetry", server.http)]);
     assert_eq!(status, 400, "{reason}");
     still_serves(&mut server);
+}
+
+#[test]
+fn whoever_says_more_than_it_may_is_told_so_over_every_protocol() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    std::fs::write(&file, "[rate-limits.device]\ntelemetry-messages = \"2:3600\"\n").unwrap();
+    let mut server = Server::start(Options::demo().with(&["--config", file.to_str().unwrap()]));
+    let mut wire = Wire::connect(server.mqtt_port, TOKEN, 5);
+    // A question is no telemetry. What may be said is said as clients of ThingsBoard read it.
+    let limits = br#"{"method": "getSessionLimits", "params": {}}"#;
+    wire.send(&publish(9, "v1/devices/me/rpc/request/1", limits, 5));
+    let told = [wire.packet().unwrap(), wire.packet().unwrap()];
+    let answer = told.iter().find(|packet| packet[0] >> 4 == 3).unwrap();
+    let start = answer.iter().position(|byte| *byte == b'{').unwrap();
+    let answer: Json = serde_json::from_slice(&answer[start..]).unwrap();
+    assert_eq!(
+        answer["rateLimits"],
+        json!({"messages": "", "telemetryMessages": "2:3600", "telemetryDataPoints": ""})
+    );
+    assert_eq!(answer["maxPayloadSize"], 65_536);
+    for pkid in 1..=2 {
+        wire.send(&publish(pkid, TOPIC, br#"{"a": 1}"#, 5));
+        assert_eq!(wire.packet().unwrap()[2..4], pkid.to_be_bytes());
+    }
+    wire.send(&publish(3, TOPIC, br#"{"a": 1}"#, 5));
+    // DISCONNECT, reason 0x83, and no acknowledgement: the device sends it again.
+    assert_eq!(wire.packet().unwrap()[..3], [0xE0, 1, 0x83]);
+    let (status, _) = exchange(&["-d", "{\"a\": 1}", &format!("{}/api/v1/{TOKEN}/telemetry", server.http)]);
+    assert_eq!(status, 429);
+    let coap = CoapWire::open(server.coap_port);
+    let told = coap.exchange(&request(Code::POST, 1, &format!("api/v1/{TOKEN}/telemetry"), b"{\"a\": 1}"));
+    assert_eq!(told.code, Code::TOO_MANY_REQUESTS);
+    assert_eq!(server.metric("session_publishes_refused_total"), 3.0, "each refusal is counted");
+    assert!(server.is_running());
 }
 
 #[test]

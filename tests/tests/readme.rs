@@ -38,6 +38,8 @@ fn five_minutes_go_as_described() {
         "\"temperature\"",
         "30",
         "firmware",
+        "\"40\"]",
+        "\"41\"]",
         "ACTIVE_UNACK",
         "CLEARED_UNACK",
         "\"root\"",

@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -110,6 +110,45 @@ fn devices_come_over_tls_with_a_token_or_with_a_certificate_of_their_own() {
     let refused = publish(&secured, r#"{"tls": 4}"#, Some(&old));
     assert!(!refused.status.success(), "its time is over: {refused:?}");
     assert!(secured.server.metric("tls_handshakes_failed_total") >= 1.0);
+}
+
+#[test]
+fn mosquitto_sub_hears_with_a_certificate_what_its_device_is_told() {
+    let secured = secured();
+    let tenant = secured.server.tenant();
+    let certified = tenant.create_device("Certified", "REPLACED");
+    let own = self_signed(secured.folder.path(), "device");
+    certify(&secured, &certified, &own);
+    let (port, ca) = (secured.mqtts_port.to_string(), secured.authority.file());
+    // Until one message has come.
+    let mut hears = Command::new("timeout")
+        .args([
+            "60",
+            "mosquitto_sub",
+            "-h",
+            "localhost",
+            "-p",
+            &port,
+            "--cafile",
+            &ca,
+            "-V",
+            "mqttv311",
+        ])
+        .args(["--cert", &own.certificate, "--key", &own.key, "-i", "somebody"])
+        .args(["-q", "1", "-t", "v1/devices/me/attributes", "-C", "1"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut value = 0;
+    tests::until("it has heard something", || {
+        value += 1;
+        let path = format!("/api/plugins/telemetry/DEVICE/{certified}/SHARED_SCOPE");
+        assert_eq!(tenant.try_post(&path, &json!({ "wanted": value })).0, 200);
+        hears.try_wait().unwrap().is_some()
+    });
+    let output = hears.wait_with_output().unwrap();
+    let heard: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(output.status.success() && heard["wanted"].is_i64(), "{output:?}");
 }
 
 #[test]
@@ -279,13 +318,34 @@ fn a_handshake_that_stalls_holds_up_nobody() {
         .collect();
     let url = format!("{}/health/ready", secured.https);
     assert_eq!(exchange(&["--cacert", &secured.authority.file(), &url]).0, 200);
-    // Whoever stalls is cut off, and then there is room again.
+    let output = publish(&secured, r#"{"beside": 1}"#, None);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(secured.server.metric("tls_handshakes_failed_total"), 0.0, "they still stall");
+    // Whoever stalls is cut off.
     tests::until("the stalled ones are cut off", || {
         secured.server.metric("tls_handshakes_failed_total") >= 200.0
     });
     drop(stalled);
     let output = publish(&secured, r#"{"after": 1}"#, None);
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn nobody_shakes_hands_with_whoever_guessed() {
+    let secured = secured();
+    for number in 0..100 {
+        let mut wire = tests::wire::Wire::open(secured.server.mqtt_port);
+        wire.send(&tests::wire::connect(&format!("guess {number}"), 5));
+        assert_eq!(wire.packet().unwrap()[3], 0x86);
+    }
+    let before = secured.server.metric("session_credentials_refused_total");
+    // Not a byte is sent: without a greeting there is no handshake that could fail.
+    let mut knocks = tests::wire::Wire::open(secured.mqtts_port);
+    tests::until("it is refused all the same", || {
+        secured.server.metric("session_credentials_refused_total") > before
+    });
+    assert_eq!(knocks.rest(), Some(vec![]));
+    assert_eq!(secured.server.metric("tls_handshakes_failed_total"), 0.0);
 }
 
 const PAHO: &str = r#"

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use crate::{build, guests, shell};
 
 mod end_to_end;
+mod forwarding;
 mod idle;
 mod latencies;
 mod load;
@@ -34,6 +35,8 @@ enum What {
     Commit,
     /// Commits of the Cassandra back end, on one node beside it.
     Cassandra,
+    /// Devices connected to another server of a cluster than the one that owns them.
+    Forwarding(forwarding::Options),
     /// MQTT to stored and acknowledged, with the load generator beside the server.
     EndToEnd(end_to_end::Options),
     /// Components at work: what calls, instances and code cost; another version under load; a neighbour that misbehaves; memory at rest.
@@ -62,6 +65,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         Some(What::Nodes) => nodes(root),
         Some(What::Commit) => commit(root),
         Some(What::Cassandra) => cassandra(root),
+        Some(What::Forwarding(options)) => forwarding::run(root, options),
         Some(What::EndToEnd(options)) => end_to_end::run(root, options),
         Some(What::Plugins(options)) => plugins::run(root, options),
         Some(What::Transports(options)) => transports::run(root, options),

@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod cassandra;
 mod check;
+mod fuzz;
 mod guests;
 mod shell;
 mod tools;
@@ -44,6 +45,8 @@ enum Command {
     Guests,
     /// Starts an Apache Cassandra to play with, with nothing stored; ends with Ctrl-C.
     Cassandra,
+    /// Runs fuzzers with coverage; what they find interesting is kept: target/fuzz.
+    Fuzz(fuzz::Options),
     /// Measures.
     Bench(bench::Options),
 }
@@ -67,6 +70,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Build => build::release(&root).map(|binary| println!("{}", binary.display())),
         Command::Guests => guests::build_all(&root).map(drop),
         Command::Cassandra => cassandra::run(&root),
+        Command::Fuzz(options) => fuzz::run(&root, &options),
         Command::Bench(options) => bench::run(&root, &options),
     }
 }

@@ -8,7 +8,15 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 3] = ["tb-mqtt-client==1.13.14", "paho-mqtt>=2.1,<3", "aiocoap==0.4.17"];
+const PYTHON_PACKAGES: [&str; 7] = [
+    "tb-mqtt-client==1.13.14",
+    "paho-mqtt>=2.1,<3",
+    "aiocoap==0.4.17",
+    "websocket-client>=1.8,<2",
+    "pika==1.3.2",
+    "aiosmtpd==1.4.6",
+    "moto[server,iam,sqs,sns]==5.2.5",
+];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///
@@ -20,8 +28,12 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
         ("mosquitto_pub", "mosquitto-clients"),
         ("mosquitto_passwd", "mosquitto"),
         ("coap-client-openssl", "libcoap3-bin"),
+        ("rabbitmq-server", "rabbitmq-server"),
+        ("java", "openjdk-17-jre-headless"),
+        ("mvn", "maven"),
     ])?;
     let tools = build::target(root).join("tools");
+    from_maven::KAFKA.in_folder(&tools.join("kafka"))?;
     python(&tools, &PYTHON_PACKAGES)?;
     Ok(tools)
 }

@@ -70,7 +70,8 @@ pub struct Device<'a> {
     payload: Vec<u8>,
     log_lines: Vec<u8>,
     wrote_at: u64,
-    ping_unanswered: bool,
+    /// When the ping was sent that was not answered yet.
+    pinged_at: Option<u64>,
     losses: usize,
 }
 
@@ -97,7 +98,7 @@ impl<'a> Device<'a> {
             payload: Vec::with_capacity(128),
             log_lines: Vec::new(),
             wrote_at: 0,
-            ping_unanswered: false,
+            pinged_at: None,
             losses: 0,
         }
     }
@@ -137,7 +138,7 @@ impl<'a> Device<'a> {
     /// Sends and receives until everything is done.
     async fn session(&mut self, connection: &mut Connection) -> Result<(), SimError> {
         let mut alarm = pin!(tokio::time::sleep_until(self.alarm_at().into()));
-        self.ping_unanswered = false;
+        self.pinged_at = None;
         loop {
             let now = nanos_since(self.start);
             self.fill(connection, now);
@@ -218,7 +219,7 @@ impl<'a> Device<'a> {
                     self.in_flight.acknowledge(id)
                 }
                 Incoming::Pingresp => {
-                    self.ping_unanswered = false;
+                    self.pinged_at = None;
                     continue;
                 }
                 Incoming::Later => continue,
@@ -278,18 +279,23 @@ impl<'a> Device<'a> {
         if now.saturating_sub(self.wrote_at) < half && self.in_flight.waiting() == 0 {
             return Ok(());
         }
-        if self.ping_unanswered {
-            return Err(SimError::Lost {
-                device: self.index,
-                reason: "no answer to a ping".into(),
-            });
+        if let Some(at) = self.pinged_at {
+            let patient = now.saturating_sub(at) < half;
+            return if patient { Ok(()) } else { Err(self.silent()) };
         }
         if half < u64::MAX {
             mqtt::put_ping(&mut connection.output);
             self.wrote_at = now;
-            self.ping_unanswered = true;
+            self.pinged_at = Some(now);
         }
         Ok(())
+    }
+
+    fn silent(&self) -> SimError {
+        SimError::Lost {
+            device: self.index,
+            reason: "no answer to a ping".into(),
+        }
     }
 
     fn ping_after(&self) -> Option<Duration> {
@@ -301,10 +307,13 @@ impl<'a> Device<'a> {
         }
     }
 
-    /// When the device looks up although nothing happens: for a ping, or to give up.
+    /// When the device looks up although nothing happens: for a ping, at the end, or to give up.
     fn alarm_at(&self) -> Instant {
-        let give_up = self.start + Duration::from_nanos(self.shared.plan.give_up());
-        self.ping_after().map_or(give_up, |pause| give_up.min(Instant::now() + pause))
+        let (now, plan) = (Instant::now(), &self.shared.plan);
+        let end = self.start + Duration::from_nanos(plan.end());
+        let give_up = self.start + Duration::from_nanos(plan.give_up());
+        let last = if end > now { end } else { give_up };
+        self.ping_after().map_or(last, |pause| last.min(now + pause))
     }
 
     fn all_sent(&self, now: u64) -> bool {
@@ -317,9 +326,12 @@ impl<'a> Device<'a> {
         over || self.ledger.as_ref().is_some_and(Ledger::is_full)
     }
 
+    /// A device that has nothing more to send stays connected to the end.
     fn is_finished(&self, connection: &Connection, now: u64) -> bool {
         let settled = self.in_flight.waiting() == 0 && connection.output.is_empty();
-        (settled && self.all_sent(now)) || now >= self.shared.plan.give_up()
+        let full = self.ledger.as_ref().is_some_and(Ledger::is_full);
+        let over = full || now >= self.shared.plan.end();
+        (settled && over && self.all_sent(now)) || now >= self.shared.plan.give_up()
     }
 
     fn lost(&mut self, error: &SimError) {

@@ -207,6 +207,22 @@ async fn quiet_devices_ping_and_say_goodbye() {
 }
 
 #[tokio::test]
+async fn devices_that_have_nothing_to_send_stay_to_the_end() {
+    let broker = Broker::start(Mood::Good).await;
+    let plan = Plan {
+        devices: 5,
+        rate: 1,
+        warmup: Duration::ZERO,
+        measured: Duration::from_millis(400),
+        ..example()
+    };
+    let began = std::time::Instant::now();
+    let (_, report) = run_at(&broker, &plan, 1).await;
+    assert!(report.is_complete() && report.sent == 1, "{report}");
+    assert!(began.elapsed() >= plan.measured, "they left after {:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_broker_that_answers_no_ping_is_given_up() {
     let broker = Broker::start(Mood::Mute).await;
     let plan = Plan {

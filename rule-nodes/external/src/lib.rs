@@ -1,10 +1,22 @@
 //! Nodes that speak to systems outside.
 
+mod address;
+mod aws;
 mod credentials;
+mod kafka;
 mod mqtt;
+mod payload;
+mod rabbitmq;
 mod rest_api_call;
+mod send_email;
+mod to_email;
 
+pub use aws::{AwsLambda, AwsSns, AwsSqs};
+pub use kafka::Kafka;
 pub use mqtt::Mqtt;
+pub use rabbitmq::RabbitMq;
 pub use rest_api_call::RestApiCall;
+pub use send_email::SendEmail;
+pub use to_email::ToEmail;
 
-pacificsoft_sdk::export_nodes!(RestApiCall, Mqtt);
+pacificsoft_sdk::export_nodes!(RestApiCall, Mqtt, Kafka, RabbitMq, SendEmail, ToEmail, AwsSqs, AwsSns, AwsLambda);

@@ -1,11 +1,12 @@
 //! mqtt: publishes the message's data to a broker outside, with quality 1.
 
-use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::template::Template;
-use pacificsoft_sdk::{Content, Descriptor, Effect, Message, Outcome, Piece, Publish, RequestBody, RuleNode};
+use pacificsoft_sdk::{Descriptor, Effect, Message, Outcome, Publish, RuleNode};
 use serde::Deserialize;
 
+use crate::address::address;
 use crate::credentials::Credentials;
+use crate::payload::payload;
 
 /// The node.
 pub struct Mqtt {
@@ -80,16 +81,10 @@ impl RuleNode for Mqtt {
 
     fn open(configuration: &str) -> Result<Self, String> {
         let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        let host = own.host.trim();
         if own.topic_pattern.is_empty() {
             return Err("topicPattern is empty".to_owned());
         }
-        if host.is_empty() {
-            return Err("host is empty".to_owned());
-        }
-        if !(1..=65_535).contains(&own.port) {
-            return Err("port is not between 1 and 65535".to_owned());
-        }
+        let address = address(&own.host, own.port)?;
         if !(1..=200).contains(&own.connect_timeout_sec) {
             return Err("connectTimeoutSec is not between 1 and 200".to_owned());
         }
@@ -97,12 +92,6 @@ impl RuleNode for Mqtt {
             None | Some("MQTT_3_1_1") => "3.1.1",
             Some("MQTT_3_1") => "3.1",
             Some(_) => return Err("protocolVersion: there are MQTT_3_1_1 and MQTT_3_1".to_owned()),
-        };
-        // An IPv6 address stands in brackets where a port follows.
-        let (open, close) = if host.contains(':') && !host.starts_with('[') {
-            ("[", "]")
-        } else {
-            ("", "")
         };
         let scheme = if own.ssl { "mqtts://" } else { "mqtt://" };
         let flag = |on: bool| if on { "true" } else { "false" };
@@ -117,7 +106,7 @@ impl RuleNode for Mqtt {
             options.push(("client-id-suffix", flag(own.append_client_id_suffix).to_owned()));
         }
         Ok(Mqtt {
-            broker: [scheme, open, host, close, ":", &own.port.to_string()].concat(),
+            broker: [scheme, &address].concat(),
             topic: Template::parse(&own.topic_pattern),
             login: Credentials::login(own.credentials)?,
             options: options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -126,11 +115,7 @@ impl RuleNode for Mqtt {
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
-        let payload = if self.plain && message.shape("") == Shape::Text {
-            RequestBody::Text(vec![Piece::Text(message.text("").unwrap_or_default())])
-        } else {
-            RequestBody::Content(Content::whole())
-        };
+        let payload = payload(message, self.plain);
         let mut publish = Publish::new(self.broker.as_str(), self.topic.fill(message), payload);
         publish.basic_auth = self
             .login
@@ -145,6 +130,7 @@ impl RuleNode for Mqtt {
 mod tests {
     use super::*;
     use pacificsoft_sdk::testing::TestMessage;
+    use pacificsoft_sdk::{Content, Piece, RequestBody};
 
     fn published(configuration: &str, message: &TestMessage) -> Publish {
         let mut node = Mqtt::open(configuration).expect("valid");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::template::Template;
-use pacificsoft_sdk::{Content, Descriptor, Effect, HttpRequest, Message, Outcome, Piece, RequestBody, RuleNode};
+use pacificsoft_sdk::{Descriptor, Effect, HttpRequest, Message, Outcome, RequestBody, RuleNode};
 use serde::Deserialize;
 
 use crate::credentials::Credentials;
+use crate::payload::payload;
 
 /// The node.
 pub struct RestApiCall {
@@ -117,10 +117,7 @@ impl RuleNode for RestApiCall {
         let body = match &self.body {
             Body::Nothing => None,
             Body::Template(template) => Some(RequestBody::Text(template.pieces(message))),
-            Body::Data { plain: true } if message.shape("") == Shape::Text => {
-                Some(RequestBody::Text(vec![Piece::Text(message.text("").unwrap_or_default())]))
-            }
-            Body::Data { .. } => Some(RequestBody::Content(Content::whole())),
+            Body::Data { plain } => Some(payload(message, *plain)),
         };
         let basic_auth = self.basic_auth.as_ref();
         Ok(Outcome::Effect(Effect::HttpRequest(HttpRequest {
@@ -143,6 +140,7 @@ impl RuleNode for RestApiCall {
 mod tests {
     use super::*;
     use pacificsoft_sdk::testing::TestMessage;
+    use pacificsoft_sdk::{Content, Piece};
 
     fn asked(configuration: &str, message: &TestMessage) -> HttpRequest {
         let mut node = RestApiCall::open(configuration).expect("valid");

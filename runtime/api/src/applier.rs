@@ -17,6 +17,7 @@ use tenant::App;
 use uuid::Uuid;
 
 use crate::listeners::Listeners;
+use crate::live::Live;
 use crate::record;
 
 /// Between two devices whose actors are told to read their records again.
@@ -34,6 +35,7 @@ struct Inner {
     app: App,
     sessions: Sessions,
     listeners: Arc<dyn Listeners>,
+    live: Live,
     /// What is read again slowly.
     slowly: Backlog,
 }
@@ -43,7 +45,14 @@ struct Slowly(Applier);
 
 impl Applier {
     /// To the memory of these. From now on connections remember what they were opened with.
-    pub fn new(store: Arc<dyn Store>, components: Components, app: App, sessions: Sessions, listeners: Arc<dyn Listeners>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        components: Components,
+        app: App,
+        sessions: Sessions,
+        listeners: Arc<dyn Listeners>,
+        live: Live,
+    ) -> Self {
         sessions.remember_credentials();
         Applier(Arc::new(Inner {
             store,
@@ -51,6 +60,7 @@ impl Applier {
             app,
             sessions,
             listeners,
+            live,
             slowly: Backlog::default(),
         }))
     }
@@ -146,6 +156,7 @@ impl Applier {
 impl cluster::Applier for Applier {
     async fn apply(&self, change: Change) -> Result<(), NotApplied> {
         let tenant = change.tenant;
+        self.0.live.changed(change);
         match change.what {
             What::Everything => {
                 self.0.slowly.push(change);
@@ -162,7 +173,7 @@ impl cluster::Applier for Applier {
                 self.0.sessions.close_device(device, CloseReason::Administrative).await;
             }
             What::Listener(id) => self.listener(tenant, id).await?,
-            // Read from the store whenever they are used: nothing is kept.
+            // Read from the store whenever they are used: nothing is kept, but by those who watch.
             What::Outside | What::User(_) => {}
         }
         Ok(())

@@ -11,6 +11,7 @@ mod device_list;
 mod device_profile;
 mod egress;
 mod listener;
+mod live;
 mod plugin;
 mod plugin_upload;
 mod relation;
@@ -29,6 +30,8 @@ mod user;
 use axum::Router;
 
 use crate::state::ApiState;
+pub(crate) use telemetry::{given_keys, no_keys, parse_scope};
+pub(crate) use telemetry_read::{History, Span};
 
 /// All of them.
 pub(crate) fn routes() -> Router<ApiState> {
@@ -43,6 +46,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(credentials::routes())
         .merge(telemetry::routes())
         .merge(telemetry_read::routes())
+        .merge(live::routes())
         .merge(alarm::routes())
         .merge(rpc::routes())
         .merge(rpc_kept::routes())

@@ -22,6 +22,7 @@ use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::limited::Limited;
 use crate::listeners::Listeners;
+use crate::live::Live;
 use crate::turns::Turns;
 
 /// Rule chains checked at one time: a check instantiates components.
@@ -55,6 +56,8 @@ pub struct ApiConfig {
     pub egress: Egress,
     /// Keeps tenants' secrets.
     pub secrets: Vault,
+    /// Sessions of those who watch.
+    pub live: Live,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Signs tokens; 32 bytes or more, kept from start to start.
@@ -78,6 +81,7 @@ pub struct Shared {
     pub(crate) listeners: Arc<dyn Listeners>,
     pub(crate) egress: Egress,
     pub(crate) secrets: Vault,
+    pub(crate) live: Live,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: Tokens,
     pub(crate) passwords: Passwords,
@@ -103,6 +107,7 @@ impl ApiState {
             listeners,
             egress,
             secrets,
+            live,
             clock,
             signing_key,
             metrics,
@@ -116,6 +121,7 @@ impl ApiState {
             listeners,
             egress,
             secrets,
+            live,
             clock,
             tokens: Tokens::new(&signing_key),
             passwords: Passwords::new(),

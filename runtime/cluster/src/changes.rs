@@ -20,8 +20,9 @@
 //! | when devices that sleep are woken | `device::Wakeups`, on the owner alone; read again when devices move | none |
 //! | shared attributes | nobody: what is news is pushed through the device's lane, wherever its owner is | none |
 //! | secrets, servers outside that may be reached | nobody today: read for each request; what keeps connections by them hears of | [`What::Outside`] |
-//! | logins, from when their tokens are good | nobody today: read for each request; what keeps a login for longer hears of | [`What::User`] |
-//! | rates of devices, keys and certificates of listeners | configuration, not stored | none |
+//! | logins, from when their tokens are good | sessions of the live feed; others read them for each request | [`What::User`] |
+//! | whose a device is that is watched | sessions of the live feed | [`What::Device`], [`What::DeviceDeleted`] |
+//! | rates of devices, keys and certificates of listeners | configuration, not stored; what tenants have used of theirs travels by itself ([`crate::usage`]) | none |
 //!
 //! Who asks for a change gets the answer when it is stored and announced, not when it is applied everywhere. Until then others go on with
 //! what they had: for the time of one way between two servers, plus what is being applied of the same tenant – reading, mostly, and

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::members::Members;
 use crate::ownership::{Ownership, Standing};
-use crate::{Epoch, PeerId, Ring};
+use crate::{Changes, Epoch, News, PeerId, Ring};
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -19,7 +19,7 @@ struct Inner {
     local: PeerId,
     ownership: RwLock<Ownership>,
     members: watch::Sender<Arc<Members>>,
-    changes: watch::Sender<u64>,
+    changes: News,
     start: Instant,
 }
 
@@ -30,7 +30,7 @@ impl Place {
             local,
             ownership: RwLock::new(Ownership::new(local)),
             members: watch::channel(Arc::default()).0,
-            changes: watch::channel(0).0,
+            changes: News::default(),
             start: Instant::now(),
         }))
     }
@@ -122,7 +122,7 @@ impl Place {
     }
 
     fn changed(&self) {
-        self.0.changes.send_modify(|count| *count = count.wrapping_add(1));
+        self.0.changes.tell();
     }
 }
 
@@ -136,8 +136,8 @@ impl Ring for Place {
         self.0.local
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        self.0.changes.subscribe()
+    fn changes(&self) -> Changes {
+        self.0.changes.changes()
     }
 }
 
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(place.standing(device), Standing::Here(owner));
         tokio::time::advance(Duration::from_millis(500)).await;
         place.renewed(place.now_ms() - 100, 1_000);
-        assert!(!changes.has_changed().unwrap(), "a renewal is no news");
+        assert!(!changes.has_changed(), "a renewal is no news");
         assert_eq!(place.lease_left_ms(), 900);
         tokio::time::advance(Duration::from_millis(901)).await;
         assert_eq!(place.standing(device), Standing::Soon(Pending::NoLease));

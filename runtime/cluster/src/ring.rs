@@ -2,8 +2,8 @@
 
 use model::DeviceId;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
 
+use crate::Changes;
 use crate::ownership::Standing;
 
 /// A server of the cluster. Never used twice: a server that lost its folder is another one.
@@ -36,7 +36,7 @@ pub trait Ring: Send + Sync + 'static {
     fn local(&self) -> PeerId;
 
     /// Changes whenever a standing may have changed, or lanes to another peer were closed.
-    fn changes(&self) -> watch::Receiver<u64>;
+    fn changes(&self) -> Changes;
 }
 
 /// The ring of a server that runs alone: it owns everything.
@@ -56,8 +56,7 @@ impl Ring for SinglePeer {
         PeerId(1)
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
-        // Nothing ever changes.
-        watch::channel(0).1
+    fn changes(&self) -> Changes {
+        Changes::NONE
     }
 }

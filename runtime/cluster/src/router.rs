@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use model::DeviceId;
-use tokio::sync::watch;
 
 use crate::ownership::{Pending, Standing};
-use crate::{DeviceLane, Owner, Ring};
+use crate::{Changes, DeviceLane, Owner, Ring};
 
 /// How long a device may be served by nobody before who asks for it is refused: as long as it takes to notice that a peer is gone, and
 /// to let others take over.
@@ -82,7 +81,7 @@ impl Router {
     }
 
     /// Changes whenever a standing or a lane may have changed. Ends at once on a server that runs alone.
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub fn changes(&self) -> Changes {
         self.ring.changes()
     }
 

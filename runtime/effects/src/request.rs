@@ -202,7 +202,7 @@ fn status_name(status: StatusCode) -> String {
     reason.chars().map(letter).collect()
 }
 
-fn payload(body: &[u8]) -> Payload {
+pub(crate) fn payload(body: &[u8]) -> Payload {
     if body.trim_ascii().is_empty() {
         return Payload::new(json!({}));
     }

@@ -38,7 +38,7 @@ impl Rule {
         let (scheme, rest) = match text.split_once("://") {
             None => (Scheme::Https, text),
             Some((scheme, rest)) => {
-                let scheme = Scheme::parse(scheme).ok_or_else(|| about("there are http, https, mqtt and mqtts".to_owned()))?;
+                let scheme = Scheme::parse(scheme).ok_or_else(|| about(format!("there are {}", Scheme::names())))?;
                 (scheme, rest)
             }
         };
@@ -57,7 +57,7 @@ impl Rule {
             None => Hosts::One(Host::parse(host).map_err(about)?),
         };
         let port = port.unwrap_or(scheme.port());
-        check_port(port).map_err(about)?;
+        check_port(scheme, port).map_err(about)?;
         Ok(Rule { scheme, host, port })
     }
 
@@ -181,6 +181,11 @@ mod tests {
             ("mqtts://*", "mqtts://anything.org", true),
             ("http://*:1883", "mqtt://a.org", false),
             ("https://*", "mqtts://a.org", false),
+            ("kafka://*.a.org", "kafka://b.a.org:9092", true),
+            ("kafka://*", "kafkas://a.org:9092", false),
+            ("amqps://a.org", "amqps://a.org:5671", true),
+            ("smtp://a.org:25", "smtp://a.org:25", true),
+            ("smtp://a.org", "smtp://a.org:25", false),
         ] {
             let target = Target::broker(broker).expect(broker);
             assert_eq!(list(&[rule]).expect(rule).allows(&target), allowed, "{rule} {broker}");
@@ -190,7 +195,10 @@ mod tests {
     #[test]
     fn what_is_no_rule_is_refused_saying_why() {
         for (rule, says) in [
-            ("ftp://a.org", "http, https, mqtt and mqtts"),
+            (
+                "ftp://a.org",
+                "there are http, https, mqtt, mqtts, kafka, kafkas, amqp, amqps, smtp, smtps",
+            ),
             ("https://a.org/", "no path"),
             ("https://u@a.org", "no path or user"),
             ("https://a.org:0", "port"),

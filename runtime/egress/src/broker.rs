@@ -1,120 +1,59 @@
-//! Brokers outside: a publish is handed over a connection that is kept while it is used, and answered when the broker has acknowledged it.
+//! Brokers outside: a payload is handed over a connection that is kept while it is used, and answered when the broker has acknowledged it.
 //!
-//! 1. [`window`] – pure: what was sent and is not acknowledged,
-//! 2. [`link`] – a connection: logs in, sends, hears, pings, ends when idle,
-//! 3. [`links`] – the connections there are, so many of a tenant.
+//! 1. [`publish`] – pure: what is published, by protocol,
+//! 2. [`window`] – pure: what was sent and is not acknowledged,
+//! 3. [`speech`] – pure: what a connection needs of a protocol; [`mqtt`], [`kafka`], [`amqp`], [`smtp`] are some,
+//! 4. [`link`] – a connection: logs in, sends, hears, pings, ends when idle,
+//! 5. [`links`] – the connections there are, so many of a tenant,
+//! 6. [`aws`] – services that are asked over HTTP.
 //!
-//! What holds for requests holds here: the tenant's list is asked for every publish, a name is looked up once for a connection, and an
-//! address that was checked is connected to. A tenant's connections are its own.
+//! What holds for requests holds here: the tenant's list is asked for every publish and for every broker that is spoken to, also for one
+//! that another broker names; a name is looked up once for a connection, and an address that was checked is connected to. A tenant's
+//! connections are its own.
 
+mod amqp;
+mod aws;
+mod kafka;
 mod link;
 mod links;
+mod mqtt;
+mod publish;
+mod smtp;
+mod speech;
 mod window;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use model::TenantId;
-use mqtt::client::{TEXT_BYTES_MAX, is_topic};
-use mqtt::packet::{Secret, Version};
 use tokio::sync::oneshot;
 
-use crate::egress::{Egress, REQUEST_BYTES_MAX, TIMEOUT_MAX};
+use crate::egress::{Egress, TIMEOUT_MAX};
 use crate::error::EgressError;
-use crate::target::Target;
-use link::{Job, Letter, Told};
+use link::{Job, Told};
+use links::Opening;
+use speech::{Answer, Letter, Speech};
 
+pub(crate) use kafka::Clusters;
 pub(crate) use links::Links;
+pub use publish::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Protocol, Publish, Service, Smtp, Sqs};
 
 /// Time that connecting and logging in may take at most, whatever was asked for.
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(200);
-/// Connections that are tried for one publish: one may end, idle, in the moment in which it is needed.
+/// Connections that are tried for one letter: one may end, idle, in the moment in which it is needed.
 const ATTEMPTS: usize = 3;
 
-/// Whom a broker lets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// User name.
-    pub username: Secret,
-    /// Goes with it.
-    pub password: Option<Secret>,
-}
-
-/// What is published. Its text shows nothing that may be secret.
-#[derive(Clone)]
-pub struct Publish {
-    /// As read by [`Target::broker`].
-    pub target: Target,
-    /// Who publishes.
-    pub credentials: Option<Credentials>,
-    /// Under which name; empty: one that this connection has alone.
-    pub client_id: String,
-    /// Whether this server adds an ending of its own to it: two servers under one name put each other out.
-    pub client_id_suffix: bool,
-    /// Whether the broker forgets what it knows under the name.
-    pub clean_session: bool,
-    /// 3.1.1, or 3.1.
-    pub version: Version,
-    /// Where to. No wildcards.
-    pub topic: String,
-    /// What; at most [`REQUEST_BYTES_MAX`].
-    pub payload: Bytes,
-    /// Whether the broker keeps it for those who come later.
-    pub retain: bool,
-    /// Time to connect and to log in; at most [`CONNECT_TIMEOUT_MAX`].
-    pub connect_timeout: Duration,
-    /// Time for all of it, from waiting to the acknowledgement; at most [`TIMEOUT_MAX`].
-    pub timeout: Duration,
-}
-
-impl fmt::Debug for Publish {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PUBLISH {:?}", self.target)
-    }
-}
-
-/// A publish that the broker has acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
-    /// By whom: scheme, host and port.
-    pub broker: String,
-}
-
-impl Publish {
-    fn check(&self) -> Result<(), EgressError> {
-        let invalid = |text: String| Err(EgressError::Invalid(text));
-        if self.payload.len() > REQUEST_BYTES_MAX {
-            return invalid(format!(
-                "the payload has {} bytes, more than the {REQUEST_BYTES_MAX} allowed",
-                self.payload.len()
-            ));
-        }
-        if !is_topic(&self.topic) {
-            return invalid("the topic is empty, too long, or has a wildcard".to_owned());
-        }
-        let user = self.credentials.as_ref().map(|credentials| &credentials.username.0);
-        let password = self.credentials.as_ref().and_then(|credentials| credentials.password.as_ref());
-        for text in [Some(&self.client_id), user, password.map(|Secret(text)| text)]
-            .into_iter()
-            .flatten()
-        {
-            if text.len() > TEXT_BYTES_MAX || text.contains('\0') {
-                return invalid("client id, user name or password are too long, or contain a zero".to_owned());
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Egress {
-    /// Publishes for a tenant, with quality 1. Dropped: what is not sent yet is called off.
+    /// Publishes for a tenant. Dropped: what is not sent yet is called off.
     ///
     /// # Errors
     /// [`EgressError`]. After [`EgressError::Timeout`] and [`EgressError::Unacknowledged`] the broker may have it all the same.
     pub async fn publish(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
-        let delivery = self.deliver(tenant, publish).await;
+        let delivery = match &publish.protocol {
+            // A request, for which all holds that holds for requests.
+            Protocol::Aws(one) => aws::send(self, tenant, &publish, one).await,
+            _ => self.deliver(tenant, &publish).await,
+        };
         let told = match &delivery {
             Ok(_) => "success",
             Err(EgressError::Refused(_) | EgressError::Invalid(_)) => "refused",
@@ -124,7 +63,7 @@ impl Egress {
         delivery
     }
 
-    async fn deliver(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
+    async fn deliver(&self, tenant: TenantId, publish: &Publish) -> Result<Delivery, EgressError> {
         publish.check()?;
         self.check_allowed(tenant, &publish.target).await?;
         let places = self.0.places.of(tenant);
@@ -134,21 +73,44 @@ impl Egress {
             origin: publish.target.origin(),
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         };
-        let handing = self.hand_over(tenant, &publish);
-        tokio::time::timeout(timeout, handing).await.unwrap_or_else(|_| Err(late()))?;
+        let handing = self.hand_over(tenant, publish);
+        tokio::time::timeout(timeout, handing).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn hand_over(&self, tenant: TenantId, publish: &Publish) -> Result<Delivery, EgressError> {
+        let links = &self.0.links;
+        match &publish.protocol {
+            Protocol::Kafka(one) => return kafka::Way::new(self, tenant, publish, one).go().await,
+            Protocol::Aws(one) => return aws::send(self, tenant, publish, one).await,
+            Protocol::Mqtt(one) => {
+                let login = || mqtt::login(publish, one, links.suffix(), &links::random());
+                let speech = || Box::new(mqtt::MqttSpeech::new(login())) as Box<dyn Speech>;
+                let opening = Opening::to(publish, mqtt::fingerprint(publish, one), &speech);
+                self.ask(tenant, &opening, mqtt::letter(publish, one)).await?
+            }
+            Protocol::Amqp(one) => {
+                let speech = || Box::new(amqp::AmqpSpeech::new(publish, one)) as Box<dyn Speech>;
+                let opening = Opening::to(publish, amqp::fingerprint(publish, one), &speech);
+                self.ask(tenant, &opening, amqp::letter(publish, one)).await?
+            }
+            Protocol::Smtp(one) => {
+                let speech = || Box::new(smtp::SmtpSpeech::new(publish, one)) as Box<dyn Speech>;
+                let opening = Opening::to(publish, smtp::fingerprint(publish, one), &speech);
+                self.ask(tenant, &opening, smtp::letter(publish, one)).await?
+            }
+        };
         Ok(Delivery {
             broker: publish.target.origin(),
+            place: Vec::new(),
+            answer: None,
         })
     }
 
-    async fn hand_over(&self, tenant: TenantId, publish: &Publish) -> Result<(), EgressError> {
-        let letter = Arc::new(Letter {
-            topic: publish.topic.clone(),
-            payload: publish.payload.clone(),
-            retain: publish.retain,
-        });
+    /// Sends a letter over the connection for it, and waits for the answer.
+    async fn ask(&self, tenant: TenantId, opening: &Opening<'_>, letter: Letter) -> Result<Answer, EgressError> {
+        let letter = Arc::new(letter);
         for _ in 0..ATTEMPTS {
-            let link = self.0.links.take(self, tenant, publish)?;
+            let link = self.0.links.take(self, tenant, opening)?;
             let (reply, answer) = oneshot::channel();
             let job = Job {
                 letter: Arc::clone(&letter),
@@ -164,7 +126,7 @@ impl Egress {
             }
         }
         Err(EgressError::Unacknowledged {
-            origin: publish.target.origin(),
+            origin: opening.target.origin(),
             reason: "the connection ended before anything was acknowledged".to_owned(),
         })
     }

@@ -80,9 +80,17 @@ pub(crate) async fn connect(target: &Target, addresses: &[IpAddr], trust: &Trust
     }
     let stream = stream.ok_or(last)?;
     stream.set_nodelay(true)?;
-    if !target.scheme.is_tls() {
-        return Ok(Connection::Plain(stream));
+    match target.scheme.is_tls() {
+        false => Ok(Connection::Plain(stream)),
+        true => secure(stream, target, trust).await,
     }
+}
+
+/// Makes a conversation secret, with a server that shows who it is.
+///
+/// # Errors
+/// When it does not.
+pub(crate) async fn secure(stream: TcpStream, target: &Target, trust: &Trust) -> io::Result<Connection> {
     let name = match &target.host {
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
         Host::Address(address) => ServerName::from(*address),

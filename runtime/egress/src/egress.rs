@@ -20,8 +20,8 @@ use storage::{SettingStore, Store};
 
 use crate::address::Addresses;
 use crate::allow::AllowList;
-use crate::broker::Links;
-use crate::connect::{Connection, Trust, connect};
+use crate::broker::{Clusters, Links};
+use crate::connect::{Connection, Trust, connect, secure};
 use crate::error::EgressError;
 use crate::places::{Places, Tenant};
 use crate::resolve::{Lookups, Resolver};
@@ -96,6 +96,7 @@ pub(crate) struct Inner {
     trust: Trust,
     pub(crate) places: Places,
     pub(crate) links: Links,
+    pub(crate) clusters: Clusters,
 }
 
 impl Egress {
@@ -114,6 +115,7 @@ impl Egress {
             trust,
             places: Places::default(),
             links: Links::default(),
+            clusters: Clusters::default(),
         }))
     }
 
@@ -208,6 +210,18 @@ impl Egress {
         let addresses = self.checked(target, addresses)?;
         let connection = connect(target, &addresses, &self.0.trust).await;
         connection.map_err(|error| unreachable(error.to_string()))
+    }
+
+    /// The same connection, over TLS; one that is already stays as it is.
+    pub(crate) async fn secured(&self, connection: Connection, target: &Target) -> Result<Connection, EgressError> {
+        let Connection::Plain(stream) = connection else {
+            return Ok(connection);
+        };
+        let secured = secure(stream, target, &self.0.trust).await;
+        secured.map_err(|error| EgressError::Unreachable {
+            origin: target.origin(),
+            reason: error.to_string(),
+        })
     }
 
     /// Those of the addresses that may be reached.

@@ -14,6 +14,7 @@
 pub mod address;
 pub mod allow;
 pub mod broker;
+mod calendar;
 pub mod connect;
 pub mod egress;
 pub mod error;
@@ -24,7 +25,7 @@ pub mod target;
 
 pub use address::Addresses;
 pub use allow::AllowList;
-pub use broker::{Credentials, Delivery, Publish};
+pub use broker::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Protocol, Publish, Service, Smtp, Sqs};
 pub use connect::Trust;
 pub use egress::{Egress, EgressConfig, Request, Response};
 pub use error::EgressError;

@@ -15,6 +15,8 @@ use crate::EgressError;
 pub const URL_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a host's name at most.
 const NAME_BYTES_MAX: usize = 253;
+/// Brokers of one cluster that are named at most.
+const BROKERS_MAX: usize = 8;
 /// Bytes between two dots at most.
 const LABEL_BYTES_MAX: usize = 63;
 /// What does not stand in a URL, and is written as its bytes. `%` stays: a guest may have written bytes already.
@@ -39,6 +41,9 @@ const PORTS_REFUSED: [u16; 83] = [
     10080,
 ];
 
+/// Those of them that are for mails.
+const PORTS_OF_MAIL: [u16; 3] = [25, 465, 587];
+
 /// How a server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -50,6 +55,18 @@ pub enum Scheme {
     Mqtt,
     /// A broker of MQTT, over TLS.
     Mqtts,
+    /// A broker of Kafka, in the clear.
+    Kafka,
+    /// A broker of Kafka, over TLS.
+    Kafkas,
+    /// A broker of AMQP 0-9-1, in the clear.
+    Amqp,
+    /// A broker of AMQP 0-9-1, over TLS.
+    Amqps,
+    /// A mail server, in the clear at first.
+    Smtp,
+    /// A mail server, over TLS.
+    Smtps,
 }
 
 impl Scheme {
@@ -60,6 +77,12 @@ impl Scheme {
             Scheme::Https => "https",
             Scheme::Mqtt => "mqtt",
             Scheme::Mqtts => "mqtts",
+            Scheme::Kafka => "kafka",
+            Scheme::Kafkas => "kafkas",
+            Scheme::Amqp => "amqp",
+            Scheme::Amqps => "amqps",
+            Scheme::Smtp => "smtp",
+            Scheme::Smtps => "smtps",
         }
     }
 
@@ -70,25 +93,44 @@ impl Scheme {
             Scheme::Https => 443,
             Scheme::Mqtt => 1883,
             Scheme::Mqtts => 8883,
+            Scheme::Kafka => 9092,
+            Scheme::Kafkas => 9093,
+            Scheme::Amqp => 5672,
+            Scheme::Amqps => 5671,
+            Scheme::Smtp => 587,
+            Scheme::Smtps => 465,
         }
     }
 
     /// Whether the server has to show a certificate.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self, Scheme::Https | Scheme::Mqtts)
+        matches!(self, Scheme::Https | Scheme::Mqtts | Scheme::Kafkas | Scheme::Amqps | Scheme::Smtps)
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Scheme::WEB, Scheme::BROKERS]
-            .into_iter()
-            .flatten()
-            .find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+        let all = Scheme::WEB.into_iter().chain(Scheme::BROKERS);
+        all.into_iter().find(|scheme| scheme.as_str().eq_ignore_ascii_case(text))
+    }
+
+    /// The names of all, for whoever wrote another.
+    pub(crate) fn names() -> String {
+        let all = Scheme::WEB.into_iter().chain(Scheme::BROKERS);
+        all.map(Scheme::as_str).collect::<Vec<_>>().join(", ")
     }
 
     /// Those of web servers.
     const WEB: [Scheme; 2] = [Scheme::Http, Scheme::Https];
     /// Those of brokers.
-    const BROKERS: [Scheme; 2] = [Scheme::Mqtt, Scheme::Mqtts];
+    const BROKERS: [Scheme; 8] = [
+        Scheme::Mqtt,
+        Scheme::Mqtts,
+        Scheme::Kafka,
+        Scheme::Kafkas,
+        Scheme::Amqp,
+        Scheme::Amqps,
+        Scheme::Smtp,
+        Scheme::Smtps,
+    ];
 }
 
 /// Who is spoken to.
@@ -174,7 +216,7 @@ impl Target {
         if url.chars().any(char::is_control) {
             return Err(invalid("the URL has control characters"));
         }
-        let (scheme, rest) = beginning(url, Scheme::WEB).ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
+        let (scheme, rest) = beginning(url, &Scheme::WEB).ok_or_else(|| invalid("the URL does not begin with http:// or https://"))?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         if authority.contains('@') {
@@ -184,20 +226,42 @@ impl Target {
         Self::at(scheme, authority, path)
     }
 
-    /// Reads the address of a broker: `mqtt://host:port` or `mqtts://host:port`, and nothing behind it.
+    /// Reads the address of a broker: scheme, host and port, such as `mqtt://host:port`, and nothing behind it.
     ///
     /// # Errors
     /// As [`Target::parse`].
     pub fn broker(url: &str) -> Result<Self, EgressError> {
-        let invalid = |text: &str| EgressError::Invalid(text.to_owned());
-        let (scheme, authority) =
-            beginning(url, Scheme::BROKERS).ok_or_else(|| invalid("the broker's address does not begin with mqtt:// or mqtts://"))?;
-        if authority.contains(['/', '?', '#', '@']) {
-            return Err(invalid(
-                "the broker's address is a host and a port: no path, and user name and password are given apart from it",
-            ));
-        }
+        let (scheme, authority) = broker_of(url)?;
         Self::at(scheme, authority, PathAndQuery::from_static("/"))
+    }
+
+    /// Reads the address of a broker, or, of Kafka, of some brokers of a cluster: `kafka://host:port,host:port`.
+    ///
+    /// # Errors
+    /// As [`Target::broker`].
+    pub fn brokers(url: &str) -> Result<(Self, Vec<Self>), EgressError> {
+        let (scheme, authority) = broker_of(url)?;
+        let at = |authority| Self::at(scheme, authority, PathAndQuery::from_static("/"));
+        if !matches!(scheme, Scheme::Kafka | Scheme::Kafkas) {
+            return Ok((at(authority)?, Vec::new()));
+        }
+        let mut all = authority.split(',').map(|one| at(one.trim())).take(BROKERS_MAX + 1);
+        let first = all.next().unwrap_or_else(|| at(authority))?;
+        let more = all.collect::<Result<Vec<_>, _>>()?;
+        if more.len() == BROKERS_MAX {
+            return Err(EgressError::Invalid(format!("more than {BROKERS_MAX} brokers are named")));
+        }
+        Ok((first, more))
+    }
+
+    /// A server that another one has named.
+    ///
+    /// # Errors
+    /// As [`Target::parse`].
+    pub(crate) fn named(scheme: Scheme, host: &str, port: i32) -> Result<Self, EgressError> {
+        let brackets = host.contains(':') && !host.starts_with('[');
+        let host = if brackets { format!("[{host}]") } else { host.to_owned() };
+        Self::at(scheme, &format!("{host}:{port}"), PathAndQuery::from_static("/"))
     }
 
     fn at(scheme: Scheme, authority: &str, path: PathAndQuery) -> Result<Self, EgressError> {
@@ -205,7 +269,7 @@ impl Target {
             split_port(authority).ok_or_else(|| EgressError::Invalid("the URL's port is no number between 1 and 65535".to_owned()))?;
         let host = Host::parse(host).map_err(EgressError::Invalid)?;
         let port = port.unwrap_or(scheme.port());
-        check_port(port).map_err(EgressError::Refused)?;
+        check_port(scheme, port).map_err(EgressError::Refused)?;
         Ok(Target { scheme, host, port, path })
     }
 
@@ -224,8 +288,25 @@ impl Target {
     }
 }
 
+/// Scheme and rest of a broker's address.
+fn broker_of(url: &str) -> Result<(Scheme, &str), EgressError> {
+    let invalid = |text: &str| EgressError::Invalid(text.to_owned());
+    if url.len() > URL_BYTES_MAX {
+        return Err(invalid("the broker's address is too long"));
+    }
+    let (scheme, authority) = beginning(url, &Scheme::BROKERS).ok_or_else(|| {
+        invalid("the broker's address does not begin with mqtt://, mqtts://, kafka://, kafkas://, amqp://, amqps://, smtp:// or smtps://")
+    })?;
+    if authority.contains(['/', '?', '#', '@']) {
+        return Err(invalid(
+            "the broker's address is a host and a port: no path, and user name and password are given apart from it",
+        ));
+    }
+    Ok((scheme, authority))
+}
+
 /// The scheme of a URL, if it is one of these, and what follows it.
-fn beginning(url: &str, schemes: [Scheme; 2]) -> Option<(Scheme, &str)> {
+fn beginning<'a>(url: &'a str, schemes: &[Scheme]) -> Option<(Scheme, &'a str)> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = Scheme::parse(scheme).filter(|scheme| schemes.contains(scheme))?;
     Some((scheme, rest))
@@ -252,15 +333,16 @@ pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 ///
 /// # Errors
 /// Text.
-pub(crate) fn check_port(port: u16) -> Result<(), String> {
-    if PORTS_REFUSED.contains(&port) {
+pub(crate) fn check_port(scheme: Scheme, port: u16) -> Result<(), String> {
+    let own = matches!(scheme, Scheme::Smtp | Scheme::Smtps) && PORTS_OF_MAIL.contains(&port);
+    if PORTS_REFUSED.contains(&port) && !own {
         return Err(format!("port {port} is that of a service of another kind: nothing is sent there"));
     }
     Ok(())
 }
 
 /// Path and query as they are sent; what follows `#` is not.
-fn path_of(rest: &str) -> Option<PathAndQuery> {
+pub(crate) fn path_of(rest: &str) -> Option<PathAndQuery> {
     let rest = rest.split('#').next().unwrap_or_default();
     let slash = if rest.starts_with('/') { "" } else { "/" };
     let path = format!("{slash}{}", utf8_percent_encode(rest, &NOT_IN_URLS));
@@ -274,152 +356,4 @@ fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_read_in_one_way() {
-        let cases = [
-            ("https://api.example.org", "https://api.example.org", "/"),
-            ("HTTPS://API.Example.ORG/a?b=c#d", "https://api.example.org", "/a?b=c"),
-            ("http://example.org:8080?x", "http://example.org:8080", "/?x"),
-            ("http://example.org:80/", "http://example.org", "/"),
-            ("https://example.org//evil.org/", "https://example.org", "//evil.org/"),
-            ("http://1.2.3.4/", "http://1.2.3.4", "/"),
-            ("http://[::1]:8080/", "http://[::1]:8080", "/"),
-            (
-                "https://x_1.example.org/a b/ö?q=\"{}\"",
-                "https://x_1.example.org",
-                "/a%20b/%C3%B6?q=%22%7B%7D%22",
-            ),
-            ("https://example.org/%41?x=%2F", "https://example.org", "/%41?x=%2F"),
-            (
-                "https://example.org?next=http://127.0.0.1",
-                "https://example.org",
-                "/?next=http://127.0.0.1",
-            ),
-            ("https://example.org#@127.0.0.1/", "https://example.org", "/"),
-        ];
-        for (url, origin, path) in cases {
-            let target = Target::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
-            assert_eq!((target.origin().as_str(), target.path.as_str()), (origin, path), "{url}");
-        }
-    }
-
-    #[test]
-    fn what_other_programs_take_for_an_address_is_none() {
-        for host in [
-            "2130706433",
-            "0x7f000001",
-            "0x7f.1",
-            "0177.0.0.1",
-            "127.1",
-            "127.0.1",
-            "0",
-            "1",
-            "127.0.0.1.",
-            "0x7F.0.0.1",
-            "1.2.3.4.5",
-            "256.1.1.1",
-            "01.2.3.4",
-            "[::ffff:127.0.0.1",
-            "[127.0.0.1]",
-            "[fe80::1%25eth0]",
-            "[::1]x",
-            "%31%32%37.0.0.1",
-            "127%2e0%2e0%2e1",
-            "",
-            ".",
-            "a..b",
-            "a.",
-            "a b",
-            "ex\u{ff0e}org",
-            "①②⑦.0.0.1",
-            "localhost\\@x",
-            "a/b",
-            "xn--\u{e9}",
-            "foo.0x1",
-            "foo.12",
-        ] {
-            assert!(Host::parse(host).is_err(), "{host}");
-        }
-        assert_eq!(
-            Host::parse("[::ffff:127.0.0.1]"),
-            Ok(Host::Address("::ffff:127.0.0.1".parse().expect("one")))
-        );
-    }
-
-    #[test]
-    fn what_is_no_url_of_a_web_server_is_refused() {
-        let long = format!("https://example.org/{}", "x".repeat(URL_BYTES_MAX));
-        for url in [
-            "",
-            "example.org",
-            "//example.org",
-            "ftp://example.org",
-            "file:///etc/passwd",
-            "gopher://example.org",
-            "http:/example.org",
-            "http://",
-            "http:///x",
-            "http://user:word@example.org",
-            "http://127.0.0.1@example.org",
-            "http://example.org:0",
-            "http://example.org:",
-            "http://example.org:65536",
-            "http://example.org:8a",
-            "http://example.org:+80",
-            "http://[::1",
-            "http://a\r\nX: y/",
-            "http://a/\r\nX: y",
-            "http://a/\0",
-            "http://a/\u{85}",
-            "http://a:80:80/",
-            "http://example.org\\@127.0.0.1/",
-            &long,
-        ] {
-            assert!(matches!(Target::parse(url), Err(EgressError::Invalid(_))), "{url:?}");
-        }
-        for port in [22, 25, 53, 110, 465, 587, 6667, 2049] {
-            let refused = Target::parse(&format!("http://example.org:{port}/"));
-            assert!(matches!(refused, Err(EgressError::Refused(_))), "{port}: {refused:?}");
-        }
-    }
-
-    #[test]
-    fn a_brokers_address_is_a_host_and_a_port() {
-        for (url, origin) in [
-            ("mqtt://broker.example.org", "mqtt://broker.example.org"),
-            ("MQTT://Broker.example.org:1883", "mqtt://broker.example.org"),
-            ("mqtts://broker.example.org", "mqtts://broker.example.org"),
-            ("mqtts://[::1]:1884", "mqtts://[::1]:1884"),
-        ] {
-            assert_eq!(Target::broker(url).map(|target| target.origin()).expect(url), origin);
-            assert!(Target::parse(url).is_err(), "{url} is no URL of a web server");
-        }
-        for url in [
-            "",
-            "broker.example.org",
-            "http://broker.example.org",
-            "mqtt://",
-            "mqtt://a/b",
-            "mqtt://a?b",
-            "mqtt://a#b",
-            "mqtt://u:p@a",
-            "mqtt://a:0",
-            "mqtt://127.1",
-            "mqtt://2130706433",
-            "mqtt://a\r\nb",
-            "mqtt://a:1883:1",
-        ] {
-            assert!(matches!(Target::broker(url), Err(EgressError::Invalid(_))), "{url:?}");
-        }
-        assert!(matches!(Target::broker("mqtt://a:25"), Err(EgressError::Refused(_))));
-    }
-
-    #[test]
-    fn nothing_of_path_and_query_is_shown() {
-        let target = Target::parse("https://example.org/hidden?key=hidden").expect("a URL");
-        assert_eq!(format!("{target:?}"), "https://example.org");
-    }
-}
+mod tests;

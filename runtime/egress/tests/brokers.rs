@@ -10,7 +10,10 @@ mod world;
 use std::time::{Duration, Instant};
 
 use broker::{Broker, Manner};
-use egress::{Addresses, Credentials, Delivery, EgressError, MqttVersion, Publish, Secret, Target, Trust};
+use egress::{
+    Addresses, Amqp, Credentials, Delivery, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Publish, Scheme, Secret, Target,
+    Trust,
+};
 use model::TenantId;
 use world::{Names, World, loopback};
 
@@ -18,19 +21,44 @@ use world::{Names, World, loopback};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn publish(url: &str, topic: &str) -> Publish {
+    let target = Target::broker(url).unwrap();
     Publish {
-        target: Target::broker(url).unwrap(),
         credentials: None,
-        client_id: String::new(),
-        client_id_suffix: false,
-        clean_session: true,
-        version: MqttVersion::V311,
         topic: topic.to_owned(),
         payload: "{}".into(),
-        retain: false,
+        protocol: match target.scheme {
+            Scheme::Kafka | Scheme::Kafkas => kafka(Vec::new()),
+            Scheme::Amqp | Scheme::Amqps => Protocol::Amqp(Amqp::default()),
+            _ => named("", false),
+        },
+        target,
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
     }
+}
+
+/// MQTT under a name.
+fn named(client_id: &str, retain: bool) -> Protocol {
+    Protocol::Mqtt(Mqtt {
+        client_id: client_id.to_owned(),
+        client_id_suffix: false,
+        clean_session: true,
+        version: MqttVersion::V311,
+        retain,
+    })
+}
+
+/// Kafka, with more brokers to ask.
+fn kafka(more: Vec<Target>) -> Protocol {
+    Protocol::Kafka(Kafka {
+        more,
+        client_id: String::new(),
+        key: None,
+        spread: 0,
+        headers: Vec::new(),
+        all_replicas: true,
+        mechanism: Mechanism::Plain,
+    })
 }
 
 fn login(user: &str, password: &str) -> Option<Credentials> {
@@ -70,9 +98,8 @@ async fn a_publish_is_answered_when_the_broker_has_acknowledged_it() {
     let world = World::new(loopback(), names(), &[&url]).await;
     let mut told = Box::pin(world.tell(Publish {
         credentials: login("user", "word"),
-        client_id: "me".to_owned(),
         payload: "hello".into(),
-        retain: true,
+        protocol: named("me", true),
         ..publish(&url, "a/b")
     }));
     while broker.published().is_empty() {
@@ -216,15 +243,11 @@ async fn nothing_inside_is_reached_whatever_the_list_says() {
         ("home.test", &["192.168.1.1"]),
         ("none.test", &[]),
     ]);
-    let rules = [
-        format!("mqtt://*:{port}"),
-        format!("mqtts://*:{port}"),
-        "mqtt://*".to_owned(),
-        "mqtts://*".to_owned(),
-    ];
+    let schemes = ["mqtt", "mqtts", "kafka", "kafkas", "amqp", "amqps"];
+    let rules = schemes.map(|scheme| format!("{scheme}://*:{port}"));
     let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
     let world = World::new(Addresses::default(), names, &rules).await;
-    for scheme in ["mqtt", "mqtts"] {
+    for scheme in schemes {
         for host in [
             "127.0.0.1",
             "127.8.8.8",
@@ -324,7 +347,7 @@ async fn a_broker_that_misbehaves_fails_its_publish_only() {
     // The connection that never let anybody in ends by its own time, not by that of who came later.
     let told = world
         .tell(Publish {
-            client_id: "late".to_owned(),
+            protocol: named("late", false),
             ..login_late
         })
         .await;
@@ -351,7 +374,7 @@ async fn connections_of_a_tenant_are_few_and_an_unused_one_gives_way() {
     let url = broker.url("broker.test");
     let world = World::new(loopback(), names(), &[&url]).await;
     let as_client = |name: usize| Publish {
-        client_id: format!("c{name}"),
+        protocol: named(&format!("c{name}"), false),
         ..publish(&url, "t")
     };
     let mut waiting: Vec<_> = (0..16).map(|name| Box::pin(world.tell(as_client(name)))).collect();
@@ -417,13 +440,26 @@ async fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
             ..good()
         },
         Publish {
-            client_id: "x".repeat(65_536),
+            protocol: named(&"x".repeat(65_536), false),
             ..good()
         },
         Publish {
             credentials: login("u\0", "p"),
             ..good()
         },
+        // Said in another protocol than the broker's.
+        Publish {
+            protocol: kafka(Vec::new()),
+            ..good()
+        },
+        Publish {
+            protocol: Protocol::Amqp(Amqp::default()),
+            ..good()
+        },
+        publish("kafka://broker.test", "a/b"),
+        publish("kafka://broker.test", ".."),
+        publish("kafka://broker.test", &"x".repeat(250)),
+        publish("amqp://broker.test", &"x".repeat(256)),
     ] {
         assert!(matches!(world.tell(wrong).await, Err(EgressError::Invalid(_))));
     }
@@ -436,7 +472,7 @@ async fn nothing_secret_is_shown() {
     let hidden = |port: u16| Publish {
         credentials: login("hidden", "hidden"),
         payload: "hidden".into(),
-        client_id: "hidden".to_owned(),
+        protocol: named("hidden", false),
         ..publish(&format!("mqtt://broker.test:{port}"), "hidden")
     };
     assert_eq!(format!("{:?}", hidden(81)), "PUBLISH mqtt://broker.test:81");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cluster::LeaseTiming;
 use openraft::SnapshotPolicy;
 use peers::ClusterTls;
+use peers::handshake::Speaks;
 
 use crate::state::Server;
 
@@ -29,6 +30,11 @@ pub struct MembershipConfig {
 }
 
 impl MembershipConfig {
+    /// What this server speaks, as it tells the others.
+    pub(crate) fn speaks(&self) -> Speaks {
+        Speaks::told(&self.server.version)
+    }
+
     pub(crate) fn heartbeat(&self) -> Duration {
         Duration::from_millis(self.timing.heartbeat_ms)
     }

@@ -1,5 +1,7 @@
 //! What can go wrong among the servers of a cluster.
 
+use peers::handshake::Speaks;
+
 /// Why a server does not belong, or a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum MembershipError {
@@ -32,4 +34,42 @@ pub enum MembershipError {
     /// There are as many servers as there may be.
     #[error("the cluster takes no more servers")]
     Full,
+    /// The server does not know what the cluster writes.
+    #[error(
+        "the cluster speaks version {cluster}, for good, and this server {speaks}: start the program that the other servers run, \
+         and do not hold it back by cluster-version"
+    )]
+    TooOld {
+        /// What the server speaks.
+        speaks: Speaks,
+        /// What the cluster writes.
+        cluster: u32,
+    },
+    /// The server does not know any more what the cluster writes.
+    #[error(
+        "the cluster speaks version {cluster} still, and this server {speaks}: upgrade the servers to a version in between first, \
+         or have those that stay down leave"
+    )]
+    TooNew {
+        /// What the server speaks.
+        speaks: Speaks,
+        /// What the cluster writes.
+        cluster: u32,
+    },
+    /// A change that servers of the cluster could not read.
+    #[error("the cluster speaks version {0} still, which has no word for this")]
+    NotYet(u32),
+    /// Another server has said no, and would again.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl MembershipError {
+    /// Why a server that does not speak what its cluster writes cannot be part of it.
+    pub(crate) fn misfit(speaks: Speaks, cluster: u32) -> Self {
+        match speaks.max < cluster {
+            true => MembershipError::TooOld { speaks, cluster },
+            false => MembershipError::TooNew { speaks, cluster },
+        }
+    }
 }

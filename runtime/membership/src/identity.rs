@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::log_store::LogStore;
+use crate::machine;
 use crate::reach::{Reach, refused};
 use crate::{MembershipConfig, MembershipError};
 
@@ -34,10 +35,16 @@ impl Identity {
     /// The server's identity: as it was, by joining, or by founding.
     ///
     /// # Errors
-    /// [`MembershipError`] when the folder cannot be used, or nobody answers.
+    /// [`MembershipError`] when the folder cannot be used, nobody answers, or the cluster writes what this server does not speak, as far as it
+    /// knows.
     pub async fn establish(store: &LogStore, config: &MembershipConfig) -> Result<Self, MembershipError> {
         if let Some(known) = store.record(RECORD)? {
-            return Ok(known);
+            let (speaks, cluster) = (config.speaks(), known_version(store)?);
+            return if cluster > speaks.max {
+                Err(MembershipError::misfit(speaks, cluster))
+            } else {
+                Ok(known)
+            };
         }
         let identity = match &config.join {
             Some(address) => join(address, config).await?,
@@ -64,6 +71,14 @@ impl Identity {
     }
 }
 
+/// The version of the cluster as far as a folder tells.
+///
+/// # Errors
+/// [`MembershipError`] when the folder cannot be read.
+pub fn known_version(store: &LogStore) -> Result<u32, MembershipError> {
+    machine::known_version(store)
+}
+
 /// Asks until it is answered: a cluster that has no leader at the moment has one soon.
 async fn join(address: &str, config: &MembershipConfig) -> Result<Identity, MembershipError> {
     let reach = Reach::new(config.tls.clone(), config.heartbeat());
@@ -72,7 +87,7 @@ async fn join(address: &str, config: &MembershipConfig) -> Result<Identity, Memb
     loop {
         match ask(&reach, address, config, request).await {
             Ok(identity) => return Ok(identity),
-            Err(error) if attempts >= JOIN_ATTEMPTS => return Err(error),
+            Err(error) if attempts >= JOIN_ATTEMPTS || matches!(error, MembershipError::Refused(_)) => return Err(error),
             Err(error) => tracing::info!(%error, "the cluster was not joined: trying again"),
         }
         attempts += 1;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cluster::{Epoch, PeerId};
 use openraft::{BasicNode, ChangeMembers};
+use peers::handshake::Speaks;
 use peers::wire::{ElectRequest, LifeReply, SignOfLife};
 
 use crate::plan::{self, Sign, Step, View};
@@ -27,6 +28,8 @@ pub(crate) struct Leading {
     confirmed_ms: Option<u64>,
     /// Servers that are being given up: from the decision on they get no leases.
     given_up: BTreeSet<PeerId>,
+    /// Servers that do not speak what the cluster writes, and were told so.
+    misfits: BTreeSet<PeerId>,
     /// Another one is to lead: no leases are renewed meanwhile.
     hands_over: bool,
 }
@@ -74,6 +77,14 @@ impl Membership {
             reply.forgotten = leading.confirmed_ms.is_some();
             return reply;
         }
+        reply.cluster_version = state.version();
+        if !Speaks::told(&sign.version).includes(state.version()) {
+            if leading.misfits.insert(peer) {
+                tracing::warn!(peer = peer.0, version = %sign.version, cluster = state.version(), "a server does not speak what its cluster writes");
+            }
+            return reply;
+        }
+        leading.misfits.remove(&peer);
         let heard = Sign {
             at_ms: now_ms,
             epoch: Epoch(sign.epoch),
@@ -140,6 +151,13 @@ impl Membership {
     }
 }
 
+/// What a leader has to do.
+enum Duty {
+    Step(Step),
+    /// The cluster is to speak a newer version.
+    Raise(u32),
+}
+
 /// Does what a leader does, as long as this server is one; ends when it stops.
 pub(crate) async fn do_duties(membership: Membership) {
     let mut stopping = membership.stopping();
@@ -149,21 +167,38 @@ pub(crate) async fn do_duties(membership: Membership) {
         }
         let now_ms = membership.0.place.now_ms();
         let (term, state) = (membership.leads(), membership.state());
-        let step = {
+        let duty = {
             let mut leading = membership.0.leading.lock();
             leading.notice(term, now_ms);
             if term.is_none() || state.cluster.is_nil() {
                 continue;
             }
             plan::still_given_up(&state.members, &mut leading.given_up);
-            let step = membership.view(&state, &leading, now_ms, |view| view.next());
-            if let Some(Step::Down(peer)) = step {
+            let look = |view: &View<'_>| {
+                view.next()
+                    .map(Duty::Step)
+                    .or_else(|| view.newer_than(state.version()).map(Duty::Raise))
+            };
+            let duty = membership.view(&state, &leading, now_ms, look);
+            if let Some(Duty::Step(Step::Down(peer))) = duty {
                 leading.given_up.insert(peer);
             }
-            step
+            duty
         };
-        let Some(step) = step else { continue };
-        match tokio::time::timeout(STEP_TIMEOUT, membership.carry_out(step)).await {
+        let done = match duty {
+            None => continue,
+            Some(Duty::Step(step)) => tokio::time::timeout(STEP_TIMEOUT, membership.carry_out(step)).await,
+            Some(Duty::Raise(version)) => {
+                tracing::info!(
+                    from = state.version(),
+                    to = version,
+                    "all servers speak a newer version: so does the cluster"
+                );
+                let raised = membership.agree(Command::Raise(version));
+                tokio::time::timeout(STEP_TIMEOUT, async { raised.await.map(drop) }).await
+            }
+        };
+        match done {
             Ok(Ok(())) => {}
             // It is decided anew, by whoever leads then.
             Ok(Err(error)) => tracing::warn!(%error, "a step of the leader did not succeed"),

@@ -9,6 +9,10 @@
 //! 6. [`serve`] – what other servers and `pacificsoft cluster` ask.
 //!
 //! What is agreed on flows into a [`cluster::Place`], which says who owns a device. Nothing here grows with devices.
+//!
+//! The list also says what each server [speaks](peers::handshake::Speaks), and so what all of them can read: the version of the cluster. It
+//! is raised when the last server can, and never falls; who does not speak it is refused. The log is read by all servers: a new command
+//! says [since](state::Command::since) which version it may be written.
 
 pub mod config;
 pub mod error;

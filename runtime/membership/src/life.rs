@@ -87,6 +87,11 @@ impl Life {
             membership.0.place.cast_out();
             return;
         }
+        // 0: by a leader of before there was a version.
+        if reply.cluster_version > 0 && !membership.0.config.speaks().includes(reply.cluster_version) {
+            membership.told_misfit(reply.cluster_version);
+            return;
+        }
         if reply.lease_ms > 0 {
             membership.0.place.renewed(sent_ms, reply.lease_ms);
         }

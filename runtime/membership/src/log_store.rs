@@ -76,6 +76,25 @@ impl LogStore {
         written.and_then(|()| self.sync()).map_err(|error| self.failed(error))
     }
 
+    /// The entries of the log, up to the first that this program cannot read: a newer one may have written it.
+    pub(crate) fn readable(&self) -> Result<Vec<Entry>, MembershipError> {
+        let mut entries = Vec::new();
+        for guard in self.0.log.iter() {
+            let bytes = guard.value().map_err(|error| self.failed(error))?;
+            match serde_json::from_slice(&bytes) {
+                Ok(entry) => entries.push(entry),
+                Err(_) => break,
+            }
+        }
+        Ok(entries)
+    }
+
+    /// An entry as another program would write it.
+    #[cfg(test)]
+    pub(crate) fn put_raw(&self, index: u64, text: &str) -> fjall::Result<()> {
+        self.0.log.insert(index.to_be_bytes(), text)
+    }
+
     fn failed(&self, error: fjall::Error) -> MembershipError {
         MembershipError::Store(self.0.dir.clone(), error)
     }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::result_large_err, reason = "the library's error is as large as it is")]
 
+#[cfg(test)]
+mod tests;
+
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -9,7 +12,9 @@ use cluster::Place;
 use openraft::storage::RaftStateMachine;
 use openraft::{EntryPayload, ErrorSubject, ErrorVerb, OptionalSend, RaftSnapshotBuilder, StorageIOError};
 use parking_lot::RwLock;
+use peers::handshake::FIRST;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::MembershipError;
 use crate::log_store::LogStore;
@@ -24,6 +29,19 @@ pub(crate) struct Machine {
     applied: Arc<RwLock<Applied>>,
     place: Place,
     store: LogStore,
+    /// What the cluster speaks.
+    version: watch::Sender<u32>,
+}
+
+/// The version of the cluster as it stands in a folder, be it that it is not agreed on yet: what follows may be in words of that version.
+pub(crate) fn known_version(store: &LogStore) -> Result<u32, MembershipError> {
+    let Applied { last, mut state, .. } = store.record(SNAPSHOT)?.unwrap_or_default();
+    for entry in store.readable()?.into_iter().filter(|entry| Some(entry.log_id) > last) {
+        if let EntryPayload::Normal(command) = entry.payload {
+            state.apply(&command);
+        }
+    }
+    Ok(state.version())
 }
 
 /// All there is, up to an entry. Small: a snapshot is a copy of it.
@@ -39,11 +57,28 @@ impl Machine {
     pub(crate) fn open(store: LogStore, place: Place) -> Result<Self, MembershipError> {
         let applied: Applied = store.record(SNAPSHOT)?.unwrap_or_default();
         place.agreed(&applied.state.members);
-        Ok(Machine {
+        let machine = Machine {
             applied: Arc::new(RwLock::new(applied)),
             place,
             store,
-        })
+            version: watch::channel(FIRST).0,
+        };
+        machine.speaks(machine.state().version());
+        Ok(machine)
+    }
+
+    /// What the cluster speaks, and whenever it is raised.
+    pub(crate) fn version(&self) -> watch::Receiver<u32> {
+        self.version.subscribe()
+    }
+
+    fn speaks(&self, version: u32) {
+        self.version.send_if_modified(|known| {
+            let rises = version > *known;
+            *known = version.max(*known);
+            metrics::gauge!("cluster_version").set(f64::from(*known));
+            rises
+        });
     }
 
     pub(crate) fn state(&self) -> ClusterState {
@@ -111,6 +146,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 EntryPayload::Normal(command) => {
                     let answer = applied.state.apply(&command);
                     tracing::info!(?command, ?answer, epoch = applied.state.members.epoch.0, "agreed");
+                    self.speaks(applied.state.version());
                     // After each one: no epoch must be missed.
                     self.place.agreed(&applied.state.members);
                     answer
@@ -137,6 +173,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
                 Ok(store.put_record(SNAPSHOT, &kept)?)
             })
             .await?;
+        self.speaks(applied.state.version());
         self.place.agreed(&applied.state.members);
         *self.applied.write() = applied;
         Ok(())

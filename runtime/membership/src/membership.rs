@@ -9,6 +9,7 @@ use actor::spawn;
 use cluster::{Devices, Epoch, PeerId, PeerState, Place, Ring};
 use openraft::BasicNode;
 use parking_lot::Mutex;
+use peers::handshake::Speaks;
 use peers::wire::{JoinRequest, LeaveRequest, TransferRequest};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     released: AtomicU64,
     /// Told to stop.
     stopping: watch::Sender<bool>,
+    /// The version of the cluster, if this server turns out not to speak it.
+    misfit: watch::Sender<Option<u32>>,
 }
 
 /// How a cluster stands, as one server sees it.
@@ -59,6 +62,8 @@ pub struct Status {
     pub settled: Epoch,
     /// The cluster's name for itself.
     pub cluster: Uuid,
+    /// In the words of which version it writes what all servers have to read.
+    pub version: u32,
     /// The servers.
     pub peers: BTreeMap<PeerId, PeerStatus>,
 }
@@ -69,7 +74,7 @@ pub struct Status {
 pub struct PeerStatus {
     /// Where others reach it.
     pub address: String,
-    /// What runs there.
+    /// What runs there, with what it [speaks](peers::handshake::Speaks::tell).
     pub version: String,
     /// Whether it serves.
     pub state: PeerState,
@@ -111,6 +116,7 @@ impl Membership {
             store,
             released: AtomicU64::new(0),
             stopping: watch::channel(false).0,
+            misfit: watch::channel(None).0,
         })))
     }
 
@@ -159,9 +165,15 @@ impl Membership {
             let reply = reply.map_err(|status| refused(&leader, &status))?.into_inner();
             return Ok(self.admitted(PeerId(reply.peer)));
         }
+        let (speaks, cluster) = (Speaks::told(&server.version), self.state().version());
+        if !speaks.includes(cluster) {
+            return Err(MembershipError::misfit(speaks, cluster));
+        }
         match self.agree(Command::Admit { request, server }).await? {
             Answer::Admitted(peer) => Ok(self.admitted(peer)),
             Answer::Full => Err(MembershipError::Full),
+            // It was raised meanwhile.
+            Answer::TooOld => Err(MembershipError::misfit(speaks, self.state().version())),
             _ => Err(MembershipError::NoLeader),
         }
     }
@@ -201,9 +213,36 @@ impl Membership {
         leader::transfer(self, peer).await
     }
 
+    /// What the cluster speaks: what all servers have to read may be written in the words of this version, and of none that is newer. Changes
+    /// when it is raised; it never falls.
+    pub fn version(&self) -> watch::Receiver<u32> {
+        self.0.machine.version()
+    }
+
+    /// Ends when the cluster turns out to speak what this server does not; it serves no devices then.
+    pub async fn refused(&self) -> MembershipError {
+        let mut told = self.0.misfit.subscribe();
+        let told = told.wait_for(Option::is_some).await.map(|cluster| *cluster);
+        match told {
+            Ok(Some(cluster)) => MembershipError::misfit(self.0.config.speaks(), cluster),
+            // The sender is here.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Another server says that the cluster speaks what this one does not.
+    pub(crate) fn told_misfit(&self, cluster: u32) {
+        if self.0.misfit.send_replace(Some(cluster)).is_none() {
+            let error = MembershipError::misfit(self.0.config.speaks(), cluster);
+            tracing::error!(%error, "this server serves no devices");
+        }
+        self.0.place.cast_out();
+    }
+
     /// How the cluster stands, as far as this server knows.
     pub fn status(&self) -> Status {
         let state = self.state();
+        let version = state.version();
         let (epoch, settled) = self.0.place.epochs();
         let voters = self.metrics().membership_config.membership().voter_ids().collect::<Vec<_>>();
         let peers = state.members.peers.into_iter().map(|(peer, record)| {
@@ -223,6 +262,7 @@ impl Membership {
             epoch,
             settled,
             cluster: state.cluster,
+            version,
             peers: peers.collect(),
         }
     }
@@ -265,6 +305,10 @@ impl Membership {
 
     /// Has the servers agree on a command. Only on the leader.
     pub(crate) async fn agree(&self, command: Command) -> Result<Answer, MembershipError> {
+        let cluster = self.state().version();
+        if command.since() > cluster {
+            return Err(MembershipError::NotYet(cluster));
+        }
         let agreeing = self.0.raft.client_write(command);
         let agreed = tokio::time::timeout(AGREE_TIMEOUT, agreeing)
             .await

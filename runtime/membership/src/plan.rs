@@ -6,6 +6,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cluster::{Epoch, LeaseTiming, Members, PeerId, PeerState};
+use peers::handshake::Speaks;
 
 /// Servers that vote, at most. More make agreement slower and not safer.
 pub const VOTERS_MAX: usize = 5;
@@ -78,6 +79,18 @@ impl View<'_> {
             .or_else(|| self.left().map(Step::Forget))
             .or_else(|| self.new_voters().map(Step::Vote))
             .or_else(|| self.stranger().map(Step::Untell))
+    }
+
+    /// The version to which the cluster may go on from `version`, when nothing else is to be done: the newest that all servers speak, those that
+    /// are down included, for they may come back. None: there is none that is newer, or somebody is just coming, and may turn out to be not well.
+    pub fn newer_than(&self, version: u32) -> Option<u32> {
+        let coming = self
+            .members
+            .peers
+            .iter()
+            .any(|(peer, record)| record.state == PeerState::Down && self.fresh(*peer).is_some());
+        let common = self.members.peers.values().map(|record| Speaks::told(&record.version).max).min();
+        common.filter(|common| *common > version && !coming)
     }
 
     /// The newest epoch by which everybody who is alive has let go. Never newer than the list: a leader that was deposed and does not know

@@ -58,6 +58,9 @@ impl Reach {
 
 /// What another server said instead of an answer.
 pub(crate) fn refused(address: &str, status: &tonic::Status) -> MembershipError {
+    if status.code() == tonic::Code::FailedPrecondition {
+        return MembershipError::Refused(status.message().to_owned());
+    }
     MembershipError::Peer {
         address: address.to_owned(),
         reason: status.message().to_owned(),

@@ -25,11 +25,15 @@ impl From<MembershipError> for Status {
         match error {
             MembershipError::Unknown => Status::not_found(text),
             MembershipError::Full => Status::resource_exhausted(text),
+            MembershipError::TooOld { .. } | MembershipError::TooNew { .. } | MembershipError::Refused(_) => {
+                Status::failed_precondition(text)
+            }
             MembershipError::Store(..)
             | MembershipError::Record(..)
             | MembershipError::Timing
             | MembershipError::Raft(_)
             | MembershipError::Peer { .. }
+            | MembershipError::NotYet(_)
             | MembershipError::NoLeader => Status::unavailable(text),
         }
     }
@@ -89,6 +93,7 @@ impl MembershipService for Membership {
             settled: status.settled.0,
             cluster: status.cluster.as_bytes().to_vec().into(),
             peers: peers.collect(),
+            cluster_version: status.version,
         }))
     }
 

@@ -6,6 +6,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use cluster::{Epoch, Members, PeerId, PeerRecord, PeerState};
+use peers::handshake::{FIRST, Speaks};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,7 +15,8 @@ const REQUESTS_MAX: usize = 64;
 /// Servers of a cluster at most.
 pub const PEERS_MAX: usize = 1_000;
 
-/// A change that the servers agree on. Part of the log: a variant's name and meaning never change.
+/// A change that the servers agree on. Part of the log: a variant's name and meaning never change, and what is added to one must mean the
+/// old behaviour when it is missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// The first server.
@@ -48,6 +50,25 @@ pub enum Command {
     Leave(PeerId),
     /// A server has left.
     Forget(PeerId),
+    /// The cluster writes in the words of this version from now on.
+    Raise(u32),
+}
+
+impl Command {
+    /// The version of the cluster from which on the command may be written: before, there may be servers that cannot read it.
+    pub fn since(&self) -> u32 {
+        match self {
+            Command::Found { .. }
+            | Command::Admit { .. }
+            | Command::Moved { .. }
+            | Command::Up(_)
+            | Command::Down(_)
+            | Command::Leave(_)
+            | Command::Forget(_)
+            // Read by every server that tells what it speaks, and written only when all do.
+            | Command::Raise(_) => FIRST,
+        }
+    }
 }
 
 /// A server that joins.
@@ -55,7 +76,7 @@ pub enum Command {
 pub struct Server {
     /// Where others reach it.
     pub address: String,
-    /// Of its binary.
+    /// Of its binary, with what it [speaks](Speaks::tell).
     pub version: String,
     /// Its share of devices.
     pub weight: u32,
@@ -75,6 +96,8 @@ pub enum Answer {
     Full,
     /// There is no such server.
     Unknown,
+    /// The server does not speak what the cluster writes.
+    TooOld,
 }
 
 /// What the servers agree on.
@@ -87,9 +110,17 @@ pub struct ClusterState {
     /// The number that the next server gets. Numbers are never used twice.
     next_peer: u64,
     requests: VecDeque<(Uuid, PeerId)>,
+    /// The version that it was raised to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    raised: Option<u32>,
 }
 
 impl ClusterState {
+    /// The version in whose words the cluster writes what all have to read.
+    pub fn version(&self) -> u32 {
+        self.raised.unwrap_or(FIRST)
+    }
+
     /// Carries out a command.
     pub fn apply(&mut self, command: &Command) -> Answer {
         match command {
@@ -103,6 +134,7 @@ impl ClusterState {
                 Some(_) => Answer::Changed,
                 None => Answer::Unchanged,
             },
+            Command::Raise(version) => self.raise(*version),
         }
     }
 
@@ -123,6 +155,9 @@ impl ClusterState {
         if self.members.peers.len() >= PEERS_MAX {
             return Answer::Full;
         }
+        if self.is_too_old(&server.version) {
+            return Answer::TooOld;
+        }
         let peer = PeerId(self.next_peer);
         self.next_peer += 1;
         if self.requests.len() >= REQUESTS_MAX {
@@ -135,11 +170,15 @@ impl ClusterState {
     }
 
     fn moved(&mut self, peer: PeerId, address: &str, version: &str) -> Answer {
+        let too_old = self.is_too_old(version);
         let Some(record) = self.members.peers.get_mut(&peer) else {
             return Answer::Unknown;
         };
         if (&*record.address, &*record.version) == (address, version) {
             return Answer::Unchanged;
+        }
+        if too_old {
+            return Answer::TooOld;
         }
         (record.address, record.version) = (address.to_owned(), version.to_owned());
         Answer::Changed
@@ -187,6 +226,21 @@ impl ClusterState {
                 Answer::Changed
             }
         }
+    }
+
+    /// Decided when it is agreed on, not before: in between, a server may have come that does not speak it.
+    fn raise(&mut self, version: u32) -> Answer {
+        let all_speak_it = self.members.peers.values().all(|peer| Speaks::told(&peer.version).max >= version);
+        if version <= self.version() || !all_speak_it {
+            return Answer::Unchanged;
+        }
+        self.raised = Some(version);
+        Answer::Changed
+    }
+
+    /// Whether a binary's version speaks nothing that the cluster writes. Before a cluster was raised, there is none.
+    fn is_too_old(&self, version: &str) -> bool {
+        Speaks::told(version).max < self.version()
     }
 
     fn next_epoch(&self) -> Epoch {

@@ -6,5 +6,7 @@
 mod coming;
 #[path = "servers/going.rs"]
 mod going;
+#[path = "servers/versions.rs"]
+mod versions;
 #[path = "servers/world.rs"]
 mod world;

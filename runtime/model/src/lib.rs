@@ -30,7 +30,7 @@ pub use downlink_kinds::DownlinkKinds;
 pub use ids::{CustomerId, DeviceId, EntityId, EntityKind, RuleChainId, RuleNodeId, TenantId, UserId};
 pub use message::{Message, MessageKind};
 pub use metadata::Metadata;
-pub use node_state::{NodeState, NodeStateChange};
+pub use node_state::{Kept, NodeState, NodeStateChange};
 pub use page::{Page, PageRequest};
 pub use payload::Payload;
 pub use presence::PresenceEvent;

@@ -228,8 +228,8 @@ impl FrameCodec for RumqttCodec {
         if header.flags != flags_fixed {
             return Err(FrameError::Malformed("reserved bits are set".to_owned()));
         }
+        // No room is made for what is only announced: the length is a stranger's word, and the buffer grows with what comes.
         if buffer.len() < header.total_len {
-            buffer.reserve(header.total_len - buffer.len());
             return Ok(None);
         }
         let frame = buffer.split_to(header.total_len);

@@ -26,6 +26,8 @@ pub struct ConnectionState {
     version: Version,
     /// Whether the device wants reasons in words.
     explains: bool,
+    /// Whether a payload that is not understood is acknowledged where the version has no word for it.
+    acknowledges_bad_payloads: bool,
     pending: VecDeque<Pending>,
     subscriptions: Vec<Subscription>,
     /// With the requests they stand for.
@@ -83,12 +85,18 @@ impl ConnectionState {
         ConnectionState {
             version,
             explains,
+            acknowledges_bad_payloads: false,
             pending: VecDeque::new(),
             subscriptions: Vec::new(),
             unacknowledged: Vec::new(),
             unacknowledged_max: usize::from(receive_max).clamp(1, UNACKNOWLEDGED_MAX),
             next_pkid: 1,
         }
+    }
+
+    /// From now on a publish of quality 1 that is not understood is acknowledged in every version, and the connection goes on.
+    pub fn acknowledge_bad_payloads(&mut self) {
+        self.acknowledges_bad_payloads = true;
     }
 
     /// Whether a publish may be looked at.
@@ -120,7 +128,9 @@ impl ConnectionState {
         let turn = match why {
             Refused::UnknownTopic => Wait::Turn(AckCode::TopicNameInvalid, None),
             // The old versions have no way to say it but to end the connection; nor has quality 0.
-            Refused::BadPayload(_) if pkid.is_none() || self.version != Version::V5 => return Err(Goodbye::PayloadFormatInvalid),
+            Refused::BadPayload(_) if pkid.is_none() || (self.version != Version::V5 && !self.acknowledges_bad_payloads) => {
+                return Err(Goodbye::PayloadFormatInvalid);
+            }
             Refused::TooMany if pkid.is_none() || self.version != Version::V5 => return Err(Goodbye::QuotaExceeded),
             Refused::TooMany => Wait::Turn(AckCode::QuotaExceeded, None),
             Refused::BadPayload(mut reason) => {
@@ -286,6 +296,15 @@ mod tests {
                 "{version:?} {pkid:?}"
             );
         }
+        // Where the device's profile wants it, it goes on, in its order.
+        let mut state = ConnectionState::new(Version::V311, 10, false);
+        state.acknowledge_bad_payloads();
+        state.published(Some(1), 0);
+        assert_eq!(state.refused(Some(2), Refused::BadPayload("why".into())), Ok(()));
+        assert_eq!(acks(&mut state), [0; 0]);
+        state.settled(0);
+        assert_eq!(acks(&mut state), [1, 2]);
+        assert!(state.refused(None, Refused::BadPayload("why".into())).is_err(), "quality 0");
     }
 
     fn kinds(filter: &str) -> Vec<DownlinkKind> {

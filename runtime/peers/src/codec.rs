@@ -1,11 +1,14 @@
 //! Between the contract and what the server works with. Here: ids and documents; deliveries in [`delivery`], what devices say in
-//! [`uplink`], what they are told in [`downlink`], what comes back in [`answer`]; in [`change`], what was changed in the store.
+//! [`uplink`], what they are told in [`downlink`], what comes back in [`answer`]; in [`change`], what was changed in the store; in [`feed`],
+//! what is told to those who watch; in [`usage`], what tenants used.
 
 pub mod answer;
 pub mod change;
 pub mod delivery;
 pub mod downlink;
+pub mod feed;
 pub mod uplink;
+pub mod usage;
 
 use std::sync::Arc;
 

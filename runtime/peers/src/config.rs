@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-/// Limits of the sessions between peers.
+use crate::handshake::Speaks;
+
+/// Limits of the sessions between peers, and what is spoken on them.
 #[derive(Clone, Debug)]
 pub struct PeersConfig {
+    /// The versions that this side says it speaks.
+    pub speaks: Speaks,
     /// Items sent to a peer that it has not acknowledged. Beyond: senders wait.
     pub window: usize,
     /// Deliveries to a peer that are not done. Beyond: senders wait.
@@ -26,6 +30,7 @@ pub struct PeersConfig {
 impl Default for PeersConfig {
     fn default() -> Self {
         PeersConfig {
+            speaks: Speaks::ALL,
             window: 4096,
             unsettled_max: 65_536,
             device_unsettled_max: 512,

@@ -7,23 +7,29 @@ use actor::{Backoff, Lane};
 use cluster::{Members, PeerId};
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status};
+use tonic::Status;
 
+use crate::PeersConfig;
+use crate::network::Network;
 use crate::session::{Connection, FRAMES_MAX, Order, hello_frame};
-use crate::wire::{Hello, frame, peers_client::PeersClient};
-use crate::{ClusterTls, PeersConfig};
+use crate::wire::{Hello, frame};
 
 /// Pauses between attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Never ends of itself.
-pub(crate) async fn dial(peer: PeerId, members: watch::Receiver<Arc<Members>>, tls: ClusterTls, orders: Lane<Order>, config: PeersConfig) {
+pub(crate) async fn dial(
+    peer: PeerId,
+    members: watch::Receiver<Arc<Members>>,
+    network: Arc<dyn Network>,
+    orders: Lane<Order>,
+    config: PeersConfig,
+) {
     let mut pauses = Backoff::new(PAUSE, PAUSE_MAX);
     loop {
         let address = members.borrow().peers.get(&peer).map(|record| record.address.clone());
-        match connect(&address.unwrap_or_default(), &tls, &orders, &config).await {
+        match connect(&address.unwrap_or_default(), &*network, &orders, &config).await {
             Ok(ended) => {
                 pauses.succeeded();
                 // Ends with an error when the session has dropped it: that is what is waited for.
@@ -35,29 +41,27 @@ pub(crate) async fn dial(peer: PeerId, members: watch::Receiver<Arc<Members>>, t
     }
 }
 
-async fn connect(address: &str, tls: &ClusterTls, orders: &Lane<Order>, config: &PeersConfig) -> Result<oneshot::Receiver<()>, Status> {
-    let channel = tls
-        .channel(address, config.keep_alive)
-        .map_err(|error| Status::unavailable(error.to_string()))?;
+async fn connect(
+    address: &str,
+    network: &dyn Network,
+    orders: &Lane<Order>,
+    config: &PeersConfig,
+) -> Result<oneshot::Receiver<()>, Status> {
     let stopped = || Status::cancelled("the session has ended");
     let (greet, greeting) = oneshot::channel();
     orders.send(Order::Greet(greet)).await.map_err(|_| stopped())?;
     let ours = greeting.await.map_err(|_| stopped())?;
     let (out, outgoing) = mpsc::channel(FRAMES_MAX);
     out.try_send(hello_frame(ours)).map_err(|_| stopped())?;
-    let mut client = PeersClient::new(channel);
-    let opening = client.session(Request::new(ReceiverStream::new(outgoing)));
     let late = |_| Status::deadline_exceeded("the peer says nothing");
-    let mut frames = tokio::time::timeout(config.hello_timeout, opening)
-        .await
-        .map_err(late)??
-        .into_inner();
+    let opening = network.open(address, outgoing);
+    let mut frames = tokio::time::timeout(config.hello_timeout, opening).await.map_err(late)??;
     let first = tokio::time::timeout(config.hello_timeout, frames.next()).await.map_err(late)?;
     let theirs = hello_of(first)?;
     let (ended, end) = oneshot::channel();
     let connection = Connection {
         theirs,
-        frames: frames.boxed(),
+        frames,
         out,
         greeted: true,
         ended,

@@ -1,5 +1,5 @@
 //! What peers say to each other: one gRPC stream between two servers, on which deliveries travel to the owners of devices, and answers,
-//! downlinks and settlements back; on the same stream, what one server has changed in the store. Reading order:
+//! downlinks and settlements back; on the same stream, what one server has changed in the store, and the live feed. Reading order:
 //!
 //! 1. [`wire`] – the contract, made of `proto/`, and [`codec`], between it and what the server works with,
 //! 2. [`resume`] – numbering, acknowledging and resuming, pure; [`handshake`] – how a connection begins, pure,
@@ -8,7 +8,7 @@
 //! 5. [`session`] – the actor of one other peer,
 //! 6. [`reroute`] – deliveries that have to be sent again, elsewhere,
 //! 7. [`peers`] – all of them: a session opens when a peer appears and closes when it goes,
-//! 8. [`tls`], [`dial`] and [`serve`] – the network.
+//! 8. [`network`], [`tls`], [`dial`] and [`serve`] – the network.
 //!
 //! Who owns what is decided in `cluster`; who belongs to the cluster, in `membership`. This crate must not know rules or protocols of
 //! devices.
@@ -18,6 +18,7 @@ pub mod config;
 pub mod dial;
 pub mod error;
 pub mod handshake;
+pub mod network;
 pub mod paths;
 pub mod peers;
 pub mod port;
@@ -30,5 +31,6 @@ pub mod wire;
 
 pub use config::PeersConfig;
 pub use error::{CodecError, PeersError};
+pub use network::Network;
 pub use peers::Peers;
 pub use tls::ClusterTls;

@@ -6,12 +6,17 @@ use std::sync::atomic::Ordering;
 
 use actor::{Lane, LaneReceiver, lane, spawn, supervise};
 use async_trait::async_trait;
-use cluster::{Announcer, Backlog, Change, DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router};
+use cluster::{
+    Announcer, Backlog, Change, DeviceLane, Devices, Members, Owner, PeerId, Place, Remotes, Ring, RouteError, Router, Tally, Usage,
+    UsageTeller,
+};
+use feed::Feed;
 use model::DeviceId;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::dial::dial;
+use crate::network::{Grpc, Network};
 use crate::paths::{Paths, Whereto};
 use crate::port::ToDevice;
 use crate::reroute::{AGAIN_MAX, Again, Rerouter};
@@ -25,7 +30,7 @@ pub struct Peers(Arc<Inner>);
 struct Inner {
     local: PeerId,
     around: SessionSurroundings,
-    tls: ClusterTls,
+    network: Arc<dyn Network>,
     open: Mutex<HashMap<PeerId, Open>>,
     again: Mutex<Option<LaneReceiver<Again>>>,
 }
@@ -36,8 +41,15 @@ struct Open {
 }
 
 impl Peers {
-    /// Nobody is known yet. Nothing is sent again before [`Peers::start`].
-    pub fn new(place: Place, devices: Arc<dyn Devices>, tls: ClusterTls, config: PeersConfig) -> Self {
+    /// Nobody is known yet. Nothing is sent again before [`Peers::start`]. `feed`: what is saved here is told to peers that watch it, and
+    /// what they save to those who watch here.
+    pub fn new(place: Place, devices: Arc<dyn Devices>, feed: Feed, tls: ClusterTls, config: PeersConfig) -> Self {
+        let keep_alive = config.keep_alive;
+        Peers::over(place, devices, feed, Arc::new(Grpc { tls, keep_alive }), config)
+    }
+
+    /// The same, over any network.
+    pub fn over(place: Place, devices: Arc<dyn Devices>, feed: Feed, network: Arc<dyn Network>, config: PeersConfig) -> Self {
         let (again, receiver): (Lane<Again>, _) = lane(AGAIN_MAX);
         Peers(Arc::new(Inner {
             local: place.local(),
@@ -47,9 +59,11 @@ impl Peers {
                 paths: Paths::default(),
                 again,
                 changes: Backlog::default(),
+                feed,
+                usage: Tally::default(),
                 config,
             },
-            tls,
+            network,
             open: Mutex::default(),
             again: Mutex::new(Some(receiver)),
         }))
@@ -58,8 +72,9 @@ impl Peers {
     /// Follows the members from now on. `router`: routes by these peers.
     pub fn start(&self, router: Router) {
         let Some(again) = self.0.again.lock().take() else { return };
+        let rerouted = self.clone();
         spawn("deliveries sent again", async move {
-            supervise("deliveries sent again", &mut Rerouter::new(router, again)).await;
+            supervise("deliveries sent again", &mut Rerouter::new(rerouted, router, again)).await;
         });
         let peers = self.clone();
         spawn("peers", async move { peers.follow().await });
@@ -75,9 +90,34 @@ impl Peers {
         &self.0.around.changes
     }
 
+    /// What tenants used through other peers, for whoever counts it.
+    pub fn usage(&self) -> &Tally {
+        &self.0.around.usage
+    }
+
     /// Limits.
     pub fn config(&self) -> &PeersConfig {
         &self.0.around.config
+    }
+
+    /// This peer's place.
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.around.place
+    }
+
+    /// The way to a device's actor on its owner. None: the owner does not belong to the cluster.
+    pub(crate) fn way(&self, owner: Owner, device: DeviceId) -> Option<ToDevice> {
+        let session = self.session(owner.peer)?;
+        let generation = session.generation.load(Ordering::Acquire);
+        Some(ToDevice {
+            device,
+            owner,
+            place: self.0.around.place.clone(),
+            paths: self.0.around.paths.clone(),
+            out: session.forwards,
+            generation: (session.generation, generation),
+            unsettled_max: self.0.around.config.device_unsettled_max,
+        })
     }
 
     pub(crate) fn local(&self) -> PeerId {
@@ -129,9 +169,9 @@ impl Peers {
         spawn("peer session", async move { supervise("peer session", &mut session).await });
         // One of the two opens the stream.
         let dialling = (self.0.local < peer).then(|| {
-            let (members, tls) = (self.0.around.place.members(), self.0.tls.clone());
+            let (members, network) = (self.0.around.place.members(), Arc::clone(&self.0.network));
             let (orders, config) = (handle.orders.clone(), self.0.around.config.clone());
-            spawn("peer dialling", dial(peer, members, tls, orders, config)).abort_handle()
+            spawn("peer dialling", dial(peer, members, network, orders, config)).abort_handle()
         });
         Open { handle, dialling }
     }
@@ -146,25 +186,27 @@ impl Announcer for Peers {
     }
 }
 
+impl UsageTeller for Peers {
+    fn tell(&self, usage: &[Usage]) {
+        for open in self.0.open.lock().values() {
+            usage.iter().for_each(|usage| open.handle.usage.add(*usage));
+        }
+    }
+}
+
 #[async_trait]
 impl Remotes for Peers {
     async fn lane(&self, owner: Owner, device: DeviceId) -> Result<DeviceLane, RouteError> {
-        let Some(session) = self.session(owner.peer) else {
-            return Err(RouteError::Unavailable(format!("peer {} is not known", owner.peer.0)));
-        };
-        let generation = session.generation.load(Ordering::Acquire);
-        Ok(Lane::to_port(Arc::new(ToDevice {
-            device,
-            owner,
-            place: self.0.around.place.clone(),
-            paths: self.0.around.paths.clone(),
-            out: session.forwards,
-            generation: (session.generation, generation),
-            unsettled_max: self.0.around.config.device_unsettled_max,
-        })))
+        match self.way(owner, device) {
+            Some(way) => Ok(Lane::to_port(Arc::new(way))),
+            None => Err(RouteError::Unavailable(format!("peer {} is not known", owner.peer.0))),
+        }
     }
 
     async fn quiet(&self, device: DeviceId, except: Owner) {
-        self.0.around.paths.quiet(device, Whereto::from(except)).await;
+        let session = self.session(except.peer);
+        let generation = session.map_or(0, |session| session.generation.load(Ordering::Acquire));
+        let whereto = Whereto::new(except.peer, except.epoch, generation);
+        self.0.around.paths.quiet(device, whereto).await;
     }
 }

@@ -54,46 +54,74 @@ impl ToDevice {
         }
     }
 
-    fn whereto(&self) -> Whereto {
-        Whereto::from(self.owner)
+    /// Whether it leads anywhere now.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.out.is_closed() && self.epoch().is_some()
     }
 
-    fn forward(&self, delivery: Delivery, epoch: Epoch) -> Forward {
+    fn whereto(&self, epoch: Epoch) -> Whereto {
+        Whereto::new(self.owner.peer, epoch, self.generation.1)
+    }
+
+    /// Waits until nothing of the device is on another way, but for what has to be sent again. Whether this one is open then.
+    pub(crate) async fn quiet(&self) -> bool {
+        let Some(epoch) = self.epoch() else { return false };
+        self.paths.room(self.device, self.whereto(epoch), self.unsettled_max, true).await;
+        self.is_open() && self.epoch() == Some(epoch)
+    }
+
+    /// One that has set out before.
+    pub(crate) async fn send_again(&self, delivery: Delivery, order: u64) -> Result<(), Delivery> {
+        self.send_on(delivery, Some(order)).await
+    }
+
+    async fn send_on(&self, delivery: Delivery, order: Option<u64>) -> Result<(), Delivery> {
+        loop {
+            let Some(epoch) = self.epoch() else { return Err(delivery) };
+            let whereto = self.whereto(epoch);
+            self.paths.room(self.device, whereto, self.unsettled_max, order.is_some()).await;
+            // That may have taken a while.
+            if self.epoch() == Some(epoch) {
+                let sent = self.out.send(self.forward(delivery, epoch, order)).await;
+                return sent.map_err(|closed| closed.0.delivery);
+            }
+        }
+    }
+
+    fn forward(&self, delivery: Delivery, epoch: Epoch, order: Option<u64>) -> Forward {
+        let (paths, whereto) = (&self.paths, self.whereto(epoch));
         Forward {
             device: self.device,
             epoch,
             delivery,
-            on_its_way: self.paths.enter(self.device, self.whereto()),
+            on_its_way: match order {
+                Some(order) => paths.enter_again(self.device, whereto, order),
+                None => paths.enter(self.device, whereto),
+            },
         }
     }
 }
 
 impl Port<Delivery> for ToDevice {
     fn send(&self, delivery: Delivery) -> BoxFuture<'_, Result<(), Delivery>> {
-        async move {
-            self.paths.room(self.device, self.whereto(), self.unsettled_max).await;
-            let Some(epoch) = self.epoch() else { return Err(delivery) };
-            let sent = self.out.send(self.forward(delivery, epoch)).await;
-            sent.map_err(|closed| closed.0.delivery)
-        }
-        .boxed()
+        self.send_on(delivery, None).boxed()
     }
 
     fn try_send(&self, delivery: Delivery) -> Result<(), Delivery> {
         let Some(epoch) = self.epoch() else { return Err(delivery) };
-        if self.paths.count(self.device, self.whereto()) >= self.unsettled_max {
+        if !self.paths.has_room(self.device, self.whereto(epoch), self.unsettled_max) {
             return Err(delivery);
         }
-        let sent = self.out.try_send(self.forward(delivery, epoch));
+        let sent = self.out.try_send(self.forward(delivery, epoch, None));
         sent.map_err(|forward| forward.delivery)
     }
 
     fn is_closed(&self) -> bool {
-        self.out.is_closed() || self.epoch().is_none()
+        !self.is_open()
     }
 
     fn len(&self) -> usize {
-        self.paths.count(self.device, self.whereto())
+        self.paths.count(self.device)
     }
 }
 

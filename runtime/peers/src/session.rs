@@ -4,28 +4,36 @@
 //! peer is gone, or has forgotten everything, what it may not have done is sent again elsewhere ([`crate::reroute`]).
 
 mod changing;
+mod connection;
+mod feeding;
 mod sending;
 mod taking;
 mod telling;
+mod using;
+mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use actor::{Lane, LaneReceiver, Life, lane};
-use cluster::{Backlog, Devices, PeerId, Place};
+use cluster::{Backlog, Devices, PeerId, Place, Tally};
+use feed::{Feed, Link};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tonic::Status;
 
 use crate::codec::{self, answer, downlink};
-use crate::handshake::{Agreed, VERSIONS, agree};
+use crate::handshake::{Agreed, agree};
 use crate::paths::Paths;
 use crate::port::{Forward, Telling};
 use crate::reroute::Again;
 use crate::resume::{Broken, Resume};
 use crate::wire::{Deliver, Done, Frame, Hello, Item, Tell, frame, item};
 use crate::{CodecError, PeersConfig};
+pub use connection::Connection;
+pub(crate) use connection::hello_frame;
+use connection::{has_place, incarnation, next_frame};
 use sending::Sending;
 use taking::{Report, Taking};
 use telling::Tellings;
@@ -40,20 +48,6 @@ const ORDERS_MAX: usize = 16;
 const BATCH_MAX: usize = 64;
 /// Frames that may wait for the network.
 pub(crate) const FRAMES_MAX: usize = 256;
-
-/// A connection, after the other side said hello.
-pub struct Connection {
-    /// What it said.
-    pub theirs: Hello,
-    /// What comes.
-    pub frames: BoxStream<'static, Result<Frame, Status>>,
-    /// What is to be sent.
-    pub out: mpsc::Sender<Frame>,
-    /// Whether this side has said hello already.
-    pub greeted: bool,
-    /// Ends when the connection is not used any more.
-    pub ended: oneshot::Sender<()>,
-}
 
 /// What a session is told.
 pub enum Order {
@@ -76,6 +70,8 @@ pub struct SessionHandle {
     pub generation: Arc<AtomicU64>,
     /// What the peer is to be told of changes.
     pub changes: Backlog,
+    /// What the peer is to be told of usage.
+    pub usage: Tally,
 }
 
 /// What sessions work with.
@@ -91,6 +87,10 @@ pub struct SessionSurroundings {
     pub again: Lane<Again>,
     /// Takes what other peers have changed.
     pub changes: Backlog,
+    /// Tells what is saved to those who watch.
+    pub feed: Feed,
+    /// Takes what tenants used through other peers.
+    pub usage: Tally,
     /// Limits.
     pub config: PeersConfig,
 }
@@ -114,6 +114,8 @@ pub struct PeerSession {
     taking: Taking,
     tellings: Tellings,
     changes: Backlog,
+    link: Link,
+    usage: Tally,
     orders: LaneReceiver<Order>,
     forwards: LaneReceiver<Forward>,
     tells: LaneReceiver<Telling>,
@@ -156,6 +158,7 @@ impl PeerSession {
             config.patience,
             config.unsettled_max,
         );
+        let link = around.feed.link();
         let session = PeerSession {
             local,
             peer,
@@ -172,6 +175,8 @@ impl PeerSession {
             taking,
             tellings: Tellings::default(),
             changes: Backlog::default(),
+            link,
+            usage: Tally::default(),
             orders,
             forwards,
             tells,
@@ -183,6 +188,7 @@ impl PeerSession {
             orders: order,
             generation: Arc::clone(&session.generation),
             changes: session.changes.clone(),
+            usage: session.usage.clone(),
         };
         (session, handle)
     }
@@ -190,9 +196,12 @@ impl PeerSession {
     async fn run(&mut self) {
         loop {
             let config = &self.around.config;
-            let has_room = self.resume.kept() < config.window;
-            // Nothing sets out while nobody is there: who has not set out can still go elsewhere.
-            let takes_more = self.out.is_some() && has_room && self.sending.unsettled() < config.unsettled_max;
+            let room = config.window.saturating_sub(self.resume.kept()).min(BATCH_MAX);
+            let has_room = room > 0;
+            // No more than the other side has places for settlements. Nothing sets out while nobody is there: who has not set out can still
+            // go elsewhere.
+            let more = config.unsettled_max.saturating_sub(self.sending.unsettled()).min(room);
+            let takes_more = self.out.is_some() && more > 0;
             let writes = self.resume.has_unsent() || self.resume.owes();
             let used = tokio::select! {
                 biased;
@@ -231,11 +240,19 @@ impl PeerSession {
                     self.announce();
                     Ok(())
                 }
-                _ = self.tells.recv_batch(&mut self.told, BATCH_MAX), if has_room => {
+                () = self.link.some(), if self.out.is_some() && self.feeds() => {
+                    self.feed();
+                    Ok(())
+                }
+                () = self.usage.some(), if self.out.is_some() && has_room && self.tells_usage() => {
+                    self.tell_usage();
+                    Ok(())
+                }
+                _ = self.tells.recv_batch(&mut self.told, room), if has_room => {
                     self.tell_other();
                     Ok(())
                 }
-                taken = self.forwards.recv_batch(&mut self.batch, BATCH_MAX), if takes_more => {
+                taken = self.forwards.recv_batch(&mut self.batch, more), if takes_more => {
                     if taken == 0 {
                         return self.stop().await;
                     }
@@ -256,8 +273,8 @@ impl PeerSession {
 
     fn hello(&self) -> Hello {
         Hello {
-            version_min: *VERSIONS.start(),
-            version_max: *VERSIONS.end(),
+            version_min: self.around.config.speaks.min,
+            version_max: self.around.config.speaks.max,
             peer: self.local.0,
             incarnation: self.incarnation,
             knows: self.theirs,
@@ -295,8 +312,10 @@ impl PeerSession {
                     self.anew().await;
                 }
                 self.missed();
+                self.feed_anew(version);
             }
         }
+        self.usage.clear();
         (self.theirs, self.version) = (theirs.incarnation, version);
         (self.frames, self.out, self.ended) = (Some(frames), Some(out), Some(ended));
         Ok(())
@@ -315,6 +334,7 @@ impl PeerSession {
     /// The peer is gone, or this server stops.
     async fn stop(&mut self) {
         self.hang_up();
+        self.link.end();
         self.anew().await;
         self.forwards.close();
         self.tells.close();
@@ -376,7 +396,9 @@ impl PeerSession {
                 }
             }
             item::What::Changed(changed) => self.changed(changed)?,
+            item::What::Used(used) => self.used(used)?,
             item::What::Gone(session) => self.taking.gone(codec::session_of(&session)?),
+            what @ (item::What::Watch(_) | item::What::Unwatch(_) | item::What::Missed(_) | item::What::Saved(_)) => self.fed(what),
         }
         Ok(())
     }
@@ -426,7 +448,14 @@ impl PeerSession {
     }
 
     fn forward(&mut self) {
+        let generation = self.generation.load(Ordering::Acquire);
         for forward in self.batch.drain(..) {
+            if forward.on_its_way.generation() != generation {
+                // It set out before both sides began anew: what was before it is sent again, and must not be passed. Beyond what is taken
+                // it is not done.
+                let _ = self.around.again.try_send(Again::of(forward));
+                continue;
+            }
             match codec::delivery::encode(forward.device, forward.epoch, &forward.delivery) {
                 Ok(deliver) => {
                     let number = self.resume.push(item::What::Deliver(deliver));
@@ -437,63 +466,11 @@ impl PeerSession {
             }
         }
     }
-
-    /// Puts on the connection what has room there now.
-    fn write(&mut self) {
-        let Some(out) = self.out.clone() else { return };
-        while let Ok(permit) = out.try_reserve() {
-            match self.next_frame_out() {
-                Some(frame) => permit.send(frame),
-                None => return,
-            }
-        }
-    }
-
-    /// What is to be sent next: what was taken is told first, so that the other side can go on.
-    fn next_frame_out(&mut self) -> Option<Frame> {
-        let frame = if self.resume.owes() {
-            frame::Frame::Taken(self.resume.tell())
-        } else {
-            let (number, what) = self.resume.send()?;
-            frame::Frame::Item(Item {
-                number,
-                what: Some(what.clone()),
-            })
-        };
-        Some(Frame { frame: Some(frame) })
-    }
 }
 
 /// Has deliveries sent again. Nobody takes them only when the server stops.
 async fn again(lane: &Lane<Again>, forwards: Vec<Forward>) {
     for forward in forwards {
         let _ = lane.send(Again::of(forward)).await;
-    }
-}
-
-/// A frame that says hello.
-pub(crate) fn hello_frame(hello: Hello) -> Frame {
-    Frame {
-        frame: Some(frame::Frame::Hello(hello)),
-    }
-}
-
-/// Not 0, which stands for nobody.
-fn incarnation() -> u64 {
-    rand::random::<u64>().max(1)
-}
-
-async fn next_frame(frames: &mut Option<BoxStream<'static, Result<Frame, Status>>>) -> Option<Result<Frame, Status>> {
-    match frames {
-        Some(frames) => frames.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits until the connection takes a frame. Whether it is still used.
-async fn has_place(out: &Option<mpsc::Sender<Frame>>) -> bool {
-    match out {
-        Some(out) => out.reserve().await.is_ok(),
-        None => std::future::pending().await,
     }
 }

@@ -3,16 +3,20 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "golden/feeding.rs"]
+mod feeding;
+
 use std::sync::Arc;
 
 use actor::lane;
 use cluster::{
-    Answer, Call, Change, Delivery, Epoch, Keep, Notice, Receipt, RpcError, RpcReply, RpcRequest, SessionId, SessionLink, SettleError, What,
+    Answer, Call, Change, Delivery, Epoch, Keep, Notice, Receipt, RpcError, RpcReply, RpcRequest, SessionId, SessionLink, SettleError,
+    Usage, Used, What,
 };
 use model::entity::{IdRef, MethodCall, Rpc, RpcBody, RpcStatus};
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, EntityKind, MessageKind, Payload, PresenceEvent, TenantId, Uplink};
 use peers::codec::delivery::{Ends, Link, address, decode, encode};
-use peers::codec::{answer, change, downlink};
+use peers::codec::{answer, change, downlink, usage};
 use peers::wire::{Deliver, Done, Frame, Hello, Item, SignOfLife, Tell, done, frame, item};
 use prost::Message;
 use serde_json::json;
@@ -268,6 +272,19 @@ fn changes() -> Vec<(&'static str, Change)> {
     all.map(|(name, what)| (name, Change::new(tenant, what))).into()
 }
 
+fn used() -> Vec<Usage> {
+    let usage = |tenant, used| Usage {
+        tenant: TenantId(Uuid::from_u128(tenant)),
+        used,
+    };
+    let much = Used {
+        messages: 1,
+        telemetry_messages: 300,
+        values: u64::MAX,
+    };
+    vec![usage(1, much), usage(2, Used::message(0))]
+}
+
 /// Every kind with its name and its bytes.
 fn everything() -> String {
     let mut text = String::new();
@@ -286,6 +303,14 @@ fn everything() -> String {
         let frame = Some(frame::Frame::Item(Item { number: 300, what }));
         line(name, Frame { frame }.encode_to_vec());
     }
+    for (name, say) in feeding::said() {
+        let what = Some(peers::codec::feed::encode(say));
+        let frame = Some(frame::Frame::Item(Item { number: 300, what }));
+        line(name, Frame { frame }.encode_to_vec());
+    }
+    let what = Some(item::What::Used(usage::encode(&used())));
+    let frame = Some(frame::Frame::Item(Item { number: 300, what }));
+    line("used", Frame { frame }.encode_to_vec());
     let sign = SignOfLife {
         peer: 1,
         cluster: vec![2; 16].into(),
@@ -350,6 +375,7 @@ fn what_was_written_is_read_as_it_was() {
     for (name, changed) in changes() {
         assert_eq!(change::decode(change::encode(changed)), Ok(changed), "{name}");
     }
+    assert_eq!(usage::decode(usage::encode(&used())), Ok(used()));
     for error in [
         RpcError::NotConnected,
         RpcError::Timeout,
@@ -377,6 +403,13 @@ fn a_change_of_a_newer_version_is_everything_of_its_tenant() {
         ..change::encode(known)
     };
     assert!(change::decode(nobody).is_err());
+}
+
+#[test]
+fn usage_of_no_tenant_is_refused() {
+    let mut usage = usage::encode(&used());
+    usage.tenants[1].tenant = vec![1; 15].into();
+    assert!(usage::decode(usage).is_err());
 }
 
 #[test]

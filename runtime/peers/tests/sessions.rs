@@ -6,12 +6,18 @@
 mod breaking;
 #[path = "sessions/changes.rs"]
 mod changes;
+#[path = "sessions/feeding.rs"]
+mod feeding;
+#[path = "sessions/held.rs"]
+mod held;
 #[path = "sessions/moving.rs"]
 mod moving;
 #[path = "sessions/strangers.rs"]
 mod strangers;
 #[path = "sessions/three.rs"]
 mod three;
+#[path = "sessions/usage.rs"]
+mod usage;
 #[path = "sessions/ways.rs"]
 mod ways;
 #[path = "sessions/world.rs"]

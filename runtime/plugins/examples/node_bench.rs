@@ -47,7 +47,7 @@ fn node(host: &Host, component: &str, type_name: &str, configuration: &Json) -> 
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "bench".into(),
-        readings: Arc::new(NothingStored),
+        readings: Arc::new(NothingStored).into(),
         log: Arc::new(Nothing),
         clock: Arc::new(SystemClock),
         memory: SharedMemory::default(),

@@ -84,7 +84,7 @@ fn open(component: &RuleComponent, subject: &Subject, tenant: TenantId) -> NodeI
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "bench".into(),
-        readings: Arc::new(NothingStored),
+        readings: Arc::new(NothingStored).into(),
         log: Arc::new(Quiet),
         clock: Arc::new(SystemClock),
         memory: SharedMemory::restore(&descriptor.state_schema, None),

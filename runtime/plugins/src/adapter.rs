@@ -272,6 +272,7 @@ impl AdapterPool {
             log_budget: LogBudget::new(limits),
             memory: SharedMemory::default(),
             memory_touched: false,
+            about: None,
             figures: Figures::default(),
         };
         let mut store = store(&host.0.engine, guest, limits);

@@ -14,6 +14,7 @@ use crate::bindings::payload_adapter::PayloadAdapterPre;
 use crate::bindings::rule_node::exports::pacificsoft::plugin::nodes::Descriptor;
 use crate::bindings::rule_node::{RuleNode, RuleNodePre};
 use crate::budget::{Budget, allow};
+use crate::capability;
 use crate::capability::foreign::{is_foreign, with_stubs};
 use crate::engine::Host;
 use crate::error::LoadError;
@@ -97,6 +98,8 @@ pub struct RuleComponent(pub(crate) Arc<RuleInner>);
 pub(crate) struct RuleInner {
     pub(crate) host: Host,
     pub(crate) pre: RuleNodePre<Guest>,
+    /// How it is instantiated where what it reads has to be waited for; none: it reads nothing.
+    pub(crate) awaiting: Option<InstancePre<Guest>>,
     types: Vec<Arc<NodeDescriptor>>,
 }
 
@@ -179,9 +182,15 @@ impl Host {
         let told = instance.pacificsoft_plugin_nodes().call_describe(&mut store);
         let told = told.map_err(|error| explain(&error, store.data(), self.limits(), self.limits().open_ms))?;
         let types = descriptors(told).map_err(LoadError::Description)?;
+        let awaiting = if reads(&self.0.engine, component) {
+            Some(self.prepared(&self.0.awaiting_linker, component).map_err(misfit)?)
+        } else {
+            None
+        };
         Ok(RuleComponent(Arc::new(RuleInner {
             host: self.clone(),
             pre,
+            awaiting,
             types,
         })))
     }
@@ -232,6 +241,7 @@ impl Host {
             log_budget: LogBudget::new(self.limits()),
             memory: SharedMemory::default(),
             memory_touched: false,
+            about: None,
             figures: Figures::default(),
         }
     }
@@ -288,6 +298,15 @@ fn exported(engine: &Engine, component: &Component) -> Option<String> {
             version.starts_with("0.1.").then(|| interface.to_owned())
         }
         _ => None,
+    })
+}
+
+/// Whether a component imports anything that may have to be waited for.
+fn reads(engine: &Engine, component: &Component) -> bool {
+    let told = component.component_type();
+    told.imports(engine).any(|(name, _)| {
+        let interface = name.strip_prefix("pacificsoft:plugin/").and_then(|name| name.split('@').next());
+        interface.is_some_and(|interface| capability::WAITING.contains(&interface))
     })
 }
 

@@ -57,6 +57,8 @@ pub struct Host(pub(crate) Arc<HostInner>);
 pub(crate) struct HostInner {
     pub(crate) engine: Engine,
     pub(crate) rule_linker: Linker<Guest>,
+    /// The same, for guests that are put aside while an answer is on its way.
+    pub(crate) awaiting_linker: Linker<Guest>,
     pub(crate) adapter_linker: Linker<Guest>,
     pub(crate) stream_linker: Linker<Guest>,
     pub(crate) limits: Limits,
@@ -76,6 +78,10 @@ impl Host {
         let engine = engine(&config).map_err(failed)?;
         let mut rule_linker = Linker::new(&engine);
         offer_to_nodes(&mut rule_linker).map_err(failed)?;
+        offer_at_once(&mut rule_linker).map_err(failed)?;
+        let mut awaiting_linker = Linker::new(&engine);
+        offer_to_nodes(&mut awaiting_linker).map_err(failed)?;
+        capability::awaited(&mut awaiting_linker).map_err(failed)?;
         let mut adapter_linker = Linker::new(&engine);
         offer_to_adapters(&mut adapter_linker).map_err(failed)?;
         let mut stream_linker = Linker::new(&engine);
@@ -88,6 +94,7 @@ impl Host {
         Ok(Host(Arc::new(HostInner {
             engine,
             rule_linker,
+            awaiting_linker,
             adapter_linker,
             stream_linker,
             limits: config.limits.clone(),
@@ -127,22 +134,26 @@ impl std::fmt::Debug for Host {
     }
 }
 
-/// What rule nodes may import.
+/// What rule nodes may import, but for what they read.
 fn offer_to_nodes(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     log::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     clock::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
-    readings::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     answer::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     state::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     timers::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    metrics::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
+    capability::message::add_to_linker(linker)
+}
+
+/// What rule nodes may read, where every answer is there at once.
+fn offer_at_once(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    readings::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     history::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     entities::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     customers::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     relations::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
     alarms::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
-    credentials::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
-    metrics::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)?;
-    capability::message::add_to_linker(linker)
+    credentials::add_to_linker::<Guest, HasSelf<Guest>>(linker, |guest| guest)
 }
 
 /// What payload adapters and stream adapters may import.
@@ -183,6 +194,7 @@ fn base_config() -> Config {
         .epoch_interruption(true)
         .consume_fuel(false)
         .max_wasm_stack(STACK_BYTES_MAX)
+        .async_stack_size(2 * STACK_BYTES_MAX)
         .memory_init_cow(true)
         .generate_address_map(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(16));
@@ -198,6 +210,7 @@ fn pool(config: &HostConfig) -> PoolingAllocationConfig {
         .total_core_instances(cores)
         .total_memories(config.instances_max)
         .total_tables(config.instances_max.saturating_mul(2))
+        .total_stacks(config.instances_max)
         .max_core_instances_per_component(parts)
         .max_memories_per_component(parts)
         .max_tables_per_component(parts)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{Clock, Message, TenantId};
+use uuid::Uuid;
 use wasmtime::{Engine, Store, Trap};
 
 use crate::adapter::Inbound;
@@ -12,7 +13,7 @@ use crate::error::{Fault, Unanswered};
 use crate::figures::Figures;
 use crate::limits::{Limiter, Limits};
 use crate::memory::SharedMemory;
-use crate::readings::Readings;
+use crate::readings::Source;
 
 /// How much a log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +56,13 @@ pub(crate) struct Guest {
     pub(crate) budget: Budget,
     pub(crate) tenant: TenantId,
     pub(crate) name: Arc<str>,
-    pub(crate) readings: Option<Arc<dyn Readings>>,
+    pub(crate) readings: Option<Source>,
     pub(crate) log: Option<Arc<dyn LogSink>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log_budget: LogBudget,
     pub(crate) memory: SharedMemory,
+    /// The device that the present call is about.
+    pub(crate) about: Option<Uuid>,
     /// Whether the present call may have changed the memory.
     pub(crate) memory_touched: bool,
     pub(crate) figures: Figures,
@@ -97,6 +100,15 @@ impl LogBudget {
         self.left = self.left.saturating_sub(1);
         self.dropped += u64::from(!allowed);
         allowed
+    }
+}
+
+impl Guest {
+    /// A message that the next call is given; and which device it is about.
+    pub(crate) fn take_in_hand(&mut self, message: &Arc<Message>, about: Option<Uuid>) {
+        self.current = Current::Message(Arc::clone(message));
+        self.answer = None;
+        self.about = about;
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Changes of a call are taken back when the call fails, and settled when it succeeds. Settled changes wait in here until the node's
 //! actor takes them to the store. Knows no store.
+//!
+//! What is written belongs to the device whose message the node is deciding about; what a timer's call writes, to the device of the timer.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::{NodeState, NodeStateChange};
 use parking_lot::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 #[cfg(test)]
 mod tests;
@@ -48,13 +51,30 @@ pub struct Memory {
     schema: Arc<str>,
     /// The store still holds what another schema left.
     replaces: bool,
-    entries: BTreeMap<Arc<str>, Bytes>,
-    timers: BTreeMap<Arc<str>, i64>,
+    entries: BTreeMap<Arc<str>, Entry>,
+    timers: BTreeMap<Arc<str>, Timer>,
     bytes: usize,
+    /// The device that the present call is about.
+    device: Option<Uuid>,
     /// What was there before the present call changed it.
-    entries_before: BTreeMap<Arc<str>, Option<Bytes>>,
-    timers_before: BTreeMap<Arc<str>, Option<i64>>,
+    entries_before: BTreeMap<Arc<str>, Option<Entry>>,
+    timers_before: BTreeMap<Arc<str>, Option<Timer>>,
     settled: NodeStateChange,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    value: Bytes,
+    device: Option<Uuid>,
+}
+
+/// When something is to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// Milliseconds since 1970-01-01 UTC.
+    pub due_ms: i64,
+    /// The device that it belongs to; none: the node itself.
+    pub device: Option<Uuid>,
 }
 
 impl Memory {
@@ -66,11 +86,42 @@ impl Memory {
             ..Memory::default()
         };
         if let Some(stored) = stored {
-            memory.bytes = stored.entries.iter().map(|(key, value)| key.len() + value.len()).sum();
-            memory.entries = stored.entries.into_iter().collect();
-            memory.timers = stored.timers.into_iter().collect();
+            memory.add(stored);
         }
         memory
+    }
+
+    /// What is stored and not here comes in.
+    fn add(&mut self, stored: NodeState) {
+        for kept in stored.entries {
+            let (value, device) = (kept.value, kept.device);
+            self.entries.entry(kept.name).or_insert(Entry { value, device });
+        }
+        for kept in stored.timers {
+            let (due_ms, device) = (kept.value, kept.device);
+            self.timers.entry(kept.name).or_insert(Timer { due_ms, device });
+        }
+        self.bytes = self.entries.iter().map(|(key, entry)| key.len() + entry.value.len()).sum();
+    }
+
+    /// Devices have come from other servers, and others have gone there: what belongs to those goes, and what is stored comes. Where both
+    /// have something, it is newer here: the store may be a moment behind.
+    pub fn moved(&mut self, mut stored: NodeState, serves: impl Fn(Uuid) -> bool) {
+        let here = |device: Option<Uuid>| device.is_none_or(&serves);
+        self.entries.retain(|_, entry| here(entry.device));
+        self.timers.retain(|_, timer| here(timer.device));
+        if stored.schema != self.schema {
+            return;
+        }
+        self.replaces = false;
+        stored.entries.retain(|kept| here(kept.device));
+        stored.timers.retain(|kept| here(kept.device));
+        self.add(stored);
+    }
+
+    /// The next call is about a device, or about none.
+    pub fn about(&mut self, device: Option<Uuid>) {
+        self.device = device;
     }
 
     /// The form of what is kept.
@@ -80,7 +131,7 @@ impl Memory {
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Bytes> {
-        self.entries.get(key)
+        self.entries.get(key).map(|entry| &entry.value)
     }
 
     /// Keys that start with a prefix.
@@ -106,7 +157,7 @@ impl Memory {
                 value.len()
             ));
         }
-        let old = self.entries.get(key).map(|old| key.len() + old.len());
+        let old = self.entries.get(key).map(|old| key.len() + old.value.len());
         if old.is_none() && self.entries.len() >= KEYS_MAX {
             return Err(format!("the node keeps {KEYS_MAX} keys already, which is all it may"));
         }
@@ -114,7 +165,8 @@ impl Memory {
         if bytes > BYTES_MAX {
             return Err(format!("the node would keep {bytes} bytes, more than the {BYTES_MAX} allowed"));
         }
-        self.put(key.into(), Some(value));
+        let device = self.device;
+        self.put(key.into(), Some(Entry { value, device }));
         Ok(())
     }
 
@@ -137,12 +189,17 @@ impl Memory {
         if !self.timers.contains_key(name) && self.timers.len() >= TIMERS_MAX {
             return Err(format!("the node has {TIMERS_MAX} timers already, which is all it may"));
         }
-        self.put_timer(name.into(), Some(now_ms.saturating_add_unsigned(delay_ms)));
+        let timer = Timer {
+            due_ms: now_ms.saturating_add_unsigned(delay_ms),
+            device: self.device,
+        };
+        self.put_timer(name.into(), Some(timer));
         Ok(())
     }
 
     /// The node begins to serve: a timer is due now if none is set.
     pub fn begin(&mut self, timer: &str, now_ms: i64) {
+        self.device = None;
         if self.timers.is_empty() && self.set_timer(timer, 0, now_ms).is_ok() {
             self.settle();
         }
@@ -155,33 +212,34 @@ impl Memory {
         }
     }
 
-    /// When a timer is due.
-    pub fn timer(&self, name: &str) -> Option<i64> {
+    /// A timer that is set.
+    pub fn timer(&self, name: &str) -> Option<Timer> {
         self.timers.get(name).copied()
     }
 
     /// Timers that are not among those left out, the one that is due first in front.
-    pub fn timers_without(&self, left_out: &std::collections::HashSet<Arc<str>>) -> Vec<(i64, Arc<str>)> {
+    pub fn timers_without(&self, left_out: &std::collections::HashSet<Arc<str>>) -> Vec<(Timer, Arc<str>)> {
         let mut timers: Vec<_> = self
             .timers
             .iter()
             .filter(|(name, _)| !left_out.contains(*name))
-            .map(|(name, due_ms)| (*due_ms, Arc::clone(name)))
+            .map(|(name, timer)| (*timer, Arc::clone(name)))
             .collect();
-        timers.sort_unstable();
+        timers.sort_unstable_by_key(|(timer, _)| timer.due_ms);
         timers
     }
 
     /// The call has succeeded: its changes count.
     pub fn settle(&mut self) {
         for (key, _) in std::mem::take(&mut self.entries_before) {
-            let value = self.entries.get(&key).cloned();
+            let value = self.entries.get(&key).map(|entry| entry.value.clone());
             self.settled.entries.push((key, value));
         }
         for (name, _) in std::mem::take(&mut self.timers_before) {
-            let due_ms = self.timers.get(&name).copied();
+            let due_ms = self.timers.get(&name).map(|timer| timer.due_ms);
             self.settled.timers.push((name, due_ms));
         }
+        self.settled.device = self.device;
         if self.replaces && !self.settled.is_empty() {
             self.replaces = false;
             self.settled.replaces = Some(Arc::clone(&self.schema));
@@ -190,11 +248,11 @@ impl Memory {
 
     /// The call has failed: its changes never were.
     pub fn take_back(&mut self) {
-        for (key, value) in std::mem::take(&mut self.entries_before) {
-            self.put(key, value);
+        for (key, entry) in std::mem::take(&mut self.entries_before) {
+            self.put(key, entry);
         }
-        for (name, due_ms) in std::mem::take(&mut self.timers_before) {
-            self.put_timer(name, due_ms);
+        for (name, timer) in std::mem::take(&mut self.timers_before) {
+            self.put_timer(name, timer);
         }
         self.entries_before.clear();
         self.timers_before.clear();
@@ -215,20 +273,20 @@ impl Memory {
         Ok(())
     }
 
-    fn put(&mut self, key: Arc<str>, value: Option<Bytes>) {
+    fn put(&mut self, key: Arc<str>, entry: Option<Entry>) {
         let len = key.len();
-        self.bytes += value.as_ref().map_or(0, |value| len + value.len());
-        let before = match value {
-            Some(value) => self.entries.insert(Arc::clone(&key), value),
+        self.bytes += entry.as_ref().map_or(0, |entry| len + entry.value.len());
+        let before = match entry {
+            Some(entry) => self.entries.insert(Arc::clone(&key), entry),
             None => self.entries.remove(&key),
         };
-        self.bytes -= before.as_ref().map_or(0, |before| len + before.len());
+        self.bytes -= before.as_ref().map_or(0, |before| len + before.value.len());
         self.entries_before.entry(key).or_insert(before);
     }
 
-    fn put_timer(&mut self, name: Arc<str>, due_ms: Option<i64>) {
-        let before = match due_ms {
-            Some(due_ms) => self.timers.insert(Arc::clone(&name), due_ms),
+    fn put_timer(&mut self, name: Arc<str>, timer: Option<Timer>) {
+        let before = match timer {
+            Some(timer) => self.timers.insert(Arc::clone(&name), timer),
             None => self.timers.remove(&name),
         };
         self.timers_before.entry(name).or_insert(before);

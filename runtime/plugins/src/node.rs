@@ -1,8 +1,14 @@
 //! One instance of a component, serving one node of one chain.
+//!
+//! Where everything that a node reads is there at once, it is called as a plain function ([`NodeInstance::process`]). Where something may
+//! have to be waited for ([`NodeInstance::waits`]), its calls are futures ([`NodeInstance::process_awaiting`]).
+
+mod awaited;
 
 use std::sync::Arc;
 
-use model::{Clock, Message, MessageKind, Metadata, Payload, RuleNodeId, TenantId};
+use model::{Clock, EntityKind, Message, MessageKind, Metadata, Payload, RuleNodeId, TenantId};
+use uuid::Uuid;
 use wasmtime::Store;
 
 use crate::bindings::rule_node::RuleNode;
@@ -14,11 +20,15 @@ use crate::guest::{Answer, Current, Guest, LogBudget, LogSink, explain};
 use crate::limits::Limiter;
 use crate::memory::SharedMemory;
 use crate::outcome::{Outcome, checked, forwarded};
-use crate::readings::Readings;
+use crate::readings::{Source, now};
 use crate::release::Release;
+
+use awaited::Awaited;
 
 /// What `process` returns at least when the answer was handed over.
 const HANDED_OVER: u32 = i32::MAX as u32;
+/// What is said to whoever calls a node as a function that has to be waited for.
+const WAITS: &str = "what this node reads has to be waited for";
 /// Bytes of a guest's reason for a failure at most.
 const REASON_BYTES_MAX: usize = 4096;
 
@@ -32,7 +42,7 @@ pub struct NodeContext {
     /// Its name, for people.
     pub name: Arc<str>,
     /// Stored values of the tenant.
-    pub readings: Arc<dyn Readings>,
+    pub readings: Source,
     /// Where its log lines go.
     pub log: Arc<dyn LogSink>,
     /// The time of day.
@@ -44,19 +54,42 @@ pub struct NodeContext {
 /// An instance. After a [`crate::Fault`] it is of no use any more.
 pub struct NodeInstance {
     store: Store<Guest>,
-    instance: RuleNode,
+    called: Called,
     descriptor: Arc<NodeDescriptor>,
     component: RuleComponent,
     /// The uploaded version that it is of, which says what secrets it may use; none: of a shipped component, any.
     release: Option<Arc<Release>>,
 }
 
+/// How an instance is called.
+enum Called {
+    /// As a function.
+    AtOnce(RuleNode),
+    /// As a future.
+    Awaited(Awaited),
+}
+
 impl NodeInstance {
-    /// Instantiates and opens a node. Takes the guest's time: call it where blocking does no harm.
+    /// Instantiates and opens a node that reads what is there at once. Takes the guest's time: call it where blocking does no harm.
+    ///
+    /// # Errors
+    /// [`OpenError::Configuration`] in the words of the node type, or what happened to the guest. [`OpenError::NoInstance`] when it has
+    /// to be opened by [`NodeInstance::open_awaiting`].
+    pub fn open(component: &RuleComponent, type_name: &str, configuration: &str, context: NodeContext) -> Result<Self, OpenError> {
+        let opened = now(Self::open_awaiting(component, type_name, configuration, context));
+        opened.unwrap_or_else(|| Err(OpenError::NoInstance(WAITS.to_owned())))
+    }
+
+    /// Instantiates and opens a node. It is the guest's time that this takes: drive it where that does no harm.
     ///
     /// # Errors
     /// [`OpenError::Configuration`] in the words of the node type, or what happened to the guest.
-    pub fn open(component: &RuleComponent, type_name: &str, configuration: &str, context: NodeContext) -> Result<Self, OpenError> {
+    pub async fn open_awaiting(
+        component: &RuleComponent,
+        type_name: &str,
+        configuration: &str,
+        context: NodeContext,
+    ) -> Result<Self, OpenError> {
         let limits = component.limits();
         let memory = context.memory.clone();
         let guest = Guest {
@@ -72,9 +105,10 @@ impl NodeInstance {
             log_budget: LogBudget::new(limits),
             memory: context.memory,
             memory_touched: false,
+            about: None,
             figures: Figures::of(context.tenant, context.node),
         };
-        let mut opened = Self::open_as(component, type_name, configuration, guest);
+        let mut opened = Self::open_as(component, type_name, configuration, guest).await;
         // What it wrote while opening does not count: no message waits for it to be durable.
         memory.look().take_back();
         if let Ok(instance) = &mut opened {
@@ -92,7 +126,8 @@ impl NodeInstance {
         if let Some(known) = component.types().iter().find(|descriptor| descriptor.type_name == type_name) {
             guest.memory = SharedMemory::restore(&known.state_schema, None);
         }
-        Self::open_as(component, type_name, configuration, guest).map(drop)
+        let opened = now(Self::open_as(component, type_name, configuration, guest));
+        opened.unwrap_or_else(|| Err(OpenError::NoInstance(WAITS.to_owned()))).map(drop)
     }
 
     /// Brings a configuration written for an older version of the node type to the present one.
@@ -110,18 +145,28 @@ impl NodeInstance {
             .map_err(|reason| OpenError::Configuration(cut(reason)))
     }
 
-    fn open_as(component: &RuleComponent, type_name: &str, configuration: &str, guest: Guest) -> Result<Self, OpenError> {
+    async fn open_as(component: &RuleComponent, type_name: &str, configuration: &str, guest: Guest) -> Result<Self, OpenError> {
         let known = component.types().iter().find(|descriptor| descriptor.type_name == type_name);
         let descriptor = known.ok_or_else(|| OpenError::Configuration(format!("there is no node type {type_name:?}")))?;
         let host = &component.0.host;
-        let (instance, mut store) = host.instantiate_rules(&component.0.pre, guest)?;
-        let opened = instance.pacificsoft_plugin_nodes().call_open(&mut store, type_name, configuration);
-        opened
-            .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
-            .map_err(|reason| OpenError::Configuration(cut(reason)))?;
+        let waits = guest.readings.as_ref().is_some_and(Source::is_awaited);
+        let (called, store) = match &component.0.awaiting {
+            Some(pre) if waits => {
+                let (calls, store) = Awaited::open(component, pre, type_name, configuration, guest).await?;
+                (Called::Awaited(calls), store)
+            }
+            _ => {
+                let (instance, mut store) = host.instantiate_rules(&component.0.pre, guest)?;
+                let opened = instance.pacificsoft_plugin_nodes().call_open(&mut store, type_name, configuration);
+                opened
+                    .map_err(|error| explain(&error, store.data(), host.limits(), host.limits().open_ms))?
+                    .map_err(|reason| OpenError::Configuration(cut(reason)))?;
+                (Called::AtOnce(instance), store)
+            }
+        };
         Ok(NodeInstance {
             store,
-            instance,
+            called,
             descriptor: Arc::clone(descriptor),
             component: component.clone(),
             release: None,
@@ -137,6 +182,12 @@ impl NodeInstance {
         NodeInstance { release, ..self }
     }
 
+    /// Whether its calls may have to wait: then they are made by [`NodeInstance::process_awaiting`] and
+    /// [`NodeInstance::on_timer_awaiting`].
+    pub fn waits(&self) -> bool {
+        self.store.data().readings.as_ref().is_some_and(Source::is_awaited)
+    }
+
     /// Linear memory it has, bytes.
     pub fn memory_bytes(&self) -> usize {
         self.store.data().limiter.memory_bytes
@@ -147,7 +198,10 @@ impl NodeInstance {
     /// # Errors
     /// [`ProcessError::Rejected`]: the message failed, the instance goes on. [`ProcessError::Broken`]: the instance is lost.
     pub fn process(&mut self, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
-        let result = self.call(message, |instance, store| instance.pacificsoft_plugin_nodes().call_process(store));
+        let about = device_of(message);
+        let result = self.call(message, about, |instance, store| {
+            instance.pacificsoft_plugin_nodes().call_process(store)
+        });
         self.end_call(&result);
         result
     }
@@ -158,33 +212,51 @@ impl NodeInstance {
     /// # Errors
     /// As [`NodeInstance::process`].
     pub fn on_timer(&mut self, name: &str, message: &Arc<Message>) -> Result<Outcome, ProcessError> {
-        let guest = self.store.data_mut();
-        guest.memory.look().cancel_timer(name);
-        guest.memory_touched = true;
-        let result = self.call(message, |instance, store| {
+        let about = self.begin_timer(name);
+        let result = self.call(message, about, |instance, store| {
             instance.pacificsoft_plugin_nodes().call_on_timer(store, name)
         });
-        self.end_call(&result);
+        self.end_timer(name, &result);
+        result
+    }
+
+    /// Answers the device that the timer belongs to.
+    fn begin_timer(&mut self, name: &str) -> Option<Uuid> {
+        let guest = self.store.data_mut();
+        guest.memory_touched = true;
+        let mut memory = guest.memory.look();
+        let timer = memory.timer(name);
+        memory.cancel_timer(name);
+        timer.and_then(|timer| timer.device)
+    }
+
+    fn end_timer(&mut self, name: &str, result: &Result<Outcome, ProcessError>) {
+        self.end_call(result);
         if result.is_err() {
             let mut memory = self.store.data().memory.look();
             memory.cancel_timer(name);
             memory.settle();
         }
-        result
     }
 
     fn call(
         &mut self,
         message: &Arc<Message>,
+        about: Option<Uuid>,
         call: impl FnOnce(&RuleNode, &mut Store<Guest>) -> wasmtime::Result<u32>,
     ) -> Result<Outcome, ProcessError> {
-        let guest = self.store.data_mut();
-        guest.current = Current::Message(Arc::clone(message));
-        guest.answer = None;
+        let Called::AtOnce(instance) = &self.called else {
+            return Err(ProcessError::Rejected(WAITS.to_owned()));
+        };
+        self.store.data_mut().take_in_hand(message, about);
         allow(&mut self.store, self.component.limits().process_ms);
-        let decided = call(&self.instance, &mut self.store);
-        let guest = self.store.data_mut();
-        guest.current = Current::Nothing;
+        let decided = call(instance, &mut self.store);
+        now(self.decided(message, decided)).unwrap_or_else(|| Err(ProcessError::Rejected(WAITS.to_owned())))
+    }
+
+    /// What a call came to.
+    async fn decided(&mut self, message: &Arc<Message>, decided: wasmtime::Result<u32>) -> Result<Outcome, ProcessError> {
+        self.store.data_mut().current = Current::Nothing;
         let limits = self.component.limits();
         let relation = decided.map_err(|error| explain(&error, self.store.data(), limits, limits.process_ms))?;
         if relation < HANDED_OVER {
@@ -193,7 +265,9 @@ impl NodeInstance {
         let guest = self.store.data_mut();
         match guest.answer.take() {
             Some(Answer::Outcome(outcome)) => {
-                let outcome = checked(outcome, message, guest, &self.descriptor, limits).map_err(ProcessError::Rejected)?;
+                let (tenant, readings) = (guest.tenant, guest.readings.as_ref());
+                let outcome = checked(outcome, message, tenant, readings, &self.descriptor, limits).await;
+                let outcome = outcome.map_err(ProcessError::Rejected)?;
                 if let Some(release) = &self.release {
                     release.check(&outcome).map_err(ProcessError::Rejected)?;
                 }
@@ -218,6 +292,11 @@ impl NodeInstance {
             Err(_) => memory.take_back(),
         }
     }
+}
+
+/// The device that a message is about.
+fn device_of(message: &Message) -> Option<Uuid> {
+    (message.originator.kind == EntityKind::Device).then_some(message.originator.id)
 }
 
 /// The message that stands for a timer that is due.

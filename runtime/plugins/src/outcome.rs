@@ -11,9 +11,8 @@ use uuid::Uuid;
 use crate::bindings::{json, outcome as wit};
 use crate::capability::{entity_id, short};
 use crate::component::NodeDescriptor;
-use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::readings::Readings;
+use crate::readings::Source;
 
 mod chains;
 mod kinds;
@@ -236,23 +235,24 @@ pub(crate) fn forwarded(index: u32, node_type: &NodeDescriptor) -> Result<Outcom
 }
 
 /// Checks what a node handed over and puts it into the platform's words.
-pub(crate) fn checked(
+pub(crate) async fn checked(
     told: wit::Outcome,
     message: &Arc<Message>,
-    guest: &Guest,
+    tenant: TenantId,
+    readings: Option<&Source>,
     node_type: &NodeDescriptor,
     limits: &Limits,
 ) -> Result<Outcome, String> {
     let checker = Checker {
         message,
-        tenant: guest.tenant,
-        readings: guest.readings.as_deref(),
+        tenant,
+        readings,
         node_type,
     };
     match told {
         wit::Outcome::Effect(effect) => Ok(Outcome {
             emissions: SmallVec::new(),
-            effects: smallvec![checker.effect(effect)?],
+            effects: smallvec![checker.effect(effect).await?],
         }),
         wit::Outcome::Steps(steps) => {
             for (what, count, max) in [
@@ -263,18 +263,15 @@ pub(crate) fn checked(
                     return Err(format!("the node answered with {count} {what}, more than the {max} allowed"));
                 }
             }
-            Ok(Outcome {
-                emissions: steps
-                    .emissions
-                    .into_iter()
-                    .map(|emission| checker.emission(emission))
-                    .collect::<Result<_, _>>()?,
-                effects: steps
-                    .effects
-                    .into_iter()
-                    .map(|effect| checker.effect(effect))
-                    .collect::<Result<_, _>>()?,
-            })
+            let mut emissions = SmallVec::with_capacity(steps.emissions.len());
+            for emission in steps.emissions {
+                emissions.push(checker.emission(emission).await?);
+            }
+            let mut effects = SmallVec::with_capacity(steps.effects.len());
+            for effect in steps.effects {
+                effects.push(checker.effect(effect).await?);
+            }
+            Ok(Outcome { emissions, effects })
         }
     }
     .and_then(chains::alone)
@@ -283,15 +280,18 @@ pub(crate) fn checked(
 struct Checker<'a> {
     message: &'a Arc<Message>,
     tenant: TenantId,
-    readings: Option<&'a dyn Readings>,
+    readings: Option<&'a Source>,
     node_type: &'a NodeDescriptor,
 }
 
 impl Checker<'_> {
-    fn emission(&self, told: wit::Emission) -> Result<Emission, String> {
+    async fn emission(&self, told: wit::Emission) -> Result<Emission, String> {
         Ok(Emission {
             relation: self.relation(&told.relation)?,
-            message: told.message.map(|new| self.new_message(new)).transpose()?,
+            message: match told.message {
+                Some(new) => Some(self.new_message(new).await?),
+                None => None,
+            },
         })
     }
 
@@ -306,7 +306,7 @@ impl Checker<'_> {
         }
     }
 
-    fn new_message(&self, told: wit::NewMessage) -> Result<Arc<Message>, String> {
+    async fn new_message(&self, told: wit::NewMessage) -> Result<Arc<Message>, String> {
         let mut message = Message::clone(self.message);
         message.id = Uuid::now_v7();
         if let Some(kind) = told.kind {
@@ -316,7 +316,7 @@ impl Checker<'_> {
             let originator = entity_id(self.tenant, &originator)?;
             if originator != message.originator {
                 message.originator = originator;
-                message.customer = self.customer_of(originator)?;
+                message.customer = self.customer_of(originator).await?;
             }
         }
         if let Some(entries) = told.metadata {
@@ -340,9 +340,9 @@ impl Checker<'_> {
     }
 
     /// The customer that a new originator is assigned to: its alarms are that customer's, not the old originator's.
-    fn customer_of(&self, entity: EntityId) -> Result<Option<CustomerId>, String> {
+    async fn customer_of(&self, entity: EntityId) -> Result<Option<CustomerId>, String> {
         let Some(readings) = self.readings else { return Ok(None) };
-        let customer = readings.entity(entity)?.and_then(|record| record.customer);
+        let customer = readings.entity(entity).await?.and_then(|record| record.customer);
         Ok(customer.map(|customer| CustomerId::new(self.tenant, customer)))
     }
 
@@ -390,7 +390,7 @@ impl Checker<'_> {
         told.map(|content| self.content(content)).transpose()
     }
 
-    fn effect(&self, told: wit::Effect) -> Result<Effect, String> {
+    async fn effect(&self, told: wit::Effect) -> Result<Effect, String> {
         self.node_type.effects.check(&told)?;
         Ok(match told {
             wit::Effect::SaveTimeSeries(save) => Effect::SaveTimeSeries {
@@ -441,7 +441,7 @@ impl Checker<'_> {
             },
             wit::Effect::HttpRequest(request) => Effect::HttpRequest(Box::new(self.http_request(request)?)),
             wit::Effect::Publish(publish) => Effect::Publish(Box::new(self.publish(publish)?)),
-            wit::Effect::EnterChain(enter) => self.enter_chain(enter)?,
+            wit::Effect::EnterChain(enter) => self.enter_chain(enter).await?,
             wit::Effect::LeaveChain(leave) => self.leave_chain(leave)?,
             wit::Effect::DeleteAttributes(delete) => Effect::DeleteAttributes {
                 entity: self.entity(delete.entity)?,

@@ -1,8 +1,18 @@
-//! What guests read of their tenant: the port, declared here and implemented above. Must not know a store.
+//! What guests read of their tenant: the ports, declared here and implemented above. Must not know a store.
+//!
+//! There are two, by how answers come. [`Readings`] has them at once: a store in this process. Guests that read it are called as plain
+//! functions. [`AwaitedReadings`] has to wait: a store behind a network. Guests that read it are called on a stack of their own, which
+//! is put aside while the answer is on its way: no thread waits. [`Source`] is one of the two.
 
+mod source;
+
+use async_trait::async_trait;
 use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
 use model::{AttributeScope, DeviceId, EntityId, EntityKind, Reading, TenantId};
 use uuid::Uuid;
+
+pub use source::Source;
+pub(crate) use source::{at_once, now};
 
 /// Which readings of a key. Times are milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +27,7 @@ pub struct Span {
     pub newest_first: bool,
 }
 
-/// What is stored of a tenant, read while a guest waits for it inside a call.
-///
-/// A guest's time is processor time, so waiting costs the guest nothing; but it holds the thread that serves the node, and with it the
-/// node's other messages. An implementation that waits for a network leaves the runtime's workers to others meanwhile, and gives up in time.
+/// What is stored of a tenant, answered at once, in the thread that serves the guest.
 ///
 /// Nothing has a default: an implementation that does not have something must say so with an error. An answer of nothing would be
 /// taken for the truth, and alarms would not be cleared.
@@ -90,6 +97,26 @@ pub trait Readings: Send + Sync + 'static {
     /// # Errors
     /// Text for the node's `Failure`.
     fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String>;
+}
+
+/// What is stored of a tenant, answered after a while. A guest's time is processor time, so waiting costs the guest nothing; but the
+/// node's other messages wait with it: an implementation gives up in time.
+///
+/// Functions, and errors, are those of [`Readings`].
+#[async_trait]
+#[allow(missing_docs, reason = "as in `Readings`")]
+pub trait AwaitedReadings: Send + Sync + 'static {
+    async fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String>;
+    async fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String>;
+    async fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String>;
+    async fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String>;
+    async fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String>;
+    async fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String>;
+    async fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String>;
+    async fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String>;
+    async fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String>;
+    async fn active_alarms(&self, originator: EntityId, limit: u32) -> Result<Vec<Alarm>, String>;
+    async fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String>;
 }
 
 /// A tenant of which nothing is stored: for trying nodes, where there is no platform.

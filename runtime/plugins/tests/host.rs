@@ -118,7 +118,7 @@ fn context(platform: &Arc<Platform>, tenant: TenantId) -> NodeContext {
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "node under test".into(),
-        readings: Arc::clone(platform) as _,
+        readings: Arc::clone(platform).into(),
         log: Arc::clone(platform) as _,
         clock: Arc::new(SystemClock),
         memory: SharedMemory::default(),

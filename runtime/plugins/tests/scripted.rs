@@ -70,7 +70,7 @@ fn open_with(
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "node under test".into(),
-        readings: Arc::new(NothingStored),
+        readings: Arc::new(NothingStored).into(),
         log: Arc::new(Nothing),
         clock,
         memory,
@@ -167,7 +167,7 @@ fn a_node_in_javascript_keeps_values_and_is_woken() {
         "Success"
     );
     let mut along = open();
-    assert_eq!(memory.look().timer("look"), Some(1_010_000));
+    assert_eq!(memory.look().timer("look").map(|timer| timer.due_ms), Some(1_010_000));
     let timer = |node: &mut NodeInstance| {
         let node_id = RuleNodeId::generate(TenantId::SYSTEM);
         node.on_timer("look", &plugins::timer_message(node_id, "look", 5)).unwrap()

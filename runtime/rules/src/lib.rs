@@ -6,7 +6,7 @@
 //! 1. [`graph`] – a validated chain: what `POST /api/ruleChain/metadata` refuses is refused here,
 //! 2. [`policy`] – what becomes of a message that failed at a node,
 //! 3. [`step`] – pure: `(state, event) → commands`, the whole routing logic, tested as tables; [`journey`] – the way through several chains,
-//! 4. [`node`] – the actor of one node: calls the component, restarts it,
+//! 4. [`node`] – the actor of one node: calls the component, restarts it; what of it is to be done on which of several servers, [`whereabouts`] tells,
 //! 5. [`chain`] – the actor of a chain: carries out the commands of [`step`].
 //!
 //! This crate knows no device and no protocol.
@@ -21,9 +21,11 @@ pub mod policy;
 pub mod step;
 #[cfg(test)]
 mod testing;
+pub mod whereabouts;
 
 pub use chain::{CHAIN_LANE_CAPACITY, CallLane, ChainHandle, ChainInput, ChainLane, ChainState, Neighbours, start_chain};
 pub use error::ChainError;
 pub use failure::Failures;
 pub use graph::Graph;
-pub use node::{Alone, IDLE_AFTER, NodeState, NodeSurroundings, OpenNode, Singles, open_node};
+pub use node::{IDLE_AFTER, NodeState, NodeSurroundings, OpenNode, open_node};
+pub use whereabouts::{Alone, Changed, Whereabouts};

@@ -6,6 +6,7 @@
 //! Another version of the component takes over between two messages: its instance was opened beside, in [`open`]. Work is done in slices,
 //! for which its tenant takes turns, in [`life`]. A node without work for long gives its instance back.
 
+mod keeping;
 mod life;
 mod open;
 
@@ -15,15 +16,16 @@ use std::time::Duration;
 
 use actor::{Backoff, Control, Lane, Observe, lane};
 use model::{Clock, NodeStateChange, RuleNodeId, TenantId};
-use plugins::{LogSink, Outcome, ProcessError, Readings, Release, SharedMemory};
+use plugins::{LogSink, Outcome, ProcessError, Release, SharedMemory, Source};
 use serde::Serialize;
-use shares::{Share, Shares};
+use shares::{Share, Shares, Turn};
 use storage::NodeStateStore;
 use tokio::time::Instant;
 use xtra::{Actor, Context, Handler};
 
 use crate::graph::Graph;
 use crate::step::Branch;
+use crate::whereabouts::Whereabouts;
 
 use life::NodeLife;
 pub use open::{OpenNode, open_node};
@@ -74,26 +76,11 @@ pub struct Decided {
     pub kept: Option<NodeStateChange>,
 }
 
-/// Which of several servers runs a node of which one is to be at work, because it makes messages by itself.
-pub trait Singles: Send + Sync + 'static {
-    /// Whether it is this server, now.
-    fn here(&self, node: RuleNodeId) -> bool;
-}
-
-/// A server that runs alone.
-pub struct Alone;
-
-impl Singles for Alone {
-    fn here(&self, _: RuleNodeId) -> bool {
-        true
-    }
-}
-
 /// What every node of a tenant is given.
 #[derive(Clone)]
 pub struct NodeSurroundings {
     /// Stored values.
-    pub readings: Arc<dyn Readings>,
+    pub readings: Source,
     /// What nodes keep.
     pub states: Arc<dyn NodeStateStore>,
     /// Where log lines go.
@@ -102,8 +89,8 @@ pub struct NodeSurroundings {
     pub clock: Arc<dyn Clock>,
     /// Who runs when.
     pub shares: Shares,
-    /// Where nodes run of which there is one.
-    pub singles: Arc<dyn Singles>,
+    /// Where devices are served, and nodes run of which there is one.
+    pub whereabouts: Arc<dyn Whereabouts>,
     /// How long a node without work keeps its instance.
     pub idle_after: Duration,
 }
@@ -145,14 +132,20 @@ pub struct NodeActor {
     /// Whether its type keeps something, and whether that was read.
     keeps: bool,
     remembers: bool,
+    /// When that was: what the whereabouts said of arrivals.
+    read_in: u64,
     read_again_at: Instant,
     /// Timers that the chain was told of.
     due: HashSet<Arc<str>>,
+    /// Those of them that are another server's, as it was when they were due.
+    passed: Vec<Arc<str>>,
     instance: Option<OpenNode>,
     /// When it last had work.
     worked_at: Instant,
     /// Whether its last call took long.
     slow: bool,
+    /// What its last call took, if it was not made in this thread.
+    ran: Option<Duration>,
     pause_until: Option<Instant>,
     last_fault_at: Option<Instant>,
     backoff: Backoff,
@@ -212,9 +205,7 @@ pub struct Forget;
 impl Handler<Forget> for NodeActor {
     type Return = ();
     async fn handle(&mut self, _: Forget, _: &mut Context<Self>) {
-        self.instance = None;
-        self.remembers = false;
-        self.due.clear();
+        self.forget();
     }
 }
 
@@ -238,11 +229,14 @@ pub fn start_node(
         memory: SharedMemory::default(),
         keeps: !graph.nodes[index].node_type.descriptor().state_schema.is_empty(),
         remembers: false,
+        read_in: 0,
         read_again_at: Instant::now(),
         due: HashSet::new(),
+        passed: Vec::new(),
         instance: None,
         worked_at: Instant::now(),
         slow: false,
+        ran: None,
         pause_until: None,
         last_fault_at: None,
         backoff: Backoff::new(PAUSE_FIRST, PAUSE_LONGEST),
@@ -260,7 +254,8 @@ impl NodeActor {
         Report::Decided(Decided { branch, outcome, kept })
     }
 
-    async fn decide(&mut self, branch: &Branch) -> Result<Outcome, String> {
+    /// Decides about a message, in a turn of its tenant. The turn is given back when the node has to wait for something.
+    async fn decide(&mut self, branch: &Branch, turn: &mut Option<Turn>) -> Result<Outcome, String> {
         self.state.processed += 1;
         if let Some(timer) = &branch.timer {
             self.due.remove(timer);
@@ -272,7 +267,7 @@ impl NodeActor {
                 self.spend(branch);
                 Err(reason.to_string())
             }
-            None => self.process(branch).await,
+            None => self.process(branch, turn).await,
         };
         self.state.failed += u64::from(outcome.is_err());
         if let Some(release) = release {
@@ -281,19 +276,23 @@ impl NodeActor {
         outcome
     }
 
-    async fn process(&mut self, branch: &Branch) -> Result<Outcome, String> {
+    async fn process(&mut self, branch: &Branch, turn: &mut Option<Turn>) -> Result<Outcome, String> {
         let timed = self.state.processed.is_multiple_of(TIMED_EVERY);
-        let slow = self.slow;
-        let node = match self.serving().await {
-            Ok(node) => node,
-            Err(reason) => {
-                self.spend(branch);
-                return Err(reason);
-            }
+        if let Err(reason) = self.serve(turn).await {
+            self.spend(branch);
+            return Err(reason);
+        }
+        let (Some(node), share) = (self.instance.as_mut(), &self.share) else {
+            return Err("the rule node has no instance".to_owned());
         };
-        let decided = if slow {
-            // Workers have other nodes to serve: this call gets a thread of its own.
-            tokio::task::block_in_place(|| node.process(branch, timed))
+        if turn.is_none() && !node.waits() {
+            *turn = Some(share.turn().await);
+        }
+        let decided = if node.waits() {
+            turn.take();
+            share.run(node.process_awaiting(branch, timed)).await
+        } else if let Some(turn) = turn.as_mut().filter(|_| self.slow) {
+            self.decide_aside(branch, timed, turn).await
         } else {
             node.process(branch, timed)
         };
@@ -311,13 +310,19 @@ impl NodeActor {
         }
     }
 
-    /// A timer that met no instance has fired, and failed. Otherwise a node that cannot start would be woken by it for ever.
-    fn spend(&self, branch: &Branch) {
-        if let Some(timer) = &branch.timer {
-            let mut memory = self.memory.look();
-            memory.cancel_timer(timer);
-            memory.settle();
-        }
+    /// Decides in a thread of lower priority: workers have other nodes to serve.
+    async fn decide_aside(&mut self, branch: &Branch, timed: bool, turn: &mut Turn) -> Result<Outcome, ProcessError> {
+        let lost = || ProcessError::Rejected("the platform failed while the rule node decided".to_owned());
+        let mut node = self.instance.take().ok_or_else(lost)?;
+        let branch = branch.clone();
+        let call = move || {
+            let decided = node.process(&branch, timed);
+            (node, decided)
+        };
+        let ((node, decided), ran) = turn.aside(call).await.ok_or_else(lost)?;
+        self.instance = Some(node);
+        self.ran = Some(ran);
+        decided
     }
 
     /// The form of what its type keeps; empty: nothing.
@@ -330,9 +335,10 @@ impl NodeActor {
         self.graph.nodes[self.index].node_type.release()
     }
 
-    /// The instance, started if there is none and the pause is over.
-    async fn serving(&mut self) -> Result<&mut OpenNode, String> {
-        if self.keeps && !self.remembers {
+    /// Sees to it that there is an instance: started if there is none and the pause is over.
+    async fn serve(&mut self, turn: &mut Option<Turn>) -> Result<(), String> {
+        if self.keeps && !self.knows() {
+            turn.take();
             self.remember().await?;
         }
         if self.instance.is_none() {
@@ -340,80 +346,14 @@ impl NodeActor {
                 let fault = self.state.last_fault.as_deref().unwrap_or("it failed to start");
                 return Err(format!("the rule node is being restarted: {fault}"));
             }
+            // Opening is charged by itself.
+            turn.take();
             match self.open().await {
                 Ok(instance) => self.instance = Some(instance),
                 Err(reason) => return Err(self.broke(reason)),
             }
         }
-        self.instance.as_mut().ok_or_else(|| "the rule node has no instance".to_owned())
-    }
-
-    /// Reads what the node keeps.
-    async fn remember(&mut self) -> Result<(), String> {
-        let (node, schema) = (self.node(), self.schema());
-        match self.around.states.node_state(node).await {
-            Ok(stored) => {
-                self.memory = SharedMemory::restore(&schema, stored);
-                self.remembers = true;
-                self.begin();
-                Ok(())
-            }
-            Err(error) => {
-                self.read_again_at = Instant::now() + PAUSE_UNREAD;
-                tracing::warn!(node = %node, %error, "what a rule node keeps could not be read");
-                Err(format!("what the rule node keeps could not be read: {error}"))
-            }
-        }
-    }
-
-    /// Sets the timer that its type wants when a node begins to serve.
-    fn begin(&self) {
-        if let Some(timer) = &self.graph.nodes[self.index].node_type.descriptor().start_timer {
-            self.memory.look().begin(timer, self.around.clock.now_ms());
-        }
-    }
-
-    /// Whether it makes messages by itself, and another server has it do so. It forgets what it keeps: the other one changes it.
-    fn yields(&mut self) -> bool {
-        let node = &self.graph.nodes[self.index];
-        let yields = node.node_type.descriptor().start_timer.is_some() && !self.around.singles.here(node.id);
-        if yields {
-            self.instance = None;
-            self.remembers = false;
-            self.due.clear();
-            self.read_again_at = Instant::now() + PAUSE_ELSEWHERE;
-        }
-        yields
-    }
-
-    /// When to look at the timers, or to read what is kept.
-    fn wakes_at(&self) -> Instant {
-        if !self.remembers {
-            return self.read_again_at;
-        }
-        let first = self.memory.look().timers_without(&self.due).into_iter().next();
-        let delay_ms = first.map_or(NO_TIMER_MS, |(due_ms, _)| due_ms.saturating_sub(self.around.clock.now_ms()));
-        Instant::now() + Duration::from_millis(u64::try_from(delay_ms.min(NO_TIMER_MS)).unwrap_or(0))
-    }
-
-    /// Tells the chain of timers that are due, in their order.
-    async fn wake(&mut self, chain: &Lane<Report>) {
-        if self.yields() || (!self.remembers && self.remember().await.is_err()) {
-            return;
-        }
-        let now_ms = self.around.clock.now_ms();
-        let timers = self.memory.look().timers_without(&self.due);
-        for (_, timer) in timers.into_iter().take_while(|(due_ms, _)| *due_ms <= now_ms) {
-            self.due.insert(Arc::clone(&timer));
-            let report = Report::Due {
-                node: self.node(),
-                index: self.index,
-                timer,
-            };
-            if chain.send(report).await.is_err() {
-                return;
-            }
-        }
+        Ok(())
     }
 
     /// When to give the instance back.

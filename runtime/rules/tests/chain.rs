@@ -10,6 +10,8 @@ mod evil;
 mod generated;
 #[path = "chain/kept.rs"]
 mod kept;
+#[path = "chain/moved.rs"]
+mod moved;
 #[path = "chain/ordered.rs"]
 mod ordered;
 #[path = "chain/outside.rs"]

@@ -61,6 +61,10 @@ pub struct ServeOptions {
     /// Share of the devices that this server takes, beside those of the others [default: 100]
     #[arg(long, env = "PACIFICSOFT_PEER_WEIGHT", value_name = "NUMBER")]
     pub peer_weight: Option<u32>,
+    /// Speaks to the others as an older version of the program would, of those that `pacificsoft cluster status` shows, and keeps the cluster
+    /// from writing what that version could not read: the way back stays open while servers are upgraded [default: the newest]
+    #[arg(long, env = "PACIFICSOFT_CLUSTER_VERSION", value_name = "NUMBER")]
+    pub cluster_version: Option<u32>,
     /// Certificate of this server among the others (PEM), for the name `pacificsoft-cluster`
     #[arg(long, env = "PACIFICSOFT_CLUSTER_CERTIFICATE", value_name = "FILE")]
     pub cluster_certificate: Option<PathBuf>,

@@ -16,7 +16,7 @@ use crate::cli::ServeOptions;
 
 mod peer;
 
-pub use peer::{PeerConfig, PeerFiles};
+pub use peer::{PeerConfig, PeerFiles, speaks};
 
 /// Name of the file in the data folder that holds the key of all secrets.
 const SECRETS_KEY: &str = "secrets.key";

@@ -11,13 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use cluster::{Announcer, Backlog, Devices, LeaseTiming, Place, Ring, Router, Standing};
+use cluster::{Announcer, Backlog, Devices, LeaseTiming, Place, Ring, Router, Standing, Tally, UsageTeller};
+use feed::Feed;
+use membership::identity::known_version;
 use membership::log_store::LogStore;
 use membership::state::Server as ServerFacts;
 use membership::{Identity, Membership, MembershipConfig};
 use model::{DeviceId, RuleNodeId};
+use peers::handshake::Speaks;
 use peers::{ClusterTls, Peers, PeersConfig};
-use rules::Singles;
+use rules::{Changed, Whereabouts};
 use storage::Store;
 use storage_cassandra::Fence;
 use tokio::net::TcpListener;
@@ -46,6 +49,7 @@ pub struct Introduced {
     identity: Identity,
     config: MembershipConfig,
     place: Place,
+    version: u32,
 }
 
 /// A server among others.
@@ -78,11 +82,28 @@ impl Fence for LeaseFence {
 }
 
 /// Nodes of which there is one run where a device of their name would.
-struct SinglesByRing(Place);
+struct WhereaboutsByRing(Place);
 
-impl Singles for SinglesByRing {
-    fn here(&self, node: RuleNodeId) -> bool {
+impl Whereabouts for WhereaboutsByRing {
+    fn runs(&self, node: RuleNodeId) -> bool {
         matches!(self.0.standing(DeviceId::new(node.tenant, node.id)), Standing::Here(_))
+    }
+
+    fn serves(&self, device: DeviceId) -> bool {
+        self.0.owns(device)
+    }
+
+    fn arrivals(&self) -> u64 {
+        self.0.epochs().1.0
+    }
+
+    fn changed(&self) -> Changed {
+        let mut changes = self.0.changes();
+        Box::pin(async move {
+            if changes.changed().await.is_err() {
+                std::future::pending().await
+            }
+        })
     }
 }
 
@@ -97,7 +118,7 @@ pub fn membership_config(config: &PeerConfig, data_dir: &Path, address: String) 
         dir: data_dir.join(FOLDER),
         server: ServerFacts {
             address,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: config.speaks.tell(env!("CARGO_PKG_VERSION")),
             weight: config.weight,
         },
         join: config.join.clone(),
@@ -125,13 +146,23 @@ impl Introduced {
         let log = open_log(&config).await?;
         let joined = Identity::establish(&log, &config).await;
         let identity = joined.context("this server has no place in a cluster")?;
+        let version = match identity.founds {
+            true => Speaks::told(&config.server.version).max,
+            false => known_version(&log)?,
+        };
         Ok(Introduced {
             listener,
             log,
             identity,
             config,
             place: Place::new(identity.peer),
+            version,
         })
+    }
+
+    /// What the cluster speaks, as far as this server knows: it may be more by now.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// What keeps the store from being written when this server has lost touch with the others.
@@ -160,10 +191,14 @@ impl Introduced {
         Ok(())
     }
 
-    /// Finds the way to the devices of the others; `devices` are this server's own.
-    pub async fn meet(self, devices: Arc<dyn Devices>) -> Result<Peer> {
+    /// Finds the way to the devices of the others; `devices` are this server's own; `feed` tells what they save.
+    pub async fn meet(self, devices: Arc<dyn Devices>, feed: Feed) -> Result<Peer> {
         let tls = self.config.tls.clone();
-        let peers = Peers::new(self.place.clone(), devices, tls.clone(), PeersConfig::default());
+        let config = PeersConfig {
+            speaks: Speaks::told(&self.config.server.version),
+            ..PeersConfig::default()
+        };
+        let peers = Peers::new(self.place.clone(), devices, feed, tls.clone(), config);
         let membership = Membership::open(self.log, self.identity, self.place.clone(), self.config).await;
         Ok(Peer {
             listener: self.listener,
@@ -192,9 +227,9 @@ impl Peer {
         Router::among(Arc::new(self.place.clone()), devices, Arc::new(self.peers.clone()))
     }
 
-    /// Where nodes run of which there is one.
-    pub fn singles(&self) -> Arc<dyn Singles> {
-        Arc::new(SinglesByRing(self.place.clone()))
+    /// Where devices are served, and nodes run of which there is one.
+    pub fn whereabouts(&self) -> Arc<dyn Whereabouts> {
+        Arc::new(WhereaboutsByRing(self.place.clone()))
     }
 
     /// Listens to the others and takes this server's share.
@@ -231,7 +266,7 @@ impl Peer {
             stop,
             served,
         };
-        serving.wait_for_a_share().await;
+        serving.wait_for_a_share().await?;
         Ok(serving)
     }
 }
@@ -252,30 +287,47 @@ impl Serving {
         self.peers.changes()
     }
 
-    async fn wait_for_a_share(&self) {
-        let mut changes = self.place.changes();
-        let share = async {
-            loop {
-                let (epoch, settled) = self.place.epochs();
-                let members = self.place.members();
-                let up = members.borrow().owners().any(|(peer, _)| peer == self.place.local());
-                if up && epoch == settled && self.place.holds_lease() {
-                    return;
-                }
-                if changes.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let status = match tokio::time::timeout(SHARE_TIMEOUT, share).await {
-            Ok(()) => self.membership.status(),
-            Err(_) => {
+    /// How the others hear of what tenants use here.
+    pub fn usage_teller(&self) -> Arc<dyn UsageTeller> {
+        Arc::new(self.peers.clone())
+    }
+
+    /// What tenants use through the others.
+    pub fn usage(&self) -> Tally {
+        self.peers.usage().clone()
+    }
+
+    /// Waits until this server serves its share, for a while.
+    ///
+    /// # Errors
+    /// When the others say that it does not speak what the cluster writes.
+    async fn wait_for_a_share(&self) -> Result<()> {
+        tokio::select! {
+            refused = self.membership.refused() => return Err(refused).context("this server cannot take part in its cluster"),
+            share = tokio::time::timeout(SHARE_TIMEOUT, self.share()) => if share.is_err() {
                 tracing::warn!("this server has no share of the devices yet; it serves what comes, and the others do the rest");
-                self.membership.status()
+            },
+        }
+        let status = self.membership.status();
+        let (peer, epoch, version) = (status.peer.0, status.epoch.0, status.version);
+        tracing::info!(peer, epoch, version, servers = status.peers.len(), cluster = %status.cluster, "a server of a cluster");
+        Ok(())
+    }
+
+    /// Ends when this server serves its share.
+    async fn share(&self) {
+        let mut changes = self.place.changes();
+        loop {
+            let (epoch, settled) = self.place.epochs();
+            let members = self.place.members();
+            let up = members.borrow().owners().any(|(peer, _)| peer == self.place.local());
+            if up && epoch == settled && self.place.holds_lease() {
+                return;
             }
-        };
-        let (peer, epoch) = (status.peer.0, status.epoch.0);
-        tracing::info!(peer, epoch, servers = status.peers.len(), cluster = %status.cluster, "a server of a cluster");
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Lets go of its devices, and says no more. The others notice, and take over.

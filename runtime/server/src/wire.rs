@@ -1,16 +1,17 @@
 //! Builds the server bottom-up: store, host, chains, devices, sessions, listeners.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use api::{Announcing, Live, LiveConfig};
 use cluster::{Router, SinglePeer};
 use components::breaker::Policy;
 use components::{Components, ComponentsConfig, Quotas, Separate};
 use device::{Registry, RegistryConfig};
 use effects::{Effects, Outside};
+use feed::Feed;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Clock, SystemClock};
 use plugins::{Host, HostConfig};
@@ -30,10 +31,8 @@ use crate::listeners::{Making, TenantListeners};
 use crate::peer::{self, Introduced};
 use crate::ports::{GuestLog, LateDevices};
 use crate::shipped::{self, Shipped};
-use crate::store::Opened;
+use crate::store::{Opened, create, secret};
 
-/// Bytes of the secrets a server makes for itself.
-const SECRET_BYTES: usize = 64;
 /// How long connections may take to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -46,6 +45,7 @@ pub struct Server {
     sessions: Sessions,
     peer: Option<peer::Serving>,
     listeners: TenantListeners,
+    live: Live,
     outside: Outside,
     signing_key: Vec<u8>,
     metrics: PrometheusHandle,
@@ -72,11 +72,12 @@ impl Server {
             Some(peer) => Some(Introduced::new(peer, &config.data_dir).await?),
             None => None,
         };
+        let feed = Feed::default();
         let Opened {
             store: shared,
             readings,
             states,
-        } = crate::store::open(config, introduced.as_ref().map(Introduced::fence)).await?;
+        } = crate::store::open(config, introduced.as_ref(), Arc::new(feed.clone())).await?;
         match &introduced {
             Some(peer) => peer.share(&*shared).await?,
             None => peer::alone(&*shared).await?,
@@ -118,11 +119,11 @@ impl Server {
         let shares = Shares::of_this_machine();
         let devices = LateDevices::default();
         let met = match introduced {
-            Some(introduced) => Some(introduced.meet(Arc::new(devices.clone())).await?),
+            Some(introduced) => Some(introduced.meet(Arc::new(devices.clone()), feed.clone()).await?),
             None => None,
         };
-        let singles: Arc<dyn rules::Singles> = match &met {
-            Some(peer) => peer.singles(),
+        let whereabouts: Arc<dyn rules::Whereabouts> = match &met {
+            Some(peer) => peer.whereabouts(),
             None => Arc::new(rules::Alone),
         };
         let router = match &met {
@@ -143,7 +144,7 @@ impl Server {
                 log: log.clone(),
                 clock: Arc::clone(&clock),
                 shares: shares.clone(),
-                singles,
+                whereabouts,
                 idle_after: config.node_idle,
             },
             table: table.clone(),
@@ -160,13 +161,12 @@ impl Server {
         components.attach(Arc::new(AppServing(app.clone())));
         devices.set(LocalDevices::new(app.clone(), registry.clone()));
         let peer = match met {
-            Some(peer) => {
-                let serving = peer.start(router.clone(), Arc::new(devices.clone())).await?;
-                app.announce_to(serving.announcer());
-                Some(serving)
-            }
+            Some(peer) => Some(peer.start(router.clone(), Arc::new(devices.clone())).await?),
             None => None,
         };
+        let live = Live::new(feed, LiveConfig::default());
+        let others = peer.as_ref().map(peer::Serving::announcer);
+        app.announce_to(Arc::new(Announcing::new(live.clone(), others)));
         // Ends with the process.
         let waking = tenant::wake_devices(registry, router.clone(), Arc::clone(&shared), Arc::clone(&clock));
         actor::spawn("wake-ups", waking);
@@ -191,8 +191,16 @@ impl Server {
         });
         if let Some(peer) = &peer {
             let (app, listeners) = (app.clone(), Arc::new(listeners.clone()));
-            let applier = api::Applier::new(Arc::clone(&shared), components.clone(), app, sessions.clone(), listeners);
+            let applier = api::Applier::new(
+                Arc::clone(&shared),
+                components.clone(),
+                app,
+                sessions.clone(),
+                listeners,
+                live.clone(),
+            );
             applier.start(peer.changes());
+            sessions.share_usage(peer.usage_teller(), peer.usage());
         }
         Ok(Server {
             store: shared,
@@ -202,6 +210,7 @@ impl Server {
             sessions,
             peer,
             listeners,
+            live,
             outside,
             signing_key,
             metrics,
@@ -232,6 +241,7 @@ impl Server {
             listeners: Arc::new(self.listeners.clone()),
             egress: self.outside.egress.clone(),
             secrets: self.outside.secrets.clone(),
+            live: self.live.clone(),
             clock: Arc::clone(&self.clock),
             signing_key: self.signing_key.clone(),
             metrics: Box::new(move || render.render()),
@@ -266,6 +276,7 @@ impl Listening {
     pub async fn stop(self) -> Result<()> {
         self.ready.store(false, Ordering::Relaxed);
         let _ = self.stop.send(true);
+        self.server.live.stop();
         let close = self.server.sessions.close_all(CloseReason::ShuttingDown, DRAIN_TIMEOUT);
         let ((), left) = tokio::join!(self.server.listeners.stop_all(), close);
         if left > 0 {
@@ -284,17 +295,7 @@ impl Listening {
     }
 }
 
-/// A secret this server made for itself at its first start.
-async fn secret(store: &dyn Store, name: &str) -> Result<Vec<u8>> {
-    let fresh: [u8; SECRET_BYTES] = rand::random();
-    Ok(store.setting_or_init(name, fresh.to_vec()).await?)
-}
-
 #[allow(clippy::disallowed_methods, reason = "starting is allowed to block")]
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     Ok(tokio::task::spawn_blocking(work).await?)
-}
-
-fn create(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
 }

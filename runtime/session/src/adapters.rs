@@ -10,7 +10,7 @@ use shares::Shares;
 use storage::Store;
 
 use crate::OpenError;
-use crate::profiles::Profiles;
+use crate::profiles::{Manner, Profiles};
 
 /// Adapters by name: those of the server, and a tenant's own.
 #[async_trait]
@@ -72,17 +72,18 @@ impl Adapters {
         }))
     }
 
-    /// The instances that serve a device: of the adapter its profile names, or of the shipped one.
+    /// The instances that serve a device: of the adapter its profile names, or of the shipped one; and what else the profile says.
     ///
     /// # Errors
     /// [`OpenError::Unavailable`] when the store does not answer, or the adapter is not there.
-    pub async fn of(&self, store: &dyn Store, device: DeviceId) -> Result<Arc<AdapterPool>, OpenError> {
+    pub(crate) async fn of(&self, store: &dyn Store, device: DeviceId) -> Result<(Arc<AdapterPool>, Manner), OpenError> {
         let Some((source, shares)) = &self.0.source else {
-            return Ok(self.pool(device.tenant));
+            return Ok((self.pool(device.tenant), Manner::default()));
         };
-        let named = self.0.profiles.adapter_of(store, device).await;
-        let Some(name) = named.map_err(|error| OpenError::Unavailable(error.to_string()))? else {
-            return Ok(self.pool(device.tenant));
+        let manner = self.0.profiles.manner_of(store, device).await;
+        let manner = manner.map_err(|error| OpenError::Unavailable(error.to_string()))?;
+        let Some(name) = manner.adapter.clone() else {
+            return Ok((self.pool(device.tenant), manner));
         };
         let missing = || OpenError::Unavailable(format!("its profile names the adapter {name:?}, which is not there"));
         let component = source.payload(device.tenant, &name).await.ok_or_else(missing)?;
@@ -95,7 +96,7 @@ impl Adapters {
             // Another version: sessions that are open keep what they have.
             *pool = new();
         }
-        Ok(Arc::clone(&pool))
+        Ok((Arc::clone(&pool), manner))
     }
 
     /// A device profile of a tenant was changed: sessions that open from now on see it.

@@ -7,7 +7,7 @@
 //! 2. [`attempts`] – who failed to say so, how often,
 //! 3. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
 //! 4. [`children`] – the devices behind a gateway,
-//! 5. [`limits`] – how much devices may say, by [`rate`]s,
+//! 5. [`limits`] – how much devices may say, by [`rate`]s; [`usage`] – of tenants, through all servers together,
 //! 6. [`provision`] – devices that have no credentials yet,
 //! 7. [`session`] – one session: publish, events, end,
 //! 8. [`manager`] – the actor that knows every connection: takeover, closing,
@@ -30,6 +30,7 @@ pub mod rate;
 mod revisit;
 pub mod session;
 pub mod stream;
+pub mod usage;
 
 pub use adapters::{AdapterSource, Adapters};
 pub use attempts::Attempts;

@@ -184,6 +184,10 @@ impl Handler<Observe> for SessionManager {
     }
 }
 
+fn refused(reason: &'static str) {
+    metrics::counter!("session_credentials_refused_total", "reason" => reason).increment(1);
+}
+
 fn gauge(connections: &HashMap<DeviceId, Connection>) {
     metrics::gauge!("session_connections").set(connections.len() as f64);
 }
@@ -231,11 +235,7 @@ impl Sessions {
     /// [`AuthError`].
     pub async fn authenticate_from(&self, origin: impl Into<Origin>, credentials: Credentials<'_>) -> Result<DeviceId, AuthError> {
         let origin = origin.into();
-        let refused = |reason: &'static str| metrics::counter!("session_credentials_refused_total", "reason" => reason).increment(1);
-        if let Err(retry_after_s) = self.0.attempts.check(&origin, self.now_ms()) {
-            refused("too many");
-            return Err(AuthError::TooMany { retry_after_s });
-        }
+        self.check(&origin)?;
         let found = self.authenticate(credentials).await;
         match &found {
             Err(AuthError::Unknown) => {
@@ -247,6 +247,18 @@ impl Sessions {
             Err(AuthError::TooMany { .. }) | Ok(_) => {}
         }
         found
+    }
+
+    /// Whether somebody at a network address is not listened to, whatever it presents. As good as a refusal, and counted as one.
+    pub fn keeps_out(&self, origin: impl Into<Origin>) -> bool {
+        self.check(&origin.into()).is_err()
+    }
+
+    fn check(&self, origin: &Origin) -> Result<(), AuthError> {
+        self.0.attempts.check(origin, self.now_ms()).map_err(|retry_after_s| {
+            refused("too many");
+            AuthError::TooMany { retry_after_s }
+        })
     }
 
     /// Opens the session of a connection. An older connection of the device is closed. It takes no downlinks but answers until it

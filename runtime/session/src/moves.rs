@@ -5,10 +5,9 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use cluster::{Delivery, DeviceLane, RouteError, Router, SessionLink};
+use cluster::{Changes, Delivery, DeviceLane, RouteError, Router, SessionLink};
 use model::DeviceId;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::manager::{Controls, Inner, Sessions};
@@ -66,7 +65,7 @@ pub(crate) async fn announce(router: &Router, device: DeviceId, link: &SessionLi
 }
 
 /// Has sessions look again whenever their devices may have moved, until there are no sessions any more.
-pub(crate) async fn follow(sessions: Weak<Inner>, mut changes: watch::Receiver<u64>) {
+pub(crate) async fn follow(sessions: Weak<Inner>, mut changes: Changes) {
     // Ends with an error at once on a server that runs alone.
     while changes.changed().await.is_ok() {
         let Some(inner) = sessions.upgrade() else { return };

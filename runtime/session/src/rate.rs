@@ -9,6 +9,9 @@ const WINDOWS_MAX: usize = 8;
 const CAPACITY_MAX: u32 = 1_000_000_000;
 const PERIOD_S_MAX: u32 = 31 * 86_400;
 
+/// How many times its whole room a window may owe, when other servers let in more than there was.
+const OWED_MAX: u64 = 128;
+
 /// A rate of several windows; without any, nothing is limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rate(Vec<Window>);
@@ -17,6 +20,18 @@ pub struct Rate(Vec<Window>);
 struct Window {
     capacity: u32,
     period_s: u32,
+}
+
+impl Window {
+    /// What one costs.
+    fn unit(self) -> u64 {
+        u64::from(self.period_s) * 1000
+    }
+
+    /// What may be spent.
+    fn room(self) -> u64 {
+        u64::from(self.capacity) * self.unit()
+    }
 }
 
 /// A text that is no rate.
@@ -78,6 +93,29 @@ pub struct Bucket {
 impl Bucket {
     /// Takes so many, if all windows have them; else none.
     pub fn take(&mut self, rate: &Rate, count: u32, now_ms: i64) -> bool {
+        self.refill(rate, now_ms);
+        let cost = |window: &Window| u64::from(count) * window.unit();
+        let mut windows = self.spent.iter().zip(&rate.0);
+        let fits = windows.all(|(spent, window)| spent.saturating_add(cost(window)) <= window.room());
+        if fits {
+            for (spent, window) in self.spent.iter_mut().zip(&rate.0) {
+                *spent += cost(window);
+            }
+        }
+        fits
+    }
+
+    /// So many were taken elsewhere: they are gone, and what was not there is owed; of each window, at most as much as it refills in
+    /// [`OWED_MAX`] times its length.
+    pub fn spend(&mut self, rate: &Rate, count: u64, now_ms: i64) {
+        self.refill(rate, now_ms);
+        for (spent, window) in self.spent.iter_mut().zip(&rate.0) {
+            let most = window.room().saturating_mul(1 + OWED_MAX);
+            *spent = spent.saturating_add(count.saturating_mul(window.unit())).min(most);
+        }
+    }
+
+    fn refill(&mut self, rate: &Rate, now_ms: i64) {
         if self.spent.len() != rate.0.len() {
             *self = Bucket {
                 spent: vec![0; rate.0.len()],
@@ -90,19 +128,6 @@ impl Bucket {
         for (spent, window) in self.spent.iter_mut().zip(&rate.0) {
             *spent = spent.saturating_sub(passed_ms.saturating_mul(u64::from(window.capacity)));
         }
-        let cost = |window: &Window| u64::from(count) * u64::from(window.period_s) * 1000;
-        let room = |window: &Window| u64::from(window.capacity) * u64::from(window.period_s) * 1000;
-        let fits = self
-            .spent
-            .iter()
-            .zip(&rate.0)
-            .all(|(spent, window)| spent + cost(window) <= room(window));
-        if fits {
-            for (spent, window) in self.spent.iter_mut().zip(&rate.0) {
-                *spent += cost(window);
-            }
-        }
-        fits
     }
 
     /// Whether nothing is spent any more: as good as a new one.
@@ -163,11 +188,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_taken_elsewhere_is_gone_and_owed() {
+        let rate: Rate = "10:1".parse().unwrap();
+        let mut bucket = Bucket::default();
+        bucket.spend(&rate, 4, 0);
+        assert!(!bucket.take(&rate, 7, 0) && bucket.take(&rate, 6, 0));
+        bucket.spend(&rate, 20, 0);
+        for (now_ms, taken) in [(1_999, false), (2_100, true), (2_100, false)] {
+            assert_eq!(bucket.take(&rate, 1, now_ms), taken, "at {now_ms}");
+        }
+        bucket.spend(&rate, u64::MAX, 10_000);
+        let paid_ms = 10_000 + 1_000 * OWED_MAX as i64;
+        assert!(
+            !bucket.take(&rate, 1, paid_ms) && bucket.take(&rate, 1, paid_ms + 100),
+            "there is an end to it"
+        );
+    }
+
+    #[test]
     fn the_largest_rate_does_not_overflow() {
         let rate: Rate = format!("{CAPACITY_MAX}:{PERIOD_S_MAX}").parse().unwrap();
         let mut bucket = Bucket::default();
         assert!(bucket.take(&rate, CAPACITY_MAX, 0));
         assert!(!bucket.take(&rate, u32::MAX, 1));
         assert!(bucket.take(&rate, CAPACITY_MAX, i64::MAX));
+        bucket.spend(&rate, u64::MAX, i64::MAX);
+        assert!(!bucket.take(&rate, u32::MAX, i64::MAX));
     }
 }

@@ -77,6 +77,7 @@ pub struct Session {
     heard_ms: i64,
     /// Whether the adapter's last call took long.
     long: bool,
+    acknowledges_bad_payloads: bool,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
     /// The moment in which it has to announce itself again.
@@ -91,7 +92,7 @@ impl Session {
         connected: Option<DownlinkKinds>,
         window: usize,
     ) -> Result<Self, OpenError> {
-        let pool = sessions.adapters().of(sessions.store(), device).await?;
+        let (pool, manner) = sessions.adapters().of(sessions.store(), device).await?;
         let lane = sessions.router().lane(device).await.map_err(|error| match error {
             RouteError::NoDevice => OpenError::NoDevice,
             RouteError::Unavailable(reason) => OpenError::Unavailable(reason),
@@ -127,6 +128,7 @@ impl Session {
             forms: Vec::new(),
             heard_ms: 0,
             long: false,
+            acknowledges_bad_payloads: manner.acknowledges_bad_payloads,
             connected: connected.is_some(),
             announces: None,
         };
@@ -155,6 +157,11 @@ impl Session {
     /// Whether another publish may be handed in. While not, the transport stops reading: this is the back-pressure.
     pub fn has_room(&self) -> bool {
         self.actor.state.in_flight < self.window
+    }
+
+    /// Whether the device's profile wants publishes acknowledged that are not understood, where the protocol has no word for it.
+    pub fn acknowledges_bad_payloads(&self) -> bool {
+        self.acknowledges_bad_payloads
     }
 
     /// Publishes whose effects are not durable yet.

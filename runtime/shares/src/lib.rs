@@ -5,8 +5,12 @@
 //! tenant by tenant – however many nodes one of them has. Where there is one tenant alone, nobody waits. A tenant with an allowance waits
 //! when it is spent, and its messages with it: that is the back-pressure its devices feel.
 //!
+//! Calls that last long are made in threads of lower priority ([`Turn::aside`]): not even a processor that is free for a moment is theirs
+//! before others'.
+//!
 //! Reading order: [`meter`] – what a tenant has used, pure; [`shares`] – turns. This crate knows no guest and no rule.
 
+mod aside;
 pub mod meter;
 pub mod shares;
 

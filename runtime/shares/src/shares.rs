@@ -1,7 +1,10 @@
 //! Turns: who runs a slice now. A tenant that uses little gets one at once.
 
-use std::sync::Arc;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -12,6 +15,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use crate::aside::Aside;
 use crate::meter::{Meter, Usage};
 
 /// After so long a slice should end. It may last longer: a call into a guest is not cut in two.
@@ -31,8 +35,11 @@ struct All {
     began: Instant,
     /// Processor time of this thread.
     thread_time: fn() -> Duration,
+    processors_there: usize,
     /// For slices of heavy tenants.
     processors: Arc<Semaphore>,
+    /// Threads for calls that last long; started for the first one.
+    aside: OnceLock<Aside>,
     tenants: DashMap<TenantId, Arc<Share>>,
     present: Mutex<Present>,
 }
@@ -77,8 +84,9 @@ pub struct Share {
 pub struct Turn {
     share: Arc<Share>,
     began: Instant,
-    /// Processor time of the thread then.
-    began_at: Duration,
+    /// Until when it was charged, and the processor time of the thread then.
+    charged: Instant,
+    charged_at: Duration,
     /// Of a heavy tenant: its place in its own line, and its processor.
     _permits: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
@@ -93,7 +101,9 @@ impl Shares {
         Shares(Arc::new(All {
             began: Instant::now(),
             thread_time,
+            processors_there: processors,
             processors: Arc::new(Semaphore::new(processors.saturating_sub(1).max(1))),
+            aside: OnceLock::new(),
             tenants: DashMap::new(),
             present: Mutex::default(),
         }))
@@ -151,10 +161,12 @@ impl Share {
         } else {
             None
         };
+        let began = Instant::now();
         Turn {
             share: Arc::clone(self),
-            began: Instant::now(),
-            began_at: (self.all.thread_time)(),
+            began,
+            charged: began,
+            charged_at: (self.all.thread_time)(),
             _permits: permits,
         }
     }
@@ -167,6 +179,30 @@ impl Share {
         let answer = if aside { tokio::task::block_in_place(call) } else { call() };
         *long = turn.elapsed() > LONG_CALL;
         answer
+    }
+
+    /// Makes one call into a guest that may be put aside, in turns of its own: each piece that runs is charged, and nobody's turn passes
+    /// while the call waits.
+    pub async fn run<T>(self: &Arc<Self>, call: impl Future<Output = T>) -> T {
+        let mut call = pin!(call);
+        loop {
+            let turn = self.turn().await;
+            let piece = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+            drop(turn);
+            if let Poll::Ready(answer) = piece {
+                return answer;
+            }
+            // The call has seen to it that this task is woken.
+            let mut woken = false;
+            poll_fn(|_| {
+                if std::mem::replace(&mut woken, true) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
     }
 
     async fn wait(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
@@ -238,14 +274,36 @@ impl Turn {
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
+
+    /// Makes a call that may last long, in a thread of lower priority. Answers also how much processor time it took. None: it panicked.
+    pub async fn aside<T: Send + 'static>(&mut self, call: impl FnOnce() -> T + Send + 'static) -> Option<(T, Duration)> {
+        self.charge();
+        let all = &self.share.all;
+        let thread_time = all.thread_time;
+        let measured = move || {
+            let began = thread_time();
+            let answer = call();
+            (answer, thread_time().saturating_sub(began))
+        };
+        let called = all.aside.get_or_init(|| Aside::new(all.processors_there)).run(measured).await;
+        if let Some((_, ran)) = &called {
+            self.share.charge(*ran);
+        }
+        (self.charged, self.charged_at) = (Instant::now(), thread_time());
+        called
+    }
+
+    /// Charges what the thread has run since, not what it waited on a busy machine. What went on in another thread is charged as it
+    /// lasted, at most.
+    fn charge(&mut self) {
+        let ran = (self.share.all.thread_time)().saturating_sub(self.charged_at);
+        self.share.charge(ran.min(self.charged.elapsed()));
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // What the thread has run, not what it waited on a busy machine. A slice that went on in another thread is charged as it lasted,
-        // at most.
-        let ran = (self.share.all.thread_time)().saturating_sub(self.began_at);
-        self.share.charge(ran.min(self.began.elapsed()));
+        self.charge();
     }
 }
 
@@ -312,6 +370,58 @@ mod tests {
         drop(first);
         set.join_all().await;
         assert_eq!(order.lock()[..4], ["few", "many", "few", "many"]);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn long_calls_run_in_threads_of_lower_priority_and_are_charged() {
+        let share = Shares::new(2).of(TenantId::generate());
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let here = nice();
+        let mut turn = share.turn().await;
+        let spin = move || {
+            let began = thread_time();
+            while thread_time() - began < Duration::from_millis(50) {}
+            nice()
+        };
+        let (there, ran) = turn.aside(spin).await.unwrap();
+        assert!(there > here || here == 19, "{there} is not lower than {here}");
+        assert!(ran >= Duration::from_millis(50) && share.usage().cpu_ms >= 50, "{ran:?}");
+        assert!(turn.aside(|| panic!("a defect of the platform")).await.is_none_or(|((), _)| false));
+        drop(turn);
+        assert!(share.usage().cpu_ms < 1_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobodys_turn_passes_while_a_call_waits() {
+        let shares = shares();
+        let (one, two) = (shares.of(TenantId::generate()), shares.of(TenantId::generate()));
+        for _ in 0..4 {
+            slice(&one, 40).await;
+            slice(&two, 40).await;
+        }
+        assert!(one.is_heavy() && two.is_heavy());
+        let (answered, answer) = tokio::sync::oneshot::channel::<u32>();
+        let mut waiting = tokio::task::JoinSet::new();
+        waiting.spawn(async move { one.run(async { answer.await.unwrap() + 1 }).await });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let turn = tokio::time::timeout(Duration::from_secs(1), two.turn()).await;
+        assert!(turn.is_ok(), "the only turn there is was kept by a call that waits");
+        drop(turn);
+        answered.send(6).unwrap();
+        assert_eq!(waiting.join_all().await, [7]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_call_runs_is_charged_and_what_it_waits_is_not() {
+        let shares = shares();
+        let share = shares.of(TenantId::generate());
+        let pieces = async {
+            tokio::time::advance(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            tokio::time::advance(Duration::from_millis(30)).await;
+        };
+        share.run(pieces).await;
+        assert_eq!(share.usage().cpu_ms, 50);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::{Clock, SystemClock};
+use storage::Tap;
 
 use crate::fence::Fence;
 
@@ -46,6 +47,10 @@ pub struct CassandraConfig {
     pub clock: Arc<dyn Clock>,
     /// Whether batches may be written; none: always.
     pub fence: Option<Arc<dyn Fence>>,
+    /// Who is told of what has become durable.
+    pub tap: Option<Arc<dyn Tap>>,
+    /// What the servers that share the keyspace speak: it gets no form that one of them cannot work with. None: the newest form.
+    pub cluster_version: Option<u32>,
 }
 
 impl CassandraConfig {
@@ -65,6 +70,8 @@ impl CassandraConfig {
             entities_known_max: 100_000,
             clock: Arc::new(SystemClock),
             fence: None,
+            tap: None,
+            cluster_version: None,
         }
     }
 }

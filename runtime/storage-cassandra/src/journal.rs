@@ -40,6 +40,9 @@ impl Journal for CassandraStore {
             metrics::counter!("storage_commits_total").increment(1);
             metrics::counter!("storage_mutations_total").increment(batch.len() as u64);
             metrics::histogram!("storage_commit_seconds").record(started.elapsed().as_secs_f64());
+            if let (Ok(()), Some(tap)) = (&result, &inner.tap) {
+                tap.saved(&batch);
+            }
             // Whoever dropped the promise does not want to know.
             let _ = done.send(result);
             drop((place, in_hand));

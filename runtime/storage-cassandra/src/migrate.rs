@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::config::CassandraConfig;
 use crate::driver::at_start;
 use crate::failure::Failure;
-use crate::schema::{META, STEPS, VERSION};
+use crate::schema::{META, STEPS, VERSION, wanted};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const BUCKET_DAYS: u64 = 7;
@@ -37,9 +37,10 @@ pub(crate) async fn bring_up(session: &Session, config: &CassandraConfig) -> Res
     let days = bucket_days(session, config).await?;
     let deadline = Instant::now() + Duration::from_secs(LOCK_S);
     let holder = Uuid::now_v7().to_string();
+    let wanted = wanted(&STEPS, config.cluster_version);
     loop {
         let version = version(session).await?;
-        if version == VERSION {
+        if (wanted..=VERSION).contains(&version) {
             break;
         }
         if version > VERSION {
@@ -48,10 +49,10 @@ pub(crate) async fn bring_up(session: &Session, config: &CassandraConfig) -> Res
             )));
         }
         if put_once(session, "lock", &holder, Some(LOCK_S)).await? {
-            take_steps(session, version, days).await?;
+            take_steps(session, version, wanted, days).await?;
             let free = format!("DELETE FROM meta WHERE name = 'lock' IF value = '{holder}'");
             run(session, &free).await?;
-            tracing::info!(keyspace, version = VERSION, "the keyspace has the form of this program");
+            tracing::info!(keyspace, version = wanted, "the keyspace has the form of this program");
             break;
         }
         if Instant::now() > deadline {
@@ -115,9 +116,10 @@ async fn bucket_days(session: &Session, config: &CassandraConfig) -> Result<u64,
     }
 }
 
-async fn take_steps(session: &Session, from: i32, days: u64) -> Result<(), StorageError> {
-    for (version, statements) in STEPS.iter().filter(|(version, _)| *version > from) {
-        for statement in *statements {
+async fn take_steps(session: &Session, from: i32, to: i32, days: u64) -> Result<(), StorageError> {
+    for step in STEPS.iter().filter(|step| step.form > from && step.form <= to) {
+        let version = step.form;
+        for statement in step.statements {
             run(session, &statement.replace("{days}", &days.to_string())).await?;
         }
         if !put_once(session, "version", &version.to_string(), None).await? {
@@ -153,13 +155,19 @@ async fn put_once(session: &Session, name: &str, value: &str, seconds: Option<u6
     Ok(matches!(applied, Some(Some(CqlValue::Boolean(true)))))
 }
 
-/// Carries a statement out that has no values but the program's own. The driver waits until all nodes know of a new table.
+/// Carries a statement out that has no values but the program's own. The driver waits until all nodes know of a new table. What a database
+/// that starts or is busy does not answer in time is asked again, unless it is a transaction: that may have been carried out.
 async fn run(session: &Session, statement: &str) -> Result<QueryResult, StorageError> {
+    let repeatable = ["SELECT", "CREATE", "ALTER"].iter().any(|word| statement.starts_with(word));
     let asked = async {
-        session
-            .query_unpaged(statement, ())
-            .await
-            .map_err(|error: ExecutionError| Failure::from(error))
+        loop {
+            let answer = session.query_unpaged(statement, ()).await;
+            match answer.map_err(|error: ExecutionError| Failure::from(error)) {
+                Err(Failure::Passing(why)) if repeatable => tracing::warn!(why, "the keyspace cannot be prepared yet"),
+                answer => return answer,
+            }
+            sleep(LOOK_EVERY).await;
+        }
     };
     at_start(STATEMENT_PATIENCE, "the keyspace cannot be prepared", asked).await
 }

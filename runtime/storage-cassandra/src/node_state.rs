@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{NodeState, RuleNodeId};
+use model::{Kept, NodeState, RuleNodeId};
 use storage::{NodeStateStore, StorageError};
+use uuid::Uuid;
 
 use crate::bind::tiny;
 use crate::plan::{ENTRY, SCHEMA, TIMER};
@@ -21,15 +22,25 @@ impl NodeStateStore for CassandraStore {
         let rows = self
             .0
             .driver
-            .rows::<(i8, String, Vec<u8>)>("what a rule node keeps", Query::NodeState, values);
+            .rows::<(i8, String, Vec<u8>, Option<Uuid>)>("what a rule node keeps", Query::NodeState, values);
         let rows = rows.await?;
         let (mut state, found) = (NodeState::default(), !rows.is_empty());
-        for (part, name, value) in rows {
+        for (part, name, value, device) in rows {
             let name: Arc<str> = name.into();
+            // Of the node itself: the device that nobody has.
+            let device = device.filter(|device| !device.is_nil());
             match part {
                 SCHEMA => state.schema = schema(&value)?,
-                ENTRY => state.entries.push((name, value.into())),
-                TIMER => state.timers.push((name, time(&value)?)),
+                ENTRY => state.entries.push(Kept {
+                    name,
+                    value: value.into(),
+                    device,
+                }),
+                TIMER => state.timers.push(Kept {
+                    name,
+                    value: time(&value)?,
+                    device,
+                }),
                 _ => return Err(StorageError::Corrupt("a rule node's state has an unknown part".into())),
             }
         }

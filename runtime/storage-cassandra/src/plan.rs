@@ -20,6 +20,8 @@ use crate::queries::Query;
 pub(crate) const STAMPS: usize = 2;
 /// Cassandra's limit: twenty years.
 const TTL_S_MAX: u32 = 630_720_000;
+/// Seconds since 1970-01-01 UTC of the last moment, early in 2038, at which Cassandra lets something expire.
+const EXPIRES_S_MAX: i64 = (1 << 31) - 2;
 
 /// Parts of what a node keeps: they never change.
 pub(crate) const SCHEMA: i8 = 0;
@@ -157,7 +159,10 @@ fn points(
     known: &Known,
 ) {
     let known = known.of(of);
-    let ttl_s = i32::try_from(ttl_s.min(TTL_S_MAX)).unwrap_or_default();
+    let expires_s = stamp_us / 1_000_000 + i64::from(ttl_s);
+    // What would expire later than it can is kept.
+    let kept_s = if expires_s > EXPIRES_S_MAX { 0 } else { ttl_s };
+    let ttl_s = i32::try_from(kept_s.min(TTL_S_MAX)).unwrap_or_default();
     for (key, value) in values {
         if !known.has(key, bucket) {
             plan.write(Write::put(Query::PutSeries, entity(of), [key.into(), bucket.into()], stamp_us));
@@ -237,8 +242,9 @@ fn append_event(plan: &mut Plan, event: &Event, buckets: Buckets, stamp_us: i64)
 
 fn node_state(plan: &mut Plan, node: EntityId, change: &NodeStateChange, first_us: i64) {
     let then_us = first_us + 1;
+    let device = Bind::Id(change.device.unwrap_or_default());
     let put = |at: i8, name: &str, value: Bytes| {
-        let rest = [at.into(), name.into(), Bind::Blob(value)];
+        let rest = [at.into(), name.into(), Bind::Blob(value), device.clone()];
         Write::put(Query::PutNodeState, entity(node), rest, then_us)
     };
     let remove = |at: i8, name: &str| Write::remove(Query::DeleteNodeState, entity(node), [at.into(), name.into()], then_us);
@@ -310,6 +316,9 @@ fn text(value: &impl serde::Serialize) -> Result<Bind, StorageError> {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
@@ -339,7 +348,7 @@ mod tests {
             entity,
             ts_ms,
             values: vec![("a".into(), Value::Long(1))],
-            ttl_s: u32::MAX,
+            ttl_s: 700_000_000,
         };
         let first = planned(&[points(0), points(1)], &known);
         assert_eq!(first.steps.len(), 1);
@@ -353,6 +362,26 @@ mod tests {
         let Step::Write(all) = &later.steps[0] else { panic!("writes") };
         let queries: Vec<_> = all.iter().map(|write| write.query).collect();
         assert_eq!(queries, [Query::PutPoint, Query::PutSeries, Query::PutPoint], "another bucket");
+    }
+
+    #[test]
+    fn what_would_expire_too_late_is_kept() {
+        for (written_s, ttl_s, expected) in [
+            (1_800_000_000, 300_000_000, 300_000_000),
+            (1_800_000_000, 400_000_000, 0),
+            (0, u32::MAX, 0),
+        ] {
+            let point = Mutation::Points {
+                entity: device(),
+                ts_ms: 0,
+                values: vec![("a".into(), Value::Long(1))],
+                ttl_s,
+            };
+            let stamp_us = written_s * 1_000_000;
+            let plan = plan(&[point], stamp_us, Buckets::new(Duration::from_secs(3600)), &Known::new(10)).expect("planned");
+            let Step::Write(all) = &plan.steps[0] else { panic!("writes") };
+            assert_eq!(all[1].values.last(), Some(&Bind::Int(expected)), "{written_s} {ttl_s}");
+        }
     }
 
     #[test]
@@ -376,6 +405,7 @@ mod tests {
         let node = RuleNodeId::generate(TenantId::generate());
         let change = NodeStateChange {
             replaces: Some("s".into()),
+            device: Some(uuid::Uuid::from_u128(7)),
             entries: vec![("a".into(), None)],
             timers: vec![("t".into(), Some(5))],
         };
@@ -394,6 +424,7 @@ mod tests {
                 Bind::Tiny(TIMER),
                 "t".into(),
                 Bind::Blob(5_i64.to_be_bytes().to_vec().into()),
+                Bind::Id(uuid::Uuid::from_u128(7)),
                 Bind::Big(1001)
             ]
         );

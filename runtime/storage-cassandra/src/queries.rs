@@ -58,7 +58,8 @@ queries! {
         DropEvents = "DELETE FROM events USING TIMESTAMP ? WHERE tenant = ? AND kind = ? AND id = ? AND event_kind = ? AND bucket = ?";
         PutEventBucket = "INSERT INTO event_buckets (tenant, kind, id, event_kind, bucket) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
         DropEventBuckets = "DELETE FROM event_buckets USING TIMESTAMP ? WHERE tenant = ? AND kind = ? AND id = ?";
-        PutNodeState = "INSERT INTO node_states (tenant, kind, id, part, name, value) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+        PutNodeState = "INSERT INTO node_states (tenant, kind, id, part, name, value, device) \
+            VALUES (?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
         DeleteNodeState = "DELETE FROM node_states USING TIMESTAMP ? WHERE tenant = ? AND kind = ? AND id = ? AND part = ? AND name = ?";
         DropNodeState = "DELETE FROM node_states USING TIMESTAMP ? WHERE tenant = ? AND kind = ? AND id = ?";
         PutRelation = "INSERT INTO relations (tenant, kind, id, grp, relation_type, other_kind, other, info) \
@@ -102,7 +103,7 @@ queries! {
         EventTimes = "SELECT ts, event FROM events \
             WHERE tenant = ? AND kind = ? AND id = ? AND event_kind = ? AND bucket = ? AND ts >= ? AND ts <= ?";
         Event = "SELECT body FROM events WHERE tenant = ? AND kind = ? AND id = ? AND event_kind = ? AND bucket = ? AND ts = ? AND event = ?";
-        NodeState = "SELECT part, name, value FROM node_states WHERE tenant = ? AND kind = ? AND id = ?";
+        NodeState = "SELECT part, name, value, device FROM node_states WHERE tenant = ? AND kind = ? AND id = ?";
         Relation = "SELECT info FROM relations \
             WHERE tenant = ? AND kind = ? AND id = ? AND grp = ? AND relation_type = ? AND other_kind = ? AND other = ?";
         RelationsFrom = "SELECT relation_type, other_kind, other, info FROM relations \

@@ -4,6 +4,10 @@
 //! the row has the name, if the owner's own row says so too. What is written in batches carries a time of its own and is never decided
 //! by a transaction; `entities`, `claims`, `credentials`, `logins`, `settings`, `components` and `component_versions` are always.
 //!
+//! Servers of a cluster are upgraded one by one, over one keyspace. A step that programs of the version before cannot work with says since
+//! which version of the cluster it is taken: none of them is left then. Until the first server starts after that, a program works with
+//! the form before.
+//!
 //! `points` holds all keys of an entity within a bucket side by side, so that a message is one write however many keys it has.
 //! `series` and `event_buckets` tell which buckets there are. `active_alarms`, `open_rpcs` and `reminders` are short-lived hints, checked
 //! against what they point to: their tombstones may go after a day.
@@ -14,8 +18,28 @@ pub(crate) const VERSION: i32 = 1;
 /// The table that tells which steps were taken. It comes before all of them.
 pub(crate) const META: &str = "CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value text)";
 
-/// Statements of each step, to be carried out in order; all of them may be repeated. `{days}`: days of a bucket.
-pub(crate) const STEPS: [(i32, &[&str]); 1] = [(1, &FIRST)];
+/// From one form to the next.
+pub(crate) struct Step {
+    /// The form that it leads to.
+    pub(crate) form: i32,
+    /// The version of the cluster since which it is taken.
+    pub(crate) since: u32,
+    /// To be carried out in order; all of them may be repeated. `{days}`: days of a bucket.
+    pub(crate) statements: &'static [&'static str],
+}
+
+/// All of them.
+pub(crate) const STEPS: [Step; 1] = [Step {
+    form: 1,
+    since: 1,
+    statements: &FIRST,
+}];
+
+/// The form that a keyspace is brought to; `cluster`: the version of the cluster, none: one program has it for itself.
+pub(crate) fn wanted(steps: &[Step], cluster: Option<u32>) -> i32 {
+    let taken = steps.iter().take_while(|step| cluster.is_none_or(|cluster| step.since <= cluster));
+    taken.map(|step| step.form).max().unwrap_or_default()
+}
 
 const FIRST: [&str; 24] = [
     "CREATE TABLE IF NOT EXISTS settings (name text PRIMARY KEY, value blob)",
@@ -48,7 +72,7 @@ const FIRST: [&str; 24] = [
      PRIMARY KEY ((tenant, kind, id), event_kind, bucket)) WITH CLUSTERING ORDER BY (event_kind ASC, bucket DESC)",
     "CREATE TABLE IF NOT EXISTS events (tenant uuid, kind tinyint, id uuid, event_kind tinyint, bucket bigint, ts bigint, event uuid, \
      body text, PRIMARY KEY ((tenant, kind, id, event_kind, bucket), ts, event)) WITH CLUSTERING ORDER BY (ts DESC, event DESC)",
-    "CREATE TABLE IF NOT EXISTS node_states (tenant uuid, kind tinyint, id uuid, part tinyint, name text, value blob, \
+    "CREATE TABLE IF NOT EXISTS node_states (tenant uuid, kind tinyint, id uuid, part tinyint, name text, value blob, device uuid, \
      PRIMARY KEY ((tenant, kind, id), part, name))",
     "CREATE TABLE IF NOT EXISTS relations (tenant uuid, kind tinyint, id uuid, grp tinyint, relation_type text, other_kind tinyint, \
      other uuid, info text, PRIMARY KEY ((tenant, kind, id), grp, relation_type, other_kind, other))",
@@ -68,13 +92,27 @@ mod tests {
 
     #[test]
     fn steps_lead_to_the_version() {
-        assert!(STEPS.is_sorted_by(|a, b| a.0 < b.0));
-        assert_eq!(STEPS.last().expect("a step").0, VERSION);
+        assert!(STEPS.is_sorted_by(|a, b| a.form < b.form && a.since <= b.since));
+        assert_eq!(STEPS.last().expect("a step").form, VERSION);
+        assert_eq!(wanted(&STEPS, None), VERSION);
+    }
+
+    #[test]
+    fn a_step_waits_until_all_servers_can_work_with_it() {
+        let step = |form, since| Step {
+            form,
+            since,
+            statements: &[],
+        };
+        let steps = [step(1, 1), step(2, 1), step(3, 3), step(4, 5)];
+        for (cluster, form) in [(Some(1), 2), (Some(2), 2), (Some(3), 3), (Some(4), 3), (Some(5), 4), (None, 4)] {
+            assert_eq!(wanted(&steps, cluster), form, "{cluster:?}");
+        }
     }
 
     #[test]
     fn statements_may_be_repeated() {
-        for statement in STEPS.iter().flat_map(|(_, statements)| *statements) {
+        for statement in STEPS.iter().flat_map(|step| step.statements) {
             assert!(statement.contains(" IF NOT EXISTS "), "{statement}");
         }
     }

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use model::Clock;
 use scylla::client::PoolSize;
 use scylla::client::session_builder::SessionBuilder;
-use storage::StorageError;
+use storage::{StorageError, Tap};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::buckets::Buckets;
@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) batches: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) fenced: Fenced,
+    pub(crate) tap: Option<Arc<dyn Tap>>,
     stripes: Vec<Mutex<()>>,
     hasher: RandomState,
 }
@@ -88,6 +89,7 @@ impl CassandraStore {
             batches: Arc::new(Semaphore::new(config.batches_max.max(1))),
             clock: config.clock,
             fenced: Fenced::by(config.fence),
+            tap: config.tap,
             stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
         })))

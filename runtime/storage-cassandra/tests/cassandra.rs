@@ -1,13 +1,17 @@
 //! Against a real Cassandra: the suite every back end passes, and what only this one promises. `cargo xtask test` starts one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::entity::EntityRecord;
-use model::{Clock, DeviceId, EntityId, SystemClock, TenantId, Value};
-use storage::{EntityStore as _, Journal as _, Mutation, SeriesQuery, StorageError, TimeSeriesStore as _, conformance};
+use model::{Clock, DeviceId, EntityId, NodeStateChange, RuleNodeId, SystemClock, TenantId, Value};
+use storage::{
+    EntityStore as _, Journal as _, Mutation, NodeStateStore as _, SeriesQuery, StorageError, TimeSeriesStore as _, conformance,
+};
 use storage_cassandra::{CassandraConfig, CassandraStore};
+use uuid::Uuid;
 
 /// A configuration for the node that serves, with a keyspace; none: there is no node, which is said.
 fn config(keyspace: &str) -> Option<CassandraConfig> {
@@ -48,6 +52,14 @@ fn all() -> SeriesQuery {
 async fn cassandra_keeps_every_promise() {
     let Some(config) = config("suite") else { return };
     conformance::run(Arc::new(open(config).await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_hears_of_what_cassandra_has() {
+    let Some(mut config) = config("tap") else { return };
+    let heard = Arc::new(conformance::tap::Heard::default());
+    config.tap = Some(heard.clone());
+    conformance::tap::hears_in_order(Arc::new(open(config).await), heard).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,6 +184,37 @@ async fn cassandra_gives_a_name_away_that_a_dead_program_claimed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_knows_which_device_belongs_to_what_a_node_keeps() {
+    let Some(config) = config("node_state_devices") else { return };
+    let store = open(config).await;
+    let node = RuleNodeId::generate(TenantId::generate());
+    let (one, two) = (Uuid::now_v7(), Uuid::now_v7());
+    let change = |device: Option<Uuid>, replaces: Option<&str>, key: &str| Mutation::NodeState {
+        node,
+        change: Arc::new(NodeStateChange {
+            replaces: replaces.map(Into::into),
+            device,
+            entries: vec![(key.into(), Some(Bytes::from_static(b"v")))],
+            timers: vec![(key.into(), Some(7))],
+        }),
+    };
+    commit(
+        &store,
+        vec![
+            change(Some(one), Some("s"), "a"),
+            change(None, None, "b"),
+            change(Some(one), None, "c"),
+        ],
+    )
+    .await;
+    commit(&store, vec![change(Some(two), None, "c")]).await;
+    let state = store.node_state(node).await.expect("reads").expect("is there");
+    let devices: Vec<_> = state.entries.iter().map(|kept| kept.device).collect();
+    assert_eq!(devices, [Some(one), None, Some(two)], "the last writer's");
+    assert_eq!(state.timers.iter().map(|kept| kept.device).collect::<Vec<_>>(), devices);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cassandra_keeps_its_form_and_refuses_another() {
     let Some(config) = config("forms") else { return };
     drop(open(config.clone()).await);
@@ -202,4 +245,88 @@ async fn a_cassandra_that_is_not_there_is_named() {
     let config = CassandraConfig::new(vec![format!("127.0.0.1:{port}")], "none");
     let refused = CassandraStore::open(config).await.expect_err("nobody is there").to_string();
     assert!(refused.contains(&format!("no node of 127.0.0.1:{port} serves")), "{refused}");
+}
+
+/// Rows of every table as they are in the keyspaces of people who use this: a line for each, the table and its JSON.
+static GOLDEN: LazyLock<String> =
+    LazyLock::new(|| std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden.txt")).expect("it is there"));
+
+/// The same time for everything.
+struct Then;
+
+impl Clock for Then {
+    fn now_ms(&self) -> i64 {
+        conformance::fixed::NOW_MS
+    }
+}
+
+async fn session(config: &CassandraConfig) -> scylla::client::session::Session {
+    scylla::client::session_builder::SessionBuilder::new()
+        .known_nodes(&config.nodes)
+        .build()
+        .await
+        .expect("connects")
+}
+
+async fn texts(session: &scylla::client::session::Session, question: &str) -> Vec<String> {
+    let answer = session.query_unpaged(question, ()).await.expect("answers");
+    let rows = answer.into_rows_result().expect("rows");
+    let rows = rows.rows::<(String,)>().expect("of texts");
+    rows.map(|row| row.expect("a text").0).collect()
+}
+
+/// All rows of all tables of a keyspace but `meta`, sorted. The number that a save gives itself is the same in all of them.
+async fn rows(session: &scylla::client::session::Session, keyspace: &str) -> Vec<String> {
+    let tables = format!("SELECT table_name FROM system_schema.tables WHERE keyspace_name = '{keyspace}'");
+    let mut all = Vec::new();
+    for table in texts(session, &tables).await.into_iter().filter(|table| table != "meta") {
+        let found = texts(session, &format!("SELECT JSON * FROM {keyspace}.{table}")).await;
+        assert!(!found.is_empty(), "{table} has no row among the golden ones");
+        for row in found {
+            let mut row: serde_json::Value = serde_json::from_str(&row).expect("JSON");
+            if let Some(stamp) = row.get_mut("stamp") {
+                *stamp = uuid::Uuid::from_u128(1).to_string().into();
+            }
+            all.push(format!("{table} {row}"));
+        }
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_keeps_the_form_of_every_row() {
+    let Some(mut config) = config("golden") else { return };
+    config.clock = Arc::new(Then);
+    let session = session(&config).await;
+    let drop = "DROP KEYSPACE IF EXISTS golden";
+    session.query_unpaged(drop, ()).await.expect("drops");
+    let store = open(config.clone()).await;
+    conformance::fixed::write(&store).await;
+    let now = rows(&session, "golden").await;
+    for (now, golden) in now.iter().zip(GOLDEN.lines()) {
+        assert_eq!(now, golden);
+    }
+    assert_eq!(now.len(), GOLDEN.lines().count(), "\n{}", now.join("\n"));
+    session.query_unpaged(drop, ()).await.expect("drops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_reads_what_was_written_then() {
+    let Some(mut config) = config("golden_then") else { return };
+    config.clock = Arc::new(Then);
+    let session = session(&config).await;
+    let drop = "DROP KEYSPACE IF EXISTS golden_then";
+    session.query_unpaged(drop, ()).await.expect("drops");
+    let store = open(config.clone()).await;
+    for line in GOLDEN.lines() {
+        let (table, row) = line.split_once(' ').expect("a table and a row");
+        let insert = format!("INSERT INTO golden_then.{table} JSON ?");
+        session
+            .query_unpaged(insert, (row,))
+            .await
+            .expect("a row that the table still takes");
+    }
+    conformance::fixed::read(&store).await;
+    session.query_unpaged(drop, ()).await.expect("drops");
 }

@@ -12,12 +12,14 @@ pub mod components;
 pub mod credentials;
 pub mod entities;
 pub mod events;
+pub mod fixed;
 pub mod journal;
 pub mod node_state;
 pub mod relations;
 pub mod rpcs;
 mod sample;
 pub mod small;
+pub mod tap;
 pub mod time_series;
 
 use std::sync::Arc;

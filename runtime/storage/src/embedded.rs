@@ -19,6 +19,8 @@ mod entities;
 mod events;
 mod expiry;
 mod folder;
+#[cfg(test)]
+mod golden;
 mod keys;
 mod node_state;
 mod now;
@@ -40,7 +42,7 @@ use async_trait::async_trait;
 use model::{Clock, SystemClock};
 use tokio::sync::{mpsc, watch};
 
-use crate::{Commit, Journal, Mutation, StorageError};
+use crate::{Commit, Journal, Mutation, StorageError, Tap};
 use change::Change;
 use tables::Tables;
 use writer::{Job, Writer};
@@ -59,6 +61,8 @@ pub struct EmbeddedConfig {
     pub series_cached_max: usize,
     /// Tells when readings expire.
     pub clock: Arc<dyn Clock>,
+    /// Who is told of what has become durable.
+    pub tap: Option<Arc<dyn Tap>>,
 }
 
 impl EmbeddedConfig {
@@ -70,6 +74,7 @@ impl EmbeddedConfig {
             cache_bytes: 64 * 1024 * 1024,
             series_cached_max: 200_000,
             clock: Arc::new(SystemClock),
+            tap: None,
         }
     }
 }
@@ -137,7 +142,7 @@ impl EmbeddedStore {
         let (jobs, queue) = mpsc::channel(config.queue_len_max.max(1));
         let (end, ended) = watch::channel(false);
         let change = Change::new(tables.clone(), Arc::clone(&clock), config.series_cached_max)?;
-        let writer = Writer::new(change, queue, sync, Arc::clone(&failure), end);
+        let writer = Writer::new(change, queue, sync, Arc::clone(&failure), end, config.tap.clone());
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || writer.run());
         let thread = thread.map_err(|error| StorageError::Failed(format!("cannot start the writer thread: {error}")))?;
         Ok(EmbeddedStore(Arc::new(Inner {

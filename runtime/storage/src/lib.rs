@@ -5,7 +5,8 @@
 //! cluster both fit behind them. Reading order:
 //!
 //! 1. [`mutation`] – the changes that the hot path makes, in batches, and [`Commit`], the promise that they are durable,
-//! 2. [`traits`] – the ports: [`Journal`] takes mutations; the other traits read, and change entities one at a time,
+//! 2. [`traits`] – the ports: [`Journal`] takes mutations; the other traits read, and change entities one at a time; [`tap`]: who is told of what has
+//!    become durable,
 //! 3. [`text`], [`lists`], [`value_codec`], [`json`] – what all back ends have in common,
 //! 4. [`embedded`] – the default back end: one process, one folder, group commit,
 //! 5. [`conformance`] – what every back end must do, as one suite. (The back end for clusters is a crate of its own.)
@@ -19,6 +20,7 @@ pub mod json;
 pub mod lists;
 pub mod mutation;
 pub mod query;
+pub mod tap;
 pub mod text;
 pub mod traits;
 pub mod value_codec;
@@ -27,6 +29,7 @@ pub use embedded::{EmbeddedConfig, EmbeddedStore};
 pub use error::StorageError;
 pub use mutation::{Commit, Mutation};
 pub use query::{AlarmFilter, EntityFilter, EventFilter, RelationQuery, SeriesQuery};
+pub use tap::Tap;
 pub use traits::{
     AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, NodeStateStore,
     RelationStore, ReminderStore, RpcStore, SettingStore, Store, TimeSeriesStore,

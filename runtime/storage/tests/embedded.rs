@@ -41,6 +41,16 @@ async fn keeps_every_promise() {
     conformance::run(Arc::new(open(&dir))).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tap_hears_of_what_is_durable() {
+    let dir = folder();
+    let heard = Arc::new(conformance::tap::Heard::default());
+    let mut config = EmbeddedConfig::new(dir.path());
+    config.tap = Some(heard.clone());
+    let store = EmbeddedStore::open(config).expect("opens");
+    conformance::tap::hears_in_order(Arc::new(store), heard).await;
+}
+
 #[tokio::test]
 async fn keeps_every_promise_with_tiny_limits() {
     let dir = folder();

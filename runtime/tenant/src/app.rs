@@ -163,7 +163,7 @@ impl App {
         }
     }
 
-    /// Tells the App how other servers hear of changes. A server that runs alone tells nobody.
+    /// Tells the App how others hear of changes: other servers, if there are any, and whoever keeps here what is changed.
     pub fn announce_to(&self, others: Arc<dyn Announcer>) {
         let _ = self.others.set(others);
     }

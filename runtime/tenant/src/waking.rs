@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::{RouteError, Router, Standing};
+use cluster::{Changes, RouteError, Router, Standing};
 use device::Registry;
 use model::{Clock, DeviceId};
 use storage::{Mutation, Store};
@@ -46,7 +46,7 @@ pub async fn wake_devices(registry: Registry, router: Router, store: Arc<dyn Sto
     }
 }
 
-async fn changed(changes: &mut Option<tokio::sync::watch::Receiver<u64>>) -> bool {
+async fn changed(changes: &mut Option<Changes>) -> bool {
     match changes {
         Some(changes) => changes.changed().await.is_ok(),
         None => std::future::pending().await,

@@ -73,7 +73,7 @@ impl Bench {
             tenant,
             node: RuleNodeId::generate(tenant),
             name: descriptor.title.as_str().into(),
-            readings: Arc::new(NothingStored),
+            readings: Arc::new(NothingStored).into(),
             log: Arc::new(Desk),
             clock: Arc::new(SystemClock),
             memory: plugins::SharedMemory::restore(&descriptor.state_schema, None),

@@ -18,15 +18,23 @@ pub struct AdmissionConfig {
     pub address_connections_max: usize,
     /// Connections that have not said who they are at most.
     pub strangers_max: usize,
+    /// Those from one network address at most: whoever comes in great numbers and says nothing leaves places to others.
+    pub address_strangers_max: usize,
+}
+
+impl AdmissionConfig {
+    /// The usual limits.
+    pub const USUAL: AdmissionConfig = AdmissionConfig {
+        connections_max: 100_000,
+        address_connections_max: 50_000,
+        strangers_max: 5_000,
+        address_strangers_max: 1_000,
+    };
 }
 
 impl Default for AdmissionConfig {
     fn default() -> Self {
-        AdmissionConfig {
-            connections_max: 100_000,
-            address_connections_max: 50_000,
-            strangers_max: 5_000,
-        }
+        AdmissionConfig::USUAL
     }
 }
 
@@ -39,6 +47,8 @@ pub enum Denied {
     AddressFull,
     /// Too many that have not said who they are.
     Strangers,
+    /// Too many of those from there.
+    AddressStrangers,
 }
 
 impl Denied {
@@ -48,6 +58,7 @@ impl Denied {
             Denied::Full => "connections",
             Denied::AddressFull => "connections of an address",
             Denied::Strangers => "strangers",
+            Denied::AddressStrangers => "strangers of an address",
         }
     }
 }
@@ -63,9 +74,15 @@ struct Inner {
 
 #[derive(Default)]
 struct Taken {
-    all: usize,
+    all: Count,
+    by_address: HashMap<IpAddr, Count>,
+}
+
+/// Places that are taken, and by how many strangers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Count {
+    taken: usize,
     strangers: usize,
-    by_address: HashMap<IpAddr, usize>,
 }
 
 /// A place; given back when dropped.
@@ -91,19 +108,21 @@ impl Admission {
     pub fn enter(&self, address: IpAddr) -> Result<Place, Denied> {
         let config = &self.0.config;
         let mut taken = self.0.taken.lock();
-        if taken.all >= config.connections_max {
+        if taken.all.taken >= config.connections_max {
             return Err(Denied::Full);
         }
-        if taken.strangers >= config.strangers_max {
+        if taken.all.strangers >= config.strangers_max {
             return Err(Denied::Strangers);
         }
-        let from_there = taken.by_address.entry(address).or_default();
-        if *from_there >= config.address_connections_max {
+        let from_there = taken.by_address.get(&address).copied().unwrap_or_default();
+        if from_there.taken >= config.address_connections_max {
             return Err(Denied::AddressFull);
         }
-        *from_there += 1;
-        taken.all += 1;
-        taken.strangers += 1;
+        if from_there.strangers >= config.address_strangers_max {
+            return Err(Denied::AddressStrangers);
+        }
+        taken.by_address.insert(address, from_there.with_a_stranger());
+        taken.all = taken.all.with_a_stranger();
         Ok(Place {
             admission: self.clone(),
             address,
@@ -112,11 +131,24 @@ impl Admission {
     }
 }
 
+impl Count {
+    fn with_a_stranger(self) -> Self {
+        Count {
+            taken: self.taken + 1,
+            strangers: self.strangers + 1,
+        }
+    }
+}
+
 impl Place {
     /// Whoever has the place has said who it is.
     pub fn known(&mut self) {
         if std::mem::take(&mut self.stranger) {
-            self.admission.0.taken.lock().strangers -= 1;
+            let mut taken = self.admission.0.taken.lock();
+            taken.all.strangers -= 1;
+            if let Some(from_there) = taken.by_address.get_mut(&self.address) {
+                from_there.strangers -= 1;
+            }
         }
     }
 }
@@ -125,10 +157,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.known();
         let mut taken = self.admission.0.taken.lock();
-        taken.all -= 1;
+        taken.all.taken -= 1;
         if let Some(from_there) = taken.by_address.get_mut(&self.address) {
-            *from_there -= 1;
-            if *from_there == 0 {
+            from_there.taken -= 1;
+            if from_there.taken == 0 {
                 taken.by_address.remove(&self.address);
             }
         }
@@ -145,6 +177,7 @@ mod tests {
             connections_max: 4,
             address_connections_max: 2,
             strangers_max: 3,
+            address_strangers_max: 2,
         });
         let enter = |last: u8| admission.enter(IpAddr::from([127, 0, 0, last]));
         let denied = |last: u8| enter(last).err();
@@ -159,6 +192,25 @@ mod tests {
         assert_eq!(denied(1), None, "what was taken for a look is given back");
         drop((third, fourth));
         let taken = admission.0.taken.lock();
-        assert_eq!((taken.all, taken.strangers, taken.by_address.len()), (0, 0, 0));
+        assert_eq!((taken.all, taken.by_address.len()), (Count::default(), 0));
+    }
+
+    #[test]
+    fn whoever_comes_in_great_numbers_leaves_places_to_others() {
+        let admission = Admission::new(AdmissionConfig {
+            connections_max: 100,
+            address_connections_max: 100,
+            strangers_max: 5,
+            address_strangers_max: 3,
+        });
+        let enter = |last: u8| admission.enter(IpAddr::from([127, 0, 0, last]));
+        let mut crowd: Vec<Place> = (0..3).filter_map(|_| enter(1).ok()).collect();
+        assert_eq!(enter(1).err(), Some(Denied::AddressStrangers));
+        assert!(enter(2).is_ok(), "somebody else has a place");
+        crowd.iter_mut().take(1).for_each(Place::known);
+        let more = enter(1).ok();
+        assert!(more.is_some(), "who is known takes no stranger's place");
+        drop((crowd, more));
+        assert_eq!(admission.0.taken.lock().by_address.len(), 0);
     }
 }

@@ -17,6 +17,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use model::{DownlinkKind, DownlinkKinds};
@@ -48,7 +49,17 @@ pub fn router(sessions: Sessions) -> Router {
         .route("/api/v1/{token}/attributes/updates", get(attribute_updates))
         .route("/api/v1/{token}/rpc", get(wait_for_rpc).post(call).layer(rpc_body))
         .route("/api/v1/{token}/rpc/{id}", post(reply).layer(rpc_body))
+        .layer(map_response(counted))
         .with_state(sessions)
+}
+
+/// Each refusal is counted by its status; 408: there was nothing to tell, or what was to come did not come in time.
+async fn counted(answer: Response) -> Response {
+    let status = answer.status();
+    if status.is_client_error() || status.is_server_error() {
+        metrics::counter!("http_device_refusals_total", "status" => status.as_str().to_owned()).increment(1);
+    }
+    answer
 }
 
 async fn telemetry(caller: Caller, Path(token): Path<String>, Body(body): Body) -> Response {

@@ -22,12 +22,15 @@ use tokio_rustls::server::TlsStream;
 pub use certificates::{Certificates, TlsFiles};
 use client::AnyDevice;
 
+use crate::admission::AdmissionConfig;
+
 /// A handshake must be over within this time, waiting for its turn included.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Certificates of a client that are looked at.
 const CHAIN_MAX: usize = 6;
-/// Handshakes at one time: each costs a millisecond of a core or two.
-const HANDSHAKES_AT_ONCE: usize = 64;
+/// Handshakes at one time: each takes some ten kilobytes. Their processor time is bounded by how fast newcomers are let in. More than strangers
+/// from one address may be: whoever stalls there holds up nobody elsewhere.
+const HANDSHAKES_AT_ONCE: usize = 2 * AdmissionConfig::USUAL.address_strangers_max;
 
 /// Why TLS cannot be served.
 #[derive(Debug, thiserror::Error)]

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::broker_answers::run(data));
+libfuzzer_sys::fuzz_target!(init: fuzzed::begin("broker_answers"), |data: &[u8]| fuzzed::broker_answers::run(data));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::coap_datagrams::run(data));
+libfuzzer_sys::fuzz_target!(init: fuzzed::begin("coap_datagrams"), |data: &[u8]| fuzzed::coap_datagrams::run(data));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::device_api::run(data));
+libfuzzer_sys::fuzz_target!(init: fuzzed::begin("device_api"), |data: &[u8]| fuzzed::device_api::run(data));

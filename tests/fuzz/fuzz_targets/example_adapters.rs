@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::example_adapters::run(data));
+libfuzzer_sys::fuzz_target!(init: fuzzed::begin("example_adapters"), |data: &[u8]| fuzzed::example_adapters::run(data));

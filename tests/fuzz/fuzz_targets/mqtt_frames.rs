@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::mqtt_frames::run(data));
+libfuzzer_sys::fuzz_target!(init: fuzzed::begin("mqtt_frames"), |data: &[u8]| fuzzed::mqtt_frames::run(data));

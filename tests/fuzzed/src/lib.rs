@@ -8,8 +8,7 @@
 //! 6. [`mutation`] – seeded mutations, for runs without a fuzzer.
 //!
 //! `tests/short.rs` runs all of them with mutations, in every test run. With coverage, for as long as one likes:
-//! `cargo +nightly fuzz run --fuzz-dir tests/fuzz mqtt_frames` (of `cargo-fuzz`); `cargo run -p fuzzed --example seeds FOLDER` writes what to
-//! begin with.
+//! `cargo xtask fuzz`, or `cargo fuzz run --fuzz-dir tests/fuzz mqtt_frames` of those who have `cargo-fuzz`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs)]
 
@@ -58,3 +57,13 @@ pub const TARGETS: [Target; 5] = [
         seeds: broker_answers::seeds,
     },
 ];
+
+/// Before a fuzzer begins: writes what it begins with into the folder that `FUZZ_SEEDS` names, if it names one.
+pub fn begin(name: &str) {
+    let (Some(folder), Some(target)) = (std::env::var_os("FUZZ_SEEDS"), TARGETS.iter().find(|target| target.name == name)) else {
+        return;
+    };
+    for (number, seed) in (target.seeds)().iter().enumerate() {
+        std::fs::write(std::path::Path::new(&folder).join(format!("seed-{number}")), seed).unwrap();
+    }
+}

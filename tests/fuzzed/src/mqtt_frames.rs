@@ -1,8 +1,8 @@
 //! Frames of MQTT in three versions, beside another codec.
 //!
 //! Input: a byte that says which version, and whether a CONNECT goes before; a byte that says in what pieces the rest arrives; the rest. What
-//! is checked: pieces make no difference; whatever is read here, another codec reads too, and it means the same. What is refused here may be
-//! read there: this codec is the stricter one.
+//! is checked: pieces make no difference; no memory is taken for what is only announced; whatever is read here, another codec reads too, and
+//! it means the same. What is refused here may be read there: this codec is the stricter one.
 
 use bytes::BytesMut;
 use mqtt::packet::{Incoming, Version};
@@ -93,9 +93,10 @@ fn frame(first: u8, body: &[u8]) -> Vec<u8> {
 /// What this codec reads, until it is at an end.
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<FrameError>, Option<Version>) {
     let mut codec = RumqttCodec::new(PACKET_BYTES_MAX);
-    let (mut buffer, mut packets) = (BytesMut::new(), Vec::new());
+    let (mut buffer, mut packets, mut sent) = (BytesMut::new(), Vec::new(), 0);
     for piece in pieces {
         buffer.extend_from_slice(piece);
+        sent += piece.len();
         loop {
             match codec.decode(&mut buffer) {
                 Ok(Some(packet)) => packets.push(packet),
@@ -103,6 +104,11 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<Fr
                 Err(error) => return (packets, Some(error), Some(codec.version())),
             }
         }
+        assert!(
+            buffer.capacity() <= 4 * sent + 256,
+            "{} bytes are kept of {sent}",
+            buffer.capacity()
+        );
     }
     let version = (!packets.is_empty()).then(|| codec.version());
     (packets, None, version)

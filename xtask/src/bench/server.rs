@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, bail};
 use serde_json::json;
@@ -9,6 +10,9 @@ use serde_json::json;
 use super::load::{self, Load, Shape};
 use super::process::{Process, free_port};
 use super::rest::{Rest, TENANT, node};
+
+/// Servers of this process so far.
+static SERVERS: AtomicU32 = AtomicU32::new(0);
 
 /// The class of the node that saves time series.
 pub const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
@@ -54,7 +58,8 @@ impl Server {
     /// As [`Server::start`].
     pub fn start_with(root: &Path, options: &[&str]) -> Result<Self> {
         let (binary, generator) = super::binaries(root)?;
-        let folder = Folder(std::env::temp_dir().join(format!("pacificsoft-bench-{}", std::process::id())));
+        let number = SERVERS.fetch_add(1, Ordering::Relaxed);
+        let folder = Folder(std::env::temp_dir().join(format!("pacificsoft-bench-{}-{number}", std::process::id())));
         let _ = std::fs::remove_dir_all(&folder.0);
         std::fs::create_dir_all(&folder.0)?;
         let (mqtt, http, coap) = (free_port()?, free_port()?, free_udp_port()?);
@@ -152,7 +157,13 @@ impl Server {
         Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 
-    fn devices(&self, user: (&str, &str), protocol: Protocol, prefix: &str) -> Vec<String> {
+    /// The load generator's program.
+    pub fn generator_path(&self) -> &Path {
+        &self.generator
+    }
+
+    /// What the generator is told of devices of a tenant.
+    pub fn devices(&self, user: (&str, &str), protocol: Protocol, prefix: &str) -> Vec<String> {
         let door = match protocol {
             Protocol::Mqtt => "--mqtt",
             Protocol::Coap => "--coap",

@@ -10,8 +10,10 @@ use model::{TenantId, UserId};
 use uuid::Uuid;
 
 use crate::ApiError;
-use crate::auth::token::{Purpose, TokenError};
+use crate::auth::token::{Claims, Purpose, TokenError};
 use crate::state::ApiState;
+
+const FAILED: ApiError = ApiError::Authentication("Authentication failed");
 
 /// Anybody who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,27 +56,17 @@ impl FromRequestParts<ApiState> for Principal {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &ApiState) -> Result<Self, ApiError> {
-        const FAILED: ApiError = ApiError::Authentication("Authentication failed");
         let token = bearer(&parts.headers).ok_or(FAILED)?;
-        let claims = api.tokens.verify(token, api.clock.now_ms()).map_err(|error| match error {
-            TokenError::Expired => ApiError::TokenExpired,
-            TokenError::Invalid => FAILED,
-        })?;
-        let Some(Purpose::Access(authority)) = claims.purpose() else {
-            return Err(FAILED);
-        };
-        let login = api.store.login(&claims.sub).await?.ok_or(FAILED)?;
-        if !claims.stems_from(&login) || !login.enabled {
-            return Err(FAILED);
-        }
-        Ok(Principal {
-            user: login.user,
-            customer: claims.customer(),
-            email: login.email,
-            authority,
-            session: claims.session_id,
-        })
+        Principal::of(api, &claims(api, token)?).await
     }
+}
+
+/// What a token says that is ours and has not ended.
+pub(crate) fn claims(api: &ApiState, token: &str) -> Result<Claims, ApiError> {
+    api.tokens.verify(token, api.clock.now_ms()).map_err(|error| match error {
+        TokenError::Expired => ApiError::TokenExpired,
+        TokenError::Invalid => FAILED,
+    })
 }
 
 impl FromRequestParts<ApiState> for SysAdmin {
@@ -114,6 +106,27 @@ impl FromRequestParts<ApiState> for Member {
 }
 
 impl Principal {
+    /// Who asks with these claims, as things stand now.
+    pub(crate) async fn of(api: &ApiState, claims: &Claims) -> Result<Self, ApiError> {
+        if claims.exp.saturating_mul(1_000) <= api.clock.now_ms() {
+            return Err(ApiError::TokenExpired);
+        }
+        let Some(Purpose::Access(authority)) = claims.purpose() else {
+            return Err(FAILED);
+        };
+        let login = api.store.login(&claims.sub).await?.ok_or(FAILED)?;
+        if !claims.stems_from(&login) || !login.enabled {
+            return Err(FAILED);
+        }
+        Ok(Principal {
+            user: login.user,
+            customer: claims.customer(),
+            email: login.email,
+            authority,
+            session: claims.session_id,
+        })
+    }
+
     /// The caller as somebody who belongs to a tenant.
     ///
     /// # Errors

@@ -211,7 +211,7 @@ fn shared_device(entity: EntityId, scope: AttributeScope) -> Option<DeviceId> {
     }
 }
 
-pub(super) fn parse_scope(scope: &str) -> Result<AttributeScope, ApiError> {
+pub(crate) fn parse_scope(scope: &str) -> Result<AttributeScope, ApiError> {
     scope
         .parse()
         .map_err(|_| ApiError::Invalid(format!("Invalid attribute scope: {scope}")))
@@ -243,14 +243,14 @@ fn attribute_values(values: Attributes) -> Result<Vec<(Arc<str>, Value)>, ApiErr
 }
 
 /// The keys of a comma-separated list; none: it names none.
-pub(super) fn given_keys(list: Option<&str>) -> Result<Option<Vec<Arc<str>>>, ApiError> {
+pub(crate) fn given_keys(list: Option<&str>) -> Result<Option<Vec<Arc<str>>>, ApiError> {
     let keys: Vec<Arc<str>> = csv(list.unwrap_or_default()).map(Arc::from).collect();
     check_count(keys.len())?;
     keys.iter().try_for_each(|key| check_key(key))?;
     Ok(Some(keys).filter(|keys| !keys.is_empty()))
 }
 
-pub(super) fn no_keys() -> ApiError {
+pub(crate) fn no_keys() -> ApiError {
     ApiError::invalid("Required request parameter 'keys' is not present")
 }
 

@@ -18,7 +18,7 @@ use super::telemetry::{given_keys, no_keys, parse_scope};
 use crate::ApiError;
 use crate::extract::{Member, Params, PathOf};
 use crate::state::ApiState;
-use history::History;
+pub(crate) use history::{History, Span};
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()

@@ -226,12 +226,12 @@ impl Gateway {
             components: components.clone(),
             effects: effects.clone(),
             nodes: NodeSurroundings {
-                readings: silent.clone(),
+                readings: silent.clone().into(),
                 states: Arc::new(silent.0.clone()),
                 log: silent.clone(),
                 clock: clock.clone(),
                 shares: shares::Shares::of_this_machine(),
-                singles: Arc::new(rules::Alone),
+                whereabouts: Arc::new(rules::Alone),
                 idle_after: rules::IDLE_AFTER,
             },
             table: table.clone(),
@@ -252,7 +252,15 @@ impl Gateway {
         });
         let ready = Arc::new(AtomicBool::new(true));
         let listeners = Arc::new(api::NoListeners);
-        let applier = api::Applier::new(Arc::clone(&store), components.clone(), app.clone(), sessions.clone(), listeners);
+        let live = api::Live::new(feed::Feed::default(), api::LiveConfig::default());
+        let applier = api::Applier::new(
+            Arc::clone(&store),
+            components.clone(),
+            app.clone(),
+            sessions.clone(),
+            listeners,
+            live.clone(),
+        );
         let config = ApiConfig {
             store: Arc::clone(&store),
             components: components.clone(),
@@ -266,6 +274,7 @@ impl Gateway {
                 trust: Trust::system(None).expect("certificates"),
             }),
             secrets: Vault::new(Arc::clone(&store), Key::generate()),
+            live,
             clock: clock.clone(),
             signing_key: vec![7; 64],
             metrics: Box::new(|| "up 1\n".to_owned()),

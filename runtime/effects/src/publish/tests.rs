@@ -1,23 +1,63 @@
 //! Options of a publish, by their names.
 
-use super::*;
+use uuid::Uuid;
 
-fn read(options: &[(&str, &str)]) -> Result<Options, String> {
-    let owned: Vec<_> = options
+use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Service, Target};
+
+use super::options;
+
+fn read(broker: &str, given: &[(&str, &str)]) -> Result<(Protocol, u32), String> {
+    let owned: Vec<_> = given
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
-    Options::read(&owned).map_err(|error| error.to_string())
+    let (target, more) = match broker.starts_with("http") {
+        true => (Target::parse(broker).expect("a server"), Vec::new()),
+        false => Target::brokers(broker).expect("a broker"),
+    };
+    let source = options::Source {
+        spread: 7,
+        originator: Uuid::from_u128(1),
+        message: Uuid::from_u128(2),
+    };
+    options::read(&target, more, &owned, &source).map_err(|error| error.to_string())
+}
+
+fn mqtt(given: &[(&str, &str)]) -> (Mqtt, u32) {
+    match read("mqtts://a", given) {
+        Ok((Protocol::Mqtt(mqtt), timeout_ms)) => (mqtt, timeout_ms),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn kafka(given: &[(&str, &str)]) -> Kafka {
+    match read("kafka://a,b", given) {
+        Ok((Protocol::Kafka(kafka), _)) => kafka,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn amqp(given: &[(&str, &str)]) -> Amqp {
+    match read("amqps://a", given) {
+        Ok((Protocol::Amqp(amqp), _)) => amqp,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
-fn options_are_read_by_their_names() {
-    let plain = read(&[]).expect("none is needed");
+fn options_of_mqtt_are_read_by_their_names() {
+    let (plain, timeout_ms) = mqtt(&[]);
     assert_eq!(
-        (plain.clean_session, plain.retain, plain.version, plain.connect_timeout_ms),
-        (true, false, MqttVersion::V311, 10_000)
+        (
+            plain.clean_session,
+            plain.retain,
+            plain.version,
+            plain.client_id.as_str(),
+            timeout_ms
+        ),
+        (true, false, MqttVersion::V311, "", 10_000)
     );
-    let all = read(&[
+    let (all, timeout_ms) = mqtt(&[
         ("client-id", "gateway"),
         ("client-id-suffix", "true"),
         ("clean-session", "false"),
@@ -26,29 +66,106 @@ fn options_are_read_by_their_names() {
         ("connect-timeout-ms", "500"),
     ]);
     assert_eq!(
-        all,
-        Ok(Options {
-            client_id: "gateway".to_owned(),
-            client_id_suffix: true,
-            clean_session: false,
-            retain: true,
-            version: MqttVersion::V31,
-            connect_timeout_ms: 500,
-        })
+        (all.clean_session, all.retain, all.version, all.client_id.as_str(), timeout_ms),
+        (false, true, MqttVersion::V31, "gateway", 500)
     );
+    assert!(all.client_id_suffix && !plain.client_id_suffix);
+}
+
+#[test]
+fn options_of_kafka_are_read_by_their_names() {
+    let plain = kafka(&[]);
+    assert_eq!(
+        (plain.key, plain.all_replicas, plain.mechanism, plain.spread),
+        (None, true, Mechanism::Plain, 7)
+    );
+    assert_eq!((plain.more.len(), plain.headers.len()), (1, 0));
+    let all = kafka(&[
+        ("key", "D1"),
+        ("acks", "1"),
+        ("sasl-mechanism", "SCRAM-SHA-512"),
+        ("client-id", "c"),
+        ("header.a", "b"),
+        ("header.acks", "c"),
+    ]);
+    assert_eq!(
+        (all.key.as_deref(), all.all_replicas, all.mechanism),
+        (Some("D1"), false, Mechanism::ScramSha512)
+    );
+    assert_eq!(all.client_id, "c");
+    assert_eq!(
+        all.headers,
+        [("a", "b"), ("acks", "c")].map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    assert_eq!(kafka(&[("key", "")]).key.as_deref(), Some(""), "an empty key is one");
+}
+
+#[test]
+fn options_of_amqp_are_read_by_their_names() {
+    let plain = amqp(&[]);
+    assert_eq!((plain.virtual_host.as_str(), plain.persistent, plain.priority), ("/", None, None));
+    let all = amqp(&[
+        ("exchange", "e"),
+        ("virtual-host", "v"),
+        ("content-type", "text/plain"),
+        ("persistent", "true"),
+        ("priority", "0"),
+        ("header.a", "b"),
+        ("client-property.c", "d"),
+    ]);
+    assert_eq!((all.exchange.as_str(), all.virtual_host.as_str()), ("e", "v"));
+    assert_eq!(
+        (all.content_type.as_str(), all.persistent, all.priority),
+        ("text/plain", Some(true), Some(0))
+    );
+    assert_eq!((all.headers[0].0.as_str(), all.client_properties[0].1.as_str()), ("a", "d"));
 }
 
 #[test]
 fn what_is_no_option_is_refused_saying_why() {
-    for (option, says) in [
-        (("retain", "yes"), "true or false"),
-        (("clean-session", ""), "true or false"),
-        (("version", "5"), "3.1.1 or 3.1"),
-        (("connect-timeout-ms", "0"), "milliseconds"),
-        (("connect-timeout-ms", "soon"), "milliseconds"),
-        (("acks", "all"), "no option \"acks\""),
+    for (broker, option, says) in [
+        ("mqtt://a", ("retain", "yes"), "true or false"),
+        ("mqtt://a", ("clean-session", ""), "true or false"),
+        ("mqtt://a", ("version", "5"), "3.1.1 or 3.1"),
+        ("mqtt://a", ("connect-timeout-ms", "0"), "milliseconds"),
+        ("kafka://a", ("connect-timeout-ms", "soon"), "milliseconds"),
+        ("mqtt://a", ("acks", "all"), "no option \"acks\" for MQTT"),
+        ("mqtt://a", ("header.a", "b"), "no option \"header.a\" for MQTT"),
+        ("kafka://a", ("acks", "0"), "all or 1"),
+        ("kafka://a", ("sasl-mechanism", "GSSAPI"), "PLAIN"),
+        ("kafka://a", ("retain", "true"), "no option \"retain\" for Kafka"),
+        ("kafka://a", ("header.", "true"), "no option \"header.\" for Kafka"),
+        ("amqp://a", ("priority", "256"), "between 0 and 255"),
+        ("amqp://a", ("persistent", "2"), "true or false"),
+        ("amqp://a", ("key", "k"), "no option \"key\" for AMQP"),
+        ("smtp://a", ("html", "1"), "true or false"),
+        ("http://a", ("region", "x"), "sqs, sns or lambda"),
+        ("https://a", ("service", "s3"), "sqs, sns or lambda"),
+        ("smtps://a", ("to", "a@b.test"), "no option \"to\" for SMTP"),
     ] {
-        let told = read(&[option]).expect_err(says);
+        let told = read(broker, &[option]).expect_err(says);
         assert!(told.contains(says), "{option:?}: {told}");
     }
+}
+
+#[test]
+fn options_of_services_are_read_by_their_names() {
+    let service = |given: &[(&str, &str)]| match read("https://a", given) {
+        Ok((Protocol::Aws(aws), _)) => aws,
+        other => panic!("{other:?}"),
+    };
+    let told = service(&[("service", "sqs"), ("region", "r"), ("delay-seconds", "3"), ("attribute.a", "b")]);
+    let Service::Sqs(sqs) = told.service else { panic!() };
+    assert_eq!(
+        (told.region.as_str(), sqs.delay_s, sqs.group, sqs.attributes.len()),
+        ("r", Some(3), None, 1)
+    );
+    let Service::Sqs(fifo) = service(&[("service", "sqs"), ("fifo", "true")]).service else {
+        panic!()
+    };
+    let (group, id) = fifo.group.expect("it keeps the order");
+    assert_eq!((group, id), (Uuid::from_u128(1).to_string(), Uuid::from_u128(2).to_string()));
+    assert!(matches!(service(&[("service", "sns")]).service, Service::Sns));
+    let called = service(&[("service", "lambda"), ("qualifier", "q"), ("fails-with-function", "true")]).service;
+    assert!(matches!(called, Service::Lambda(one) if one.fails_with_function && one.qualifier == "q"));
 }

@@ -1,29 +1,24 @@
-//! A connection to a broker: logs in, sends what it is given, hears acknowledgements, pings, and ends when nobody uses it.
+//! A connection to a broker: logs in, sends what it is given, hears answers, pings, and ends when nobody uses it. What is said, and what it
+//! means, is a [`Speech`]'s to know.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actor::LaneReceiver;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use model::TenantId;
-use mqtt::client::{self, Heard, Login};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::speech::{Answer, Heard, Letter, Speech};
 use super::window::Window;
 use crate::connect::Connection;
 use crate::egress::Egress;
 use crate::error::EgressError;
 use crate::target::Target;
 
-/// What a broker is told of how long this client may be silent.
-pub(super) const KEEP_ALIVE_S: u16 = 60;
-/// After so long without a word of its own it pings.
-const PING_AFTER: Duration = Duration::from_secs(30);
-/// So long a broker may take to answer that.
-const PONG_WITHIN: Duration = Duration::from_secs(20);
 /// A connection that nobody uses for so long ends.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// Time for the last words.
@@ -31,14 +26,7 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes that wait to be written before nothing more is taken.
 const OUT_BYTES_MAX: usize = 256 * 1024;
 
-/// What is sent.
-pub(super) struct Letter {
-    pub(super) topic: String,
-    pub(super) payload: Bytes,
-    pub(super) retain: bool,
-}
-
-/// A letter, and who waits for its acknowledgement.
+/// A letter, and who waits for its answer.
 pub(super) struct Job {
     pub(super) letter: Arc<Letter>,
     pub(super) reply: oneshot::Sender<Told>,
@@ -47,8 +35,8 @@ pub(super) struct Job {
 /// What became of a letter.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// The broker has it; or it may have it, or never will.
-    Sent(Result<(), EgressError>),
+    /// The broker has answered; or it may have it, or never will.
+    Sent(Result<Answer, EgressError>),
     /// It was not sent: another connection may.
     Unsent,
 }
@@ -56,7 +44,7 @@ pub(super) enum Told {
 /// A connection to be.
 pub(super) struct Plan {
     pub(super) target: Target,
-    pub(super) login: Login,
+    pub(super) speech: Box<dyn Speech>,
     pub(super) timeout: Duration,
 }
 
@@ -77,13 +65,13 @@ impl Drop for Counted {
 }
 
 /// Connects, and serves until the connection ends or nobody uses it.
-pub(super) async fn serve(egress: Egress, tenant: TenantId, plan: Plan, mut jobs: LaneReceiver<Job>) {
+pub(super) async fn serve(egress: Egress, tenant: TenantId, mut plan: Plan, mut jobs: LaneReceiver<Job>) {
     let _counted = Counted::new();
     let origin = plan.target.origin();
-    let opened = timeout(plan.timeout, open(&egress, tenant, &plan)).await;
-    // What is served from here on needs neither: neither is kept.
+    let opened = timeout(plan.timeout, open(&egress, tenant, &mut plan)).await;
     let timeout_ms = u64::try_from(plan.timeout.as_millis()).unwrap_or(u64::MAX);
-    drop((egress, plan));
+    // What is served from here on needs it no more: it is not kept.
+    drop(egress);
     let opened = opened.unwrap_or_else(|_| {
         Err(EgressError::Timeout {
             origin: origin.clone(),
@@ -100,8 +88,7 @@ pub(super) async fn serve(egress: Egress, tenant: TenantId, plan: Plan, mut jobs
             }
         }
         Ok((stream, heard)) => {
-            let (reader, writer) = tokio::io::split(stream);
-            let mut talk = Talk::new(reader, writer, heard);
+            let mut talk = Talk::new(plan.speech, origin.clone(), stream, heard);
             let ended = talk.go_on(&mut jobs).await;
             // From here on nobody adds to the lane: who tries opens another connection.
             jobs.close();
@@ -123,35 +110,43 @@ pub(super) async fn serve(egress: Egress, tenant: TenantId, plan: Plan, mut jobs
 }
 
 /// Connects and logs in. Answers what was heard beyond that, too.
-async fn open(egress: &Egress, tenant: TenantId, plan: &Plan) -> Result<(Connection, BytesMut), EgressError> {
+async fn open(egress: &Egress, tenant: TenantId, plan: &mut Plan) -> Result<(Connection, BytesMut), EgressError> {
+    let origin = plan.target.origin();
     let unreachable = |reason: String| EgressError::Unreachable {
-        origin: plan.target.origin(),
+        origin: origin.clone(),
         reason,
     };
     let places = egress.0.places.of(tenant);
     let mut stream = egress.connected(&places, &plan.target).await?;
-    let mut out = BytesMut::new();
-    plan.login.write(&mut out);
-    let mut heard = BytesMut::new();
-    let told = async {
-        stream.write_all(&out).await?;
-        stream.flush().await?;
-        loop {
-            if let Some(told) = client::read(&mut heard).map_err(io::Error::other)? {
-                return Ok(told);
-            }
-            if stream.read_buf(&mut heard).await? == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-            }
-        }
-    };
-    match told
-        .await
-        .map_err(|error: io::Error| unreachable(format!("it did not answer the login: {error}")))?
-    {
-        Heard::Accepted => Ok((stream, heard)),
+    let (mut heard, mut out) = (BytesMut::new(), BytesMut::new());
+    plan.speech.greet(&mut out);
+    let mut told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;
+    if told == Ok(Heard::Secret) {
+        stream = egress.secured(stream, &plan.target).await?;
+        plan.speech.secret(&mut out);
+        told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;
+    }
+    match told.map_err(|reason| unreachable(format!("it did not answer the login: {reason}")))? {
+        Heard::LetIn => Ok((stream, heard)),
         Heard::Refused(reason) => Err(unreachable(format!("it refused the login: {reason}"))),
-        Heard::Acknowledged(_) | Heard::Pong => Err(unreachable("it did not answer the login: something else came".to_owned())),
+        Heard::Secret | Heard::Answered(..) | Heard::Alive => {
+            Err(unreachable("it did not answer the login: something else came".to_owned()))
+        }
+    }
+}
+
+/// Says what is to be said until the other side has decided.
+async fn log_in(stream: &mut Connection, speech: &mut dyn Speech, heard: &mut BytesMut, out: &mut BytesMut) -> Result<Heard, String> {
+    let told = |error: io::Error| error.to_string();
+    loop {
+        stream.write_all(&out.split()).await.map_err(told)?;
+        stream.flush().await.map_err(told)?;
+        if let Some(decided) = speech.hear(heard, out)? {
+            return Ok(decided);
+        }
+        if out.is_empty() && stream.read_buf(heard).await.map_err(told)? == 0 {
+            return Err("it closed the connection".to_owned());
+        }
     }
 }
 
@@ -170,6 +165,8 @@ async fn speak(writer: &mut WriteHalf<Connection>, out: &mut BytesMut) -> io::Re
 
 /// A conversation with a broker that let this client in.
 struct Talk {
+    speech: Box<dyn Speech>,
+    origin: String,
     reader: ReadHalf<Connection>,
     writer: WriteHalf<Connection>,
     heard: BytesMut,
@@ -184,9 +181,12 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(reader: ReadHalf<Connection>, writer: WriteHalf<Connection>, heard: BytesMut) -> Self {
+    fn new(speech: Box<dyn Speech>, origin: String, stream: Connection, heard: BytesMut) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
         let now = Instant::now();
         Talk {
+            speech,
+            origin,
             reader,
             writer,
             heard,
@@ -211,11 +211,9 @@ impl Talk {
             if nobody_waits && (!wanted || self.used_at.elapsed() >= IDLE_AFTER) {
                 return Ok(());
             }
-            let wake = [
-                Some(self.used_at + IDLE_AFTER).filter(|_| nobody_waits),
-                self.pong_by.or(Some(self.spoke_at + PING_AFTER)),
-            ];
-            let wake = wake.into_iter().flatten().min().unwrap_or(self.spoke_at + PING_AFTER);
+            let heard_or_asked = self.pong_by.unwrap_or(self.spoke_at + self.speech.silence_max());
+            let idle = Some(self.used_at + IDLE_AFTER).filter(|_| nobody_waits);
+            let wake = idle.map_or(heard_or_asked, |idle| idle.min(heard_or_asked));
             let may_take = wanted && self.window.has_room() && self.out.len() < OUT_BYTES_MAX;
             tokio::select! {
                 read = self.reader.read_buf(&mut self.heard) => match read {
@@ -228,7 +226,7 @@ impl Talk {
                     self.spoke_at = Instant::now();
                 }
                 job = jobs.recv(), if may_take => match job {
-                    Some(job) => self.say(job),
+                    Some(job) => self.say(job)?,
                     None => wanted = false,
                 },
                 () = sleep_until(wake) => self.wake()?,
@@ -238,29 +236,36 @@ impl Talk {
 
     /// What was heard so far.
     fn understand(&mut self) -> Result<(), String> {
-        while let Some(told) = client::read(&mut self.heard).map_err(|error| error.to_string())? {
+        while let Some(told) = self.speech.hear(&mut self.heard, &mut self.out)? {
+            // Whoever says anything is there.
+            self.pong_by = None;
             match told {
-                Heard::Acknowledged(pkid) => {
-                    if let Some(reply) = self.window.acknowledged(pkid) {
-                        let _ = reply.send(Told::Sent(Ok(())));
-                    }
+                Heard::Answered(number, answer) => {
+                    let Some(reply) = self.window.acknowledged(number) else { continue };
+                    let origin = &self.origin;
+                    let answer = answer.map_err(|reason| EgressError::Unacknowledged {
+                        origin: origin.clone(),
+                        reason,
+                    });
+                    let _ = reply.send(Told::Sent(answer));
                 }
-                Heard::Pong => self.pong_by = None,
-                Heard::Accepted | Heard::Refused(_) => return Err("it answered a login that was over".to_owned()),
+                Heard::Alive => {}
+                Heard::Secret | Heard::LetIn | Heard::Refused(_) => return Err("it answered a login that was over".to_owned()),
             }
         }
         Ok(())
     }
 
-    fn say(&mut self, Job { letter, reply }: Job) {
+    fn say(&mut self, Job { letter, reply }: Job) -> Result<(), String> {
         self.used_at = Instant::now();
         if reply.is_closed() {
-            return;
+            return Ok(());
         }
         match self.window.take(reply) {
-            Ok(pkid) => client::publish(&mut self.out, pkid, &letter.topic, &letter.payload, letter.retain),
+            Ok(number) => self.speech.say(number, &letter, &mut self.out)?,
             Err(reply) => drop(reply.send(Told::Unsent)),
         }
+        Ok(())
     }
 
     /// It is time for something.
@@ -272,10 +277,10 @@ impl Talk {
         }
         match self.pong_by {
             Some(by) if by <= now => return Err("it does not answer any more".to_owned()),
-            None if self.spoke_at + PING_AFTER <= now => {
-                client::ping(&mut self.out);
+            None if self.spoke_at + self.speech.silence_max() <= now => {
+                let within = self.speech.ping(&mut self.out);
                 self.spoke_at = now;
-                self.pong_by = Some(now + PONG_WITHIN);
+                self.pong_by = Some(now + within);
             }
             _ => {}
         }
@@ -285,7 +290,7 @@ impl Talk {
     /// Says goodbye. Answers all who still wait.
     async fn end(mut self) -> impl Iterator<Item = oneshot::Sender<Told>> {
         let mut out = BytesMut::new();
-        client::disconnect(&mut out);
+        self.speech.leave(&mut out);
         let goodbye = async {
             // Half a packet is followed by nothing that could be understood.
             if self.out.is_empty() {

@@ -1,29 +1,30 @@
 //! The connections to brokers: one for each tenant, broker and login, so many of a tenant. One that nobody uses gives way to another.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actor::{Lane, lane};
 use model::TenantId;
-use mqtt::client::Login;
-use mqtt::packet::Version;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::CONNECT_TIMEOUT_MAX;
 use super::link::{Job, Plan, serve};
-use super::{CONNECT_TIMEOUT_MAX, Publish};
+use super::publish::{Credentials, Publish};
+use super::speech::Speech;
 use crate::egress::Egress;
 use crate::error::EgressError;
+use crate::target::Target;
 
 /// Connections of a tenant to brokers at most.
 pub(crate) const LINKS_OF_TENANT_MAX: usize = 16;
 /// Connections of all tenants at most.
 const LINKS_MAX: usize = 1_024;
-/// Publishes that wait for a connection's window; more wait to be taken.
+/// Letters that wait for a connection's window; more wait to be taken.
 const WAITING_MAX: usize = 64;
 /// Letters of what a server adds to a client's name.
 const SUFFIX_LEN: usize = 8;
@@ -33,7 +34,30 @@ const SUFFIX_LEN: usize = 8;
 struct Key {
     tenant: TenantId,
     broker: String,
-    login: [u8; 32],
+    login: Fingerprint,
+}
+
+/// Stands for a login; nothing of it can be read there.
+pub(super) type Fingerprint = [u8; 32];
+
+/// A connection as it is to be.
+pub(super) struct Opening<'a> {
+    pub(super) target: &'a Target,
+    pub(super) login: Fingerprint,
+    pub(super) timeout: Duration,
+    pub(super) speech: &'a (dyn Fn() -> Box<dyn Speech> + Sync),
+}
+
+impl<'a> Opening<'a> {
+    /// One to the target of a publish.
+    pub(super) fn to(publish: &'a Publish, login: Fingerprint, speech: &'a (dyn Fn() -> Box<dyn Speech> + Sync)) -> Self {
+        Opening {
+            target: &publish.target,
+            login,
+            timeout: publish.connect_timeout,
+            speech,
+        }
+    }
 }
 
 struct Link {
@@ -81,22 +105,28 @@ impl Default for Links {
     }
 }
 
-fn random() -> String {
+/// Letters that nobody else has.
+pub(super) fn random() -> String {
     let mut text = Uuid::new_v4().simple().to_string();
     text.truncate(SUFFIX_LEN);
     text
 }
 
 impl Links {
-    /// The connection for a publish; a new one begins if there is none.
+    /// What this server adds to the name of a client that wants it.
+    pub(super) fn suffix(&self) -> &str {
+        &self.suffix
+    }
+
+    /// The connection for a letter; a new one begins if there is none.
     ///
     /// # Errors
     /// [`EgressError::Crowded`].
-    pub(super) fn take(&self, egress: &Egress, tenant: TenantId, publish: &Publish) -> Result<InUse, EgressError> {
+    pub(super) fn take(&self, egress: &Egress, tenant: TenantId, opening: &Opening<'_>) -> Result<InUse, EgressError> {
         let key = Key {
             tenant,
-            broker: publish.target.origin(),
-            login: digest(publish),
+            broker: opening.target.origin(),
+            login: opening.login,
         };
         let mut all = self.all.lock();
         if let Some(link) = all.get_mut(&key).filter(|link| !link.lane.is_closed()) {
@@ -115,9 +145,9 @@ impl Links {
         }
         let (lane, jobs) = lane(WAITING_MAX);
         let plan = Plan {
-            target: publish.target.clone(),
-            login: self.login(publish),
-            timeout: publish.connect_timeout.min(CONNECT_TIMEOUT_MAX),
+            target: opening.target.clone(),
+            speech: (opening.speech)(),
+            timeout: opening.timeout.min(CONNECT_TIMEOUT_MAX),
         };
         actor::spawn("broker", serve(egress.clone(), tenant, plan, jobs));
         let link = all.entry(key).or_insert(Link {
@@ -127,40 +157,19 @@ impl Links {
         });
         Ok(InUse::of(link))
     }
-
-    fn login(&self, publish: &Publish) -> Login {
-        let mut client_id = publish.client_id.clone();
-        if client_id.is_empty() {
-            client_id = format!("pacificsoft-{}", random());
-        } else if publish.client_id_suffix {
-            let _ = write!(client_id, "_{}", self.suffix);
-        }
-        let credentials = publish.credentials.as_ref();
-        Login {
-            version: publish.version,
-            client_id,
-            username: credentials.map(|credentials| credentials.username.clone()),
-            password: credentials.and_then(|credentials| credentials.password.clone()),
-            clean_session: publish.clean_session,
-            keep_alive_s: super::link::KEEP_ALIVE_S,
-        }
-    }
 }
 
-/// Tells logins apart: everything that a CONNECT says, each text with its length.
-fn digest(publish: &Publish) -> [u8; 32] {
+/// Tells logins apart: who, and what else is said there, each text with its length.
+pub(super) fn digest(credentials: Option<&Credentials>, rest: &[Option<&str>]) -> Fingerprint {
     let mut hash = Sha256::new();
-    let credentials = publish.credentials.as_ref();
-    let texts = [
-        Some(publish.client_id.as_str()),
+    let password = credentials.and_then(|credentials| credentials.password.as_ref());
+    let who = [
         credentials.map(|credentials| credentials.username.0.as_str()),
-        credentials.and_then(|credentials| Some(credentials.password.as_ref()?.0.as_str())),
+        password.map(|password| password.0.as_str()),
     ];
-    for text in texts {
+    for text in who.iter().chain(rest) {
         hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         hash.update(text.unwrap_or_default());
     }
-    let old = publish.version == Version::V31;
-    hash.update([u8::from(publish.client_id_suffix), u8::from(publish.clean_session), u8::from(old)]);
     hash.finalize().into()
 }

@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::world::certified;
+
 /// What a broker does with those who come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -172,20 +174,4 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
         }
     }
     shared.open.fetch_sub(1, Ordering::SeqCst);
-}
-
-fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, NamedTempFile) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    let file = NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), made.cert.pem()).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let config = builder
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), file)
 }

@@ -267,7 +267,8 @@ fn is_whole(asked: &[u8]) -> bool {
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }
 
-fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, NamedTempFile) {
+/// What a server shows under a name, and who has signed it.
+pub fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, NamedTempFile) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), made.cert.pem()).unwrap();

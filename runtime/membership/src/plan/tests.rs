@@ -124,6 +124,44 @@ fn who_leaves_is_forgotten_when_others_have_taken_over() {
 }
 
 #[test]
+fn a_cluster_goes_on_to_what_all_its_servers_speak() {
+    let newer = |peers: &[(u64, PeerState, &str)], fresh: &[u64], version: u32| {
+        let mut members = members(&peers.iter().map(|(id, state, _)| (*id, *state)).collect::<Vec<_>>());
+        for (id, _, told) in peers {
+            members.peers.get_mut(&PeerId(*id)).unwrap().version = (*told).to_owned();
+        }
+        let view = View {
+            members: &members,
+            voters: &set(&[1]),
+            learners: &set(&[]),
+            signs: &fresh.iter().map(|id| (PeerId(*id), sign(0, 5, 5))).collect(),
+            leader: PeerId(1),
+            leads_since_ms: 0,
+            now_ms: NOW_MS,
+            timing: TIMING,
+        };
+        view.newer_than(version)
+    };
+    let (one, two, three) = ("1+speaks.1-1", "1+speaks.1-2", "1+speaks.2-3");
+    for (peers, fresh, version, expected) in [
+        (vec![(1, Up, three)], vec![1], 1, Some(3)),
+        (vec![(1, Up, three)], vec![1], 3, None),
+        (vec![(1, Up, two)], vec![1], 3, None),
+        (vec![(1, Up, three), (2, Up, two)], vec![1, 2], 1, Some(2)),
+        (vec![(1, Up, three), (2, Up, one)], vec![1, 2], 1, None),
+        (vec![(1, Up, three), (2, Up, "1")], vec![1, 2], 1, None),
+        (vec![(1, Up, three), (2, Leaving, one)], vec![1, 2], 1, None),
+        // Who is down may come back as it was.
+        (vec![(1, Up, three), (2, Down, one)], vec![1], 1, None),
+        (vec![(1, Up, three), (2, Down, two)], vec![1], 1, Some(2)),
+        // Who is coming may turn out to be not well.
+        (vec![(1, Up, three), (2, Down, two)], vec![1, 2], 1, None),
+    ] {
+        assert_eq!(newer(&peers, &fresh, version), expected, "{peers:?} {fresh:?} {version}");
+    }
+}
+
+#[test]
 fn an_odd_number_votes() {
     let all_up = |count: u64| (1..=count).map(|id| (id, Up)).collect::<Vec<_>>();
     for (peers, now, wanted) in [

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, LeaseTiming, PeerId, PeerState, Place, Ring, RouteError, Standing, Staying};
 use membership::log_store::LogStore;
 use membership::state::Server as ServerFacts;
-use membership::{Identity, Membership, MembershipConfig, Status};
+use membership::{Identity, Membership, MembershipConfig, MembershipError, Status};
 use model::{DeviceId, TenantId};
 use parking_lot::Mutex;
 use peers::ClusterTls;
@@ -98,6 +98,17 @@ impl World {
 
     /// The same, at an address of its own or a new one.
     pub async fn start_at(&self, name: &str, address: Option<SocketAddr>, join: Option<SocketAddr>) -> Server {
+        self.start_as(name, address, join, "1").await.unwrap()
+    }
+
+    /// The same, of some version. Why it does not start: it is refused.
+    pub async fn start_as(
+        &self,
+        name: &str,
+        address: Option<SocketAddr>,
+        join: Option<SocketAddr>,
+        version: &str,
+    ) -> Result<Server, MembershipError> {
         let listener = TcpListener::bind(address.unwrap_or_else(|| "127.0.0.1:0".parse().unwrap()))
             .await
             .unwrap();
@@ -107,7 +118,7 @@ impl World {
             dir: self.dir.path().join(name),
             server: ServerFacts {
                 address: address.to_string(),
-                version: "1".to_owned(),
+                version: version.to_owned(),
                 weight: 100,
             },
             join: join.map(|address| address.to_string()),
@@ -123,11 +134,17 @@ impl World {
         let listener = listener.into_std().unwrap();
         let devices = Arc::new(Played::default());
         let running = runtime.spawn(run(config, listener, Arc::clone(&devices)));
-        Server {
-            membership: running.await.unwrap(),
-            devices,
-            address,
-            runtime: Some(runtime),
+        match running.await.unwrap() {
+            Ok(membership) => Ok(Server {
+                membership,
+                devices,
+                address,
+                runtime: Some(runtime),
+            }),
+            Err(refused) => {
+                runtime.shutdown_background();
+                Err(refused)
+            }
         }
     }
 
@@ -185,9 +202,9 @@ impl Drop for Server {
     }
 }
 
-async fn run(config: MembershipConfig, listener: std::net::TcpListener, devices: Arc<Played>) -> Membership {
+async fn run(config: MembershipConfig, listener: std::net::TcpListener, devices: Arc<Played>) -> Result<Membership, MembershipError> {
     let store = open(&config.dir).await;
-    let identity = Identity::establish(&store, &config).await.unwrap();
+    let identity = Identity::establish(&store, &config).await?;
     let tls = config.tls.clone();
     let membership = Membership::open(store, identity, Place::new(identity.peer), config).await.unwrap();
     let (members, raft) = membership.services();
@@ -202,7 +219,7 @@ async fn run(config: MembershipConfig, listener: std::net::TcpListener, devices:
             .unwrap();
     });
     membership.start(devices as Arc<dyn Devices>).await.unwrap();
-    membership
+    Ok(membership)
 }
 
 /// Opens a folder, once the server that ran there has left it.

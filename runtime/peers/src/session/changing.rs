@@ -2,7 +2,7 @@
 //!
 //! They are numbered items like all others: once sent, none is lost or taken twice while both sides live. Before, they wait in the
 //! session's backlog. Whenever the two sides begin anew, and when the peer is gone, something may be lost that this side was not told:
-//! then it reads everything again.
+//! then it reads everything again, and so do those who watch the live feed.
 
 use cluster::Change;
 
@@ -36,5 +36,6 @@ impl PeerSession {
     /// What the other side has changed is not known here in full.
     pub(super) fn missed(&self) {
         self.around.changes.push(Change::EVERYTHING);
+        self.around.feed.missed();
     }
 }

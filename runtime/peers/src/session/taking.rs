@@ -247,6 +247,11 @@ async fn deliver(place: &Place, devices: &dyn Devices, device: DeviceId, incomin
             Ok(Standing::Here(_)) => match devices.lane(device).await {
                 Err(RouteError::NoDevice) => return not(Outcome::NoDevice(true), delivery),
                 Err(RouteError::Unavailable(_)) => return not(Outcome::Unavailable(true), delivery),
+                // It has moved while its actor was started, when all that had moved had been let go of.
+                Ok(lane) if !matches!(place.standing_of(device, epoch), Ok(Standing::Here(_))) => {
+                    drop(lane);
+                    devices.release(&|other| other != device).await;
+                }
                 Ok(lane) => match lane.send(delivery).await {
                     Ok(()) => return Taken::By(lane),
                     // It went to sleep, or moves.

@@ -88,10 +88,18 @@ async fn announce_on_all(world: &World, logs: &[Log], numbers: Range<u64>, broke
 async fn every_change_reaches_every_other_server_once() {
     let world = World::new(3).await;
     let logs = [0, 1, 2].map(|server| Log::of(&world, server));
-    // They begin with everything.
-    for log in &logs {
-        until("a session begins", || log.count(Change::EVERYTHING) > 0).await;
-    }
+    // They begin with everything, which covers what waits: until each has heard of one change of each other.
+    let next = std::cell::Cell::new(10_000);
+    until("all sessions have begun", || {
+        next.set(next.get() + 1);
+        for (at, server) in world.servers.iter().enumerate() {
+            server.peers.announce(change(at, next.get()));
+        }
+        let heard = |log: &Log, of: usize| (10_000..next.get()).any(|number| log.count(change(of, number)) > 0);
+        let mut pairs = (0..9).map(|pair| (pair / 3, pair % 3)).filter(|(at, of)| at != of);
+        pairs.all(|(at, of)| heard(&logs[at], of))
+    })
+    .await;
     announce_on_all(&world, &logs, 0..40, &[]).await;
     let of_three: Vec<_> = (0..40).map(|number| change(2, number)).collect();
     for log in &logs[..2] {
@@ -193,6 +201,9 @@ async fn a_peer_of_an_older_version_is_told_of_none() {
         Some(frame::Frame::Hello(_))
     ));
     world.servers[1].peers.announce(change(1, 1));
+    let used = cluster::Used::message(1);
+    let tenant = change(1, 1).tenant;
+    cluster::UsageTeller::tell(&world.servers[1].peers, &[cluster::Usage { tenant, used }]);
     // What comes behind it comes first of all.
     let device = world.device_of(1);
     let lane = world.servers[1].router.lane(device).await.unwrap();

@@ -12,6 +12,7 @@ use cluster::{
     Delivery, DeviceLane, Devices, Epoch, Members, PeerId, PeerRecord, PeerState, Place, Receipt, Ring, RouteError, Router, SessionId,
     SessionLink, Settled, Standing, Staying,
 };
+use feed::Feed;
 use model::{DeviceId, Downlink, DownlinkKinds, Payload, TenantId, Uplink};
 use parking_lot::Mutex;
 use peers::{ClusterTls, Peers, PeersConfig};
@@ -106,6 +107,7 @@ pub struct Server {
     pub place: Place,
     pub peers: Peers,
     pub router: Router,
+    pub feed: Feed,
     pub address: SocketAddr,
     /// What came for devices of this server.
     pub came: LaneReceiver<(DeviceId, Delivery)>,
@@ -208,7 +210,8 @@ async fn serve(local: PeerId, tls: ClusterTls, config: PeersConfig) -> Server {
         lanes: Mutex::default(),
         came,
     });
-    let peers = Peers::new(place.clone(), Arc::clone(&devices), tls.clone(), config);
+    let feed = Feed::default();
+    let peers = Peers::new(place.clone(), Arc::clone(&devices), feed.clone(), tls.clone(), config);
     let router = Router::among(Arc::new(place.clone()), devices, Arc::new(peers.clone()));
     peers.start(router.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -225,6 +228,7 @@ async fn serve(local: PeerId, tls: ClusterTls, config: PeersConfig) -> Server {
         place,
         peers,
         router,
+        feed,
         address,
         came: receiver,
         serving,

@@ -4,11 +4,14 @@ use model::entity::EntityRecord;
 use model::{EntityId, EntityKind, TenantId};
 use serde_json::Value as Json;
 use uuid::Uuid;
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
 
 use crate::bindings::entities::EntityInfo;
 use crate::bindings::{customers, entities, entity};
 use crate::error::Unanswered;
 use crate::guest::Guest;
+use crate::readings::at_once;
 
 /// What interface `entities` offers.
 const OFFERED: [EntityKind; 7] = [
@@ -22,7 +25,7 @@ const OFFERED: [EntityKind; 7] = [
 ];
 
 impl Guest {
-    fn record(&self, entity: EntityId) -> wasmtime::Result<Option<EntityRecord>> {
+    async fn record(&mut self, entity: EntityId) -> wasmtime::Result<Option<EntityRecord>> {
         let owned = match entity.kind {
             // A tenant's record is the system's, and a component sees its own alone.
             EntityKind::Tenant if entity.id != self.tenant.0 => return Ok(None),
@@ -30,32 +33,63 @@ impl Guest {
             _ => entity,
         };
         match &self.readings {
-            Some(readings) => readings.entity(owned).map_err(Unanswered::end),
+            Some(readings) => readings.entity(owned).await.map_err(Unanswered::end),
             None => Ok(None),
         }
     }
 
-    fn named(&self, kind: EntityKind, name: &str) -> wasmtime::Result<Option<entity::EntityId>> {
+    async fn named(&mut self, kind: EntityKind, name: &str) -> wasmtime::Result<Option<entity::EntityId>> {
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.entity_named(self.tenant, kind, name).map_err(Unanswered::end)?;
+        let found = readings.entity_named(self.tenant, kind, name).await.map_err(Unanswered::end)?;
         Ok(found.map(|record| told(record.id.kind, record.id.id)))
+    }
+}
+
+impl Guest {
+    async fn entity(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
+        let entity = self.own_entity(&named)?;
+        if !OFFERED.contains(&entity.kind) {
+            return Ok(None);
+        }
+        Ok(self.record(entity).await?.map(info))
+    }
+
+    async fn entity_named(&mut self, entity_type: String, name: String) -> wasmtime::Result<Option<entity::EntityId>> {
+        match entity_type.parse::<EntityKind>() {
+            Ok(kind) if kind != EntityKind::Tenant && OFFERED.contains(&kind) => self.named(kind, &name).await,
+            _ => Ok(None),
+        }
+    }
+
+    async fn customer(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
+        let entity = self.own_entity(&named)?;
+        if entity.kind != EntityKind::Customer {
+            return Ok(None);
+        }
+        Ok(self.record(entity).await?.map(info))
+    }
+
+    async fn customer_titled(&mut self, title: String) -> wasmtime::Result<Option<entity::EntityId>> {
+        self.named(EntityKind::Customer, &title).await
+    }
+
+    async fn customer_of(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
+        let entity = self.own_entity(&named)?;
+        let Some(customer) = self.record(entity).await?.and_then(|record| record.customer) else {
+            return Ok(None);
+        };
+        let customer = EntityId::new(self.tenant, EntityKind::Customer, customer);
+        Ok(self.record(customer).await?.map(info))
     }
 }
 
 impl entities::Host for Guest {
     fn get(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
-        let entity = self.own_entity(&named)?;
-        if !OFFERED.contains(&entity.kind) {
-            return Ok(None);
-        }
-        Ok(self.record(entity)?.map(info))
+        at_once(self.entity(named))
     }
 
     fn find(&mut self, entity_type: String, name: String) -> wasmtime::Result<Option<entity::EntityId>> {
-        match entity_type.parse::<EntityKind>() {
-            Ok(kind) if kind != EntityKind::Tenant && OFFERED.contains(&kind) => self.named(kind, &name),
-            _ => Ok(None),
-        }
+        at_once(self.entity_named(entity_type, name))
     }
 
     fn tenant(&mut self) -> wasmtime::Result<entity::EntityId> {
@@ -65,25 +99,31 @@ impl entities::Host for Guest {
 
 impl customers::Host for Guest {
     fn get(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
-        let entity = self.own_entity(&named)?;
-        if entity.kind != EntityKind::Customer {
-            return Ok(None);
-        }
-        Ok(self.record(entity)?.map(info))
+        at_once(self.customer(named))
     }
 
     fn find(&mut self, title: String) -> wasmtime::Result<Option<entity::EntityId>> {
-        self.named(EntityKind::Customer, &title)
+        at_once(self.customer_titled(title))
     }
 
     fn of(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
-        let entity = self.own_entity(&named)?;
-        let Some(customer) = self.record(entity)?.and_then(|record| record.customer) else {
-            return Ok(None);
-        };
-        let customer = EntityId::new(self.tenant, EntityKind::Customer, customer);
-        Ok(self.record(customer)?.map(info))
+        at_once(self.customer_of(named))
     }
+}
+
+/// Gives guests both interfaces, where answers are waited for.
+pub(crate) fn awaited(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("pacificsoft:plugin/entities@0.1.0")?;
+    asynchronous!(interface, "get", (named: entity::EntityId) => entity);
+    asynchronous!(interface, "find", (entity_type: String, name: String) => entity_named);
+    interface.func_wrap("tenant", |store: StoreContextMut<'_, Guest>, (): ()| {
+        Ok((told(EntityKind::Tenant, store.data().tenant.0),))
+    })?;
+    let mut interface = linker.instance("pacificsoft:plugin/customers@0.1.0")?;
+    asynchronous!(interface, "get", (named: entity::EntityId) => customer);
+    asynchronous!(interface, "find", (title: String) => customer_titled);
+    asynchronous!(interface, "of", (named: entity::EntityId) => customer_of);
+    Ok(())
 }
 
 fn told(kind: EntityKind, id: Uuid) -> entity::EntityId {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use model::{AttributeScope, EntityId, EntityKind, Reading};
 use uuid::Uuid;
+use wasmtime::component::Linker;
 
 use crate::bindings::entity;
 use crate::bindings::readings::Host;
 use crate::error::Unanswered;
 use crate::guest::Guest;
+use crate::readings::at_once;
 
 impl Guest {
     /// The entity a guest names. It is always one of the guest's own tenant, whatever the guest says.
@@ -51,47 +53,79 @@ fn few(keys: Vec<String>) -> wasmtime::Result<Vec<Arc<str>>> {
     Ok(keys.into_iter().map(Arc::from).collect())
 }
 
-fn shown(found: Vec<(Arc<str>, Reading)>) -> Vec<(String, i64, String)> {
+/// Key, milliseconds since 1970-01-01 UTC, JSON text.
+type Shown = (String, i64, String);
+
+fn shown(found: Vec<(Arc<str>, Reading)>) -> Vec<Shown> {
     let shown = |(key, reading): (Arc<str>, Reading)| (key.to_string(), reading.ts_ms, reading.value.to_json().to_string());
     found.into_iter().map(shown).collect()
 }
 
-impl Host for Guest {
-    fn attribute(&mut self, named: entity::EntityId, scope: String, key: String) -> wasmtime::Result<Option<String>> {
+impl Guest {
+    async fn one_attribute(&mut self, named: entity::EntityId, scope: String, key: String) -> wasmtime::Result<Option<String>> {
         let entity = self.own_entity(&named)?;
         let scope = scope_of(&scope)?;
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.attribute(entity, scope, &key).map_err(Unanswered::end)?;
+        let found = readings.attribute(entity, scope, &key).await.map_err(Unanswered::end)?;
         Ok(found.map(|reading| reading.value.to_json().to_string()))
     }
 
-    fn latest(&mut self, named: entity::EntityId, key: String) -> wasmtime::Result<Option<(i64, String)>> {
+    async fn latest_value(&mut self, named: entity::EntityId, key: String) -> wasmtime::Result<Option<(i64, String)>> {
         let entity = self.own_entity(&named)?;
         let Some(readings) = &self.readings else { return Ok(None) };
-        let found = readings.latest(entity, &key).map_err(Unanswered::end)?;
+        let found = readings.latest(entity, &key).await.map_err(Unanswered::end)?;
         Ok(found.map(|reading| (reading.ts_ms, reading.value.to_json().to_string())))
     }
-    fn attributes(&mut self, named: entity::EntityId, scope: String, keys: Vec<String>) -> wasmtime::Result<Vec<(String, i64, String)>> {
+
+    async fn several_attributes(&mut self, named: entity::EntityId, scope: String, keys: Vec<String>) -> wasmtime::Result<Vec<Shown>> {
         let entity = self.own_entity(&named)?;
         let (scope, keys) = (scope_of(&scope)?, few(keys)?);
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let reading = readings.attribute(entity, scope, &key).map_err(Unanswered::end)?;
+            let reading = readings.attribute(entity, scope, &key).await.map_err(Unanswered::end)?;
             found.extend(reading.map(|reading| (key, reading)));
         }
         Ok(shown(found))
     }
 
-    fn latest_values(&mut self, named: entity::EntityId, keys: Vec<String>) -> wasmtime::Result<Vec<(String, i64, String)>> {
+    async fn several_latest(&mut self, named: entity::EntityId, keys: Vec<String>) -> wasmtime::Result<Vec<Shown>> {
         let entity = self.own_entity(&named)?;
         let keys = few(keys)?;
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let reading = readings.latest(entity, &key).map_err(Unanswered::end)?;
+            let reading = readings.latest(entity, &key).await.map_err(Unanswered::end)?;
             found.extend(reading.map(|reading| (key, reading)));
         }
         Ok(shown(found))
     }
+}
+
+impl Host for Guest {
+    fn attribute(&mut self, named: entity::EntityId, scope: String, key: String) -> wasmtime::Result<Option<String>> {
+        at_once(self.one_attribute(named, scope, key))
+    }
+
+    fn latest(&mut self, named: entity::EntityId, key: String) -> wasmtime::Result<Option<(i64, String)>> {
+        at_once(self.latest_value(named, key))
+    }
+
+    fn attributes(&mut self, named: entity::EntityId, scope: String, keys: Vec<String>) -> wasmtime::Result<Vec<Shown>> {
+        at_once(self.several_attributes(named, scope, keys))
+    }
+
+    fn latest_values(&mut self, named: entity::EntityId, keys: Vec<String>) -> wasmtime::Result<Vec<Shown>> {
+        at_once(self.several_latest(named, keys))
+    }
+}
+
+/// Gives guests the interface, where answers are waited for.
+pub(crate) fn awaited(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("pacificsoft:plugin/readings@0.1.0")?;
+    asynchronous!(interface, "attribute", (named: entity::EntityId, scope: String, key: String) => one_attribute);
+    asynchronous!(interface, "latest", (named: entity::EntityId, key: String) => latest_value);
+    asynchronous!(interface, "attributes", (named: entity::EntityId, scope: String, keys: Vec<String>) => several_attributes);
+    asynchronous!(interface, "latest-values", (named: entity::EntityId, keys: Vec<String>) => several_latest);
+    Ok(())
 }

@@ -1,17 +1,43 @@
 //! Interface `relations`: how the tenant's entities are related.
 
 use model::entity::{Direction, Relation, RelationGroup};
+use wasmtime::component::Linker;
 
 use crate::bindings::entity::EntityId;
 use crate::bindings::relations::{Direction as Asked, Host, Related};
 use crate::error::Unanswered;
 use crate::guest::Guest;
+use crate::readings::at_once;
 
 /// Relations of one answer at most.
 const RELATIONS_MAX: u32 = 1_000;
 
 impl Host for Guest {
     fn of(&mut self, named: EntityId, direction: Asked, relation_type: Option<String>, limit: u32) -> wasmtime::Result<Vec<Related>> {
+        at_once(self.related(named, direction, relation_type, limit))
+    }
+
+    fn exists(&mut self, source: EntityId, target: EntityId, relation_type: String) -> wasmtime::Result<bool> {
+        at_once(self.is_related(source, target, relation_type))
+    }
+}
+
+/// Gives guests the interface, where answers are waited for.
+pub(crate) fn awaited(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut interface = linker.instance("pacificsoft:plugin/relations@0.1.0")?;
+    asynchronous!(interface, "of", (named: EntityId, direction: Asked, relation_type: Option<String>, limit: u32) => related);
+    asynchronous!(interface, "exists", (source: EntityId, target: EntityId, relation_type: String) => is_related);
+    Ok(())
+}
+
+impl Guest {
+    async fn related(
+        &mut self,
+        named: EntityId,
+        direction: Asked,
+        relation_type: Option<String>,
+        limit: u32,
+    ) -> wasmtime::Result<Vec<Related>> {
         let entity = self.own_entity(&named)?;
         let Some(readings) = &self.readings else { return Ok(Vec::new()) };
         let direction = match direction {
@@ -20,6 +46,7 @@ impl Host for Guest {
         };
         let found = readings
             .relations(entity, direction, relation_type.as_deref(), limit.clamp(1, RELATIONS_MAX))
+            .await
             .map_err(Unanswered::end)?;
         let seen = found.into_iter().map(|relation| {
             let other = relation.seen(direction);
@@ -34,7 +61,7 @@ impl Host for Guest {
         Ok(seen.collect())
     }
 
-    fn exists(&mut self, source: EntityId, target: EntityId, relation_type: String) -> wasmtime::Result<bool> {
+    async fn is_related(&mut self, source: EntityId, target: EntityId, relation_type: String) -> wasmtime::Result<bool> {
         let (from, to) = (self.own_entity(&source)?, self.own_entity(&target)?);
         let Some(readings) = &self.readings else { return Ok(false) };
         let named = Relation {
@@ -44,6 +71,6 @@ impl Host for Guest {
             type_group: RelationGroup::Common,
             additional_info: None,
         };
-        readings.is_related(self.tenant, &named).map_err(Unanswered::end)
+        readings.is_related(self.tenant, &named).await.map_err(Unanswered::end)
     }
 }

@@ -3,9 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::MutexGuard;
 
 use crate::bindings::{state, timers};
 use crate::guest::Guest;
+use crate::memory::Memory;
+
+impl Guest {
+    /// Its memory, about to be changed.
+    fn touched(&mut self) -> MutexGuard<'_, Memory> {
+        self.memory_touched = true;
+        let mut memory = self.memory.look();
+        memory.about(self.about);
+        memory
+    }
+}
 
 impl state::Host for Guest {
     fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
@@ -13,13 +25,11 @@ impl state::Host for Guest {
     }
 
     fn set(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
-        self.memory_touched = true;
-        Ok(self.memory.look().set(&key, Bytes::from(value)))
+        Ok(self.touched().set(&key, Bytes::from(value)))
     }
 
     fn delete(&mut self, key: String) -> wasmtime::Result<()> {
-        self.memory_touched = true;
-        self.memory.look().delete(&key);
+        self.touched().delete(&key);
         Ok(())
     }
 
@@ -31,14 +41,12 @@ impl state::Host for Guest {
 
 impl timers::Host for Guest {
     fn set(&mut self, name: String, delay_ms: u64) -> wasmtime::Result<Result<(), String>> {
-        self.memory_touched = true;
         let now_ms = self.clock.now_ms();
-        Ok(self.memory.look().set_timer(&name, delay_ms, now_ms))
+        Ok(self.touched().set_timer(&name, delay_ms, now_ms))
     }
 
     fn cancel(&mut self, name: String) -> wasmtime::Result<()> {
-        self.memory_touched = true;
-        self.memory.look().cancel_timer(&name);
+        self.touched().cancel_timer(&name);
         Ok(())
     }
 }

@@ -10,9 +10,13 @@ use super::{Checker, Effect, Outcome, Relation};
 use crate::bindings::outcome as wit;
 
 impl Checker<'_> {
-    pub(super) fn enter_chain(&self, told: wit::EnterChain) -> Result<Effect, String> {
+    pub(super) async fn enter_chain(&self, told: wit::EnterChain) -> Result<Effect, String> {
         let named = told.chain.as_deref().map(|id| uuid("a rule chain", id)).transpose()?;
-        let own = if told.of_originator { self.chain_of_originator()? } else { None };
+        let own = if told.of_originator {
+            self.chain_of_originator().await?
+        } else {
+            None
+        };
         match own.or(named) {
             Some(chain) => Ok(Effect::EnterChain { chain }),
             None => Err("the node names no rule chain, and the originator's profile names none".to_owned()),
@@ -27,7 +31,7 @@ impl Checker<'_> {
     }
 
     /// The chain that the originator's profile names.
-    fn chain_of_originator(&self) -> Result<Option<Uuid>, String> {
+    async fn chain_of_originator(&self) -> Result<Option<Uuid>, String> {
         let Some(readings) = self.readings else { return Ok(None) };
         let originator = self.message.originator;
         let (field, kind) = match originator.kind {
@@ -35,7 +39,7 @@ impl Checker<'_> {
             EntityKind::Asset => ("assetProfileId", EntityKind::AssetProfile),
             _ => return Ok(None),
         };
-        let Some(profile) = readings.entity(originator)?.and_then(|record| id_in(&record.body, field)) else {
+        let Some(profile) = readings.entity(originator).await?.and_then(|record| id_in(&record.body, field)) else {
             return Ok(None);
         };
         let profile = EntityId {
@@ -44,7 +48,8 @@ impl Checker<'_> {
             id: profile,
         };
         Ok(readings
-            .entity(profile)?
+            .entity(profile)
+            .await?
             .and_then(|record| id_in(&record.body, "defaultRuleChainId")))
     }
 }

@@ -4,10 +4,12 @@ use super::request::{pieces, secrets_in};
 use super::{Checker, Piece, RequestBody};
 use crate::bindings::outcome as wit;
 
-/// Options at most.
-const OPTIONS_MAX: usize = 64;
+/// Options at most: a header of the payload is one.
+const OPTIONS_MAX: usize = 256;
 /// Bytes of a text at most.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of all options together.
+const OPTIONS_BYTES_MAX: usize = 256 * 1024;
 
 /// A payload for a broker outside. The fields are those of the contract in wit/outcome.wit.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,10 @@ impl Checker<'_> {
     pub(super) fn publish(&self, told: wit::Publish) -> Result<Publish, String> {
         if told.options.len() > OPTIONS_MAX {
             return Err(format!("{} options are more than the {OPTIONS_MAX} allowed", told.options.len()));
+        }
+        let bytes: usize = told.options.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > OPTIONS_BYTES_MAX {
+            return Err(format!("options of {bytes} bytes are more than the {OPTIONS_BYTES_MAX} allowed"));
         }
         let options = told.options.iter().flat_map(|(name, value)| [name, value]);
         if let Some(long) = options.chain([&told.broker, &told.topic]).find(|text| text.len() > TEXT_BYTES_MAX) {

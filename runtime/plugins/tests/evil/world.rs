@@ -56,7 +56,7 @@ pub fn open(component: &RuleComponent, platform: &Arc<Platform>) -> Result<NodeI
         tenant,
         node: RuleNodeId::generate(tenant),
         name: "evil".into(),
-        readings: Arc::new(NothingStored),
+        readings: Arc::new(NothingStored).into(),
         log: Arc::clone(platform) as _,
         clock: Arc::new(SystemClock),
         memory: SharedMemory::default(),

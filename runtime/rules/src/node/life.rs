@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use actor::{Lane, LaneReceiver, Life};
+use shares::Turn;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Instant, sleep_until};
 use xtra::Mailbox;
@@ -58,6 +59,7 @@ impl Life for NodeLife {
         }
         let mut batch = Vec::new();
         let mut control = std::pin::pin!(mailbox.next());
+        let mut moved = actor.around.whereabouts.changed();
         // A mailbox that nobody can reach any more is always ready: listened to further, it would starve the work.
         let mut steered = true;
         loop {
@@ -69,6 +71,8 @@ impl Life for NodeLife {
                     control.set(mailbox.next());
                 }
                 () = sleep_until(actor.wakes_at()), if actor.keeps => actor.wake(done).await,
+                // There may be more to read now.
+                () = &mut moved, if actor.keeps => moved = actor.around.whereabouts.changed(),
                 taken = work.recv_batch(&mut batch, BATCH_MAX), if queue.is_empty() => {
                     if taken == 0 {
                         return;
@@ -93,18 +97,21 @@ async fn slice(
     done: &Lane<Report>,
     threads: bool,
 ) -> bool {
-    let turn = actor.share.turn().await;
+    let mut turn = Some(actor.share.turn().await);
     let mut spent = Duration::ZERO;
     while let Some(branch) = queue.pop_front() {
-        let outcome = actor.decide(in_hand.insert(branch)).await;
+        let outcome = actor.decide(in_hand.insert(branch), &mut turn).await;
         let Some(branch) = in_hand.take() else { continue };
         if let Err(report) = done.try_send(actor.report(branch, outcome)) {
             // Nobody's turn passes in waiting.
             drop(turn);
             return done.send(report).await.is_ok();
         }
-        let before = std::mem::replace(&mut spent, turn.elapsed());
-        actor.slow = threads && spent - before > LONG_CALL;
+        // A turn that was given back is over.
+        let Some(lasted) = turn.as_ref().map(Turn::elapsed) else { break };
+        let before = std::mem::replace(&mut spent, lasted);
+        let took = actor.ran.take().unwrap_or(spent - before);
+        actor.slow = threads && took > LONG_CALL;
         if spent >= shares::SLICE {
             drop(turn);
             tokio::task::yield_now().await;

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use model::TenantId;
 use plugins::{NodeContext, NodeInstance, Outcome, Place, ProcessError, SharedMemory};
+use tokio::runtime::Handle;
 
 use super::NodeSurroundings;
 use crate::graph::Graph;
@@ -24,7 +25,7 @@ impl fmt::Debug for OpenNode {
     }
 }
 
-/// Opens an instance for a node of a chain, with what it keeps. Takes the guest's time: call it where blocking does no harm.
+/// Opens an instance for a node of a chain, with what it keeps. Takes the guest's time: call it on a thread for what blocks.
 ///
 /// # Errors
 /// Text: what is wrong with the configuration, what happened to the guest, or that there is no place.
@@ -41,7 +42,7 @@ pub fn open_node(
         tenant,
         node: spec.id,
         name: Arc::clone(&spec.name),
-        readings: Arc::clone(&around.readings),
+        readings: around.readings.clone(),
         log: Arc::clone(&around.log),
         clock: Arc::clone(&around.clock),
         memory,
@@ -56,7 +57,13 @@ pub fn open_node(
     } else {
         &spec.configuration
     };
-    let instance = NodeInstance::open(component, &descriptor.type_name, configuration, context).map_err(told)?;
+    let opened = if context.readings.is_awaited() {
+        let opening = NodeInstance::open_awaiting(component, &descriptor.type_name, configuration, context);
+        Handle::current().block_on(opening)
+    } else {
+        NodeInstance::open(component, &descriptor.type_name, configuration, context)
+    };
+    let instance = opened.map_err(told)?;
     let instance = instance.released(spec.node_type.release().cloned());
     Ok(OpenNode { instance, place })
 }
@@ -73,6 +80,27 @@ impl OpenNode {
         let started = Instant::now();
         let answer = call(&mut self.instance, branch);
         place.took(started.elapsed(), self.instance.memory_bytes());
+        answer
+    }
+
+    /// Whether its calls may have to wait for what they read.
+    pub(super) fn waits(&self) -> bool {
+        self.instance.waits()
+    }
+
+    /// As [`OpenNode::process`], where a call may have to wait. What is noted is its time with the wait.
+    ///
+    /// # Errors
+    /// As [`NodeInstance::process`].
+    pub(super) async fn process_awaiting(&mut self, branch: &Branch, timed: bool) -> Result<Outcome, ProcessError> {
+        let started = Instant::now();
+        let answer = match &branch.timer {
+            None => self.instance.process_awaiting(&branch.message).await,
+            Some(timer) => self.instance.on_timer_awaiting(timer, &branch.message).await,
+        };
+        if let Some(place) = self.place.as_mut().filter(|_| timed) {
+            place.took(started.elapsed(), self.instance.memory_bytes());
+        }
         answer
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::entity::EntityRecord;
-use model::{AttributeScope, CustomerId, RuleNodeId, Value};
-use rules::Singles;
+use model::{AttributeScope, CustomerId, DeviceId, RuleNodeId, Value};
+use rules::{Changed, Whereabouts};
 use serde_json::{Value as Json, json};
 use storage::EntityStore;
 
@@ -47,9 +47,18 @@ async fn a_generator_begins_by_itself_and_goes_on_after_a_restart() {
 /// One of two servers.
 struct Turn(Arc<AtomicBool>, bool);
 
-impl Singles for Turn {
-    fn here(&self, _: RuleNodeId) -> bool {
+impl Whereabouts for Turn {
+    fn runs(&self, _: RuleNodeId) -> bool {
         self.0.load(Ordering::Acquire) == self.1
+    }
+    fn serves(&self, _: DeviceId) -> bool {
+        true
+    }
+    fn arrivals(&self) -> u64 {
+        0
+    }
+    fn changed(&self) -> Changed {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -67,7 +76,7 @@ async fn of_two_servers_one_has_a_generator_at_work() {
     let whose = Arc::new(AtomicBool::new(false));
     let server = |second: bool| {
         let mut around = world.around().clone();
-        around.singles = Arc::new(Turn(Arc::clone(&whose), second));
+        around.whereabouts = Arc::new(Turn(Arc::clone(&whose), second));
         world.start_in(&graph, around)
     };
     let (_first, _second) = (server(false), server(true));

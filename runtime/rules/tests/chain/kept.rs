@@ -12,7 +12,7 @@ use super::world::{SAVE, World, graph, soon, telemetry};
 const COUNTER: &str = "test.counter";
 
 /// A counter whose numbers are saved: what it emits, and what it tells on its timer.
-fn counting(world: &World) -> Arc<rules::Graph> {
+pub fn counting(world: &World) -> Arc<rules::Graph> {
     graph(
         world.tenant,
         "counting",
@@ -20,10 +20,10 @@ fn counting(world: &World) -> Arc<rules::Graph> {
     )
 }
 
-async fn stored_count(world: &World, node: RuleNodeId) -> Option<u64> {
+pub async fn stored_count(world: &World, node: RuleNodeId) -> Option<u64> {
     let state = world.store.node_state(node).await.unwrap()?;
-    let count = state.entries.iter().find(|(key, _)| &**key == "count")?;
-    Some(u64::from_be_bytes(count.1[..].try_into().unwrap()))
+    let count = state.entries.iter().find(|kept| &*kept.name == "count")?;
+    Some(u64::from_be_bytes(count.value[..].try_into().unwrap()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,6 +95,7 @@ async fn a_late_timer_fires_at_the_next_start() {
         replaces: Some("counter/1".into()),
         entries: vec![("count".into(), Some(Bytes::copy_from_slice(&41u64.to_be_bytes())))],
         timers: vec![("tell".into(), Some(1))],
+        ..NodeStateChange::default()
     };
     let change = Arc::new(change);
     world.store_now(vec![Mutation::NodeState { node, change }]).await;
@@ -118,7 +119,7 @@ async fn a_node_that_is_taken_out_of_its_chain_leaves_nothing() {
 }
 
 /// What the counter tells on its timer is saved as a reading of the rule node.
-async fn until_told(world: &World, node: RuleNodeId, count: i64) {
+pub async fn until_told(world: &World, node: RuleNodeId, count: i64) {
     let told = soon("telling", async {
         loop {
             let told = world.series(node.entity(), "told").await;
@@ -135,7 +136,7 @@ async fn until_told(world: &World, node: RuleNodeId, count: i64) {
     );
 }
 
-async fn until_without_timers(world: &World, node: RuleNodeId) {
+pub async fn until_without_timers(world: &World, node: RuleNodeId) {
     soon("removing the timer", async {
         while !world.store.node_state(node).await.unwrap().unwrap().timers.is_empty() {
             tokio::task::yield_now().await;

@@ -279,12 +279,12 @@ impl World {
         };
         let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _).with_outside(outside);
         let around = NodeSurroundings {
-            readings: Arc::new(Stored(store.clone())),
+            readings: Arc::new(Stored(store.clone())).into(),
             states: Arc::new(store.clone()),
             log: Arc::new(Silent),
             clock: Arc::new(Ticking::default()),
             shares: Shares::of_this_machine(),
-            singles: Arc::new(rules::Alone),
+            whereabouts: Arc::new(rules::Alone),
             idle_after: rules::IDLE_AFTER,
         };
         World {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use cluster::members::WEIGHT;
+use peers::handshake::Speaks;
 
 use super::{Storage, resolve};
 use crate::cli::ServeOptions;
@@ -20,6 +21,8 @@ pub struct PeerConfig {
     pub join: Option<String>,
     /// Its share of the devices.
     pub weight: u32,
+    /// What it says it speaks.
+    pub speaks: Speaks,
     /// What it shows them, and what they must show.
     pub files: PeerFiles,
 }
@@ -40,9 +43,13 @@ pub(super) fn peer(options: &ServeOptions, file: &ServeOptions, storage: &Storag
     let text = |option: &Option<String>, file: &Option<String>| option.clone().or_else(|| file.clone());
     let path = |option: &Option<PathBuf>, file: &Option<PathBuf>| option.clone().or_else(|| file.clone());
     let join = text(&options.join, &file.join);
+    let version = options.cluster_version.or(file.cluster_version);
     let Some(listen) = text(&options.peer, &file.peer) else {
         if join.is_some() {
             bail!("join is for a server of a cluster: give peer, too, such as 0.0.0.0:7400");
+        }
+        if version.is_some() {
+            bail!("cluster-version is for a server of a cluster: give peer, too, such as 0.0.0.0:7400");
         }
         return Ok(None);
     };
@@ -69,8 +76,18 @@ pub(super) fn peer(options: &ServeOptions, file: &ServeOptions, storage: &Storag
         address,
         join,
         weight: options.peer_weight.or(file.peer_weight).unwrap_or(WEIGHT).max(1),
+        speaks: speaks(version)?,
         files,
     }))
+}
+
+/// What a server says it speaks, held at a version or not.
+pub fn speaks(held_at: Option<u32>) -> Result<Speaks> {
+    let speaks = held_at.map_or(Some(Speaks::ALL), Speaks::held_at);
+    speaks.with_context(|| {
+        let Speaks { min, max } = Speaks::ALL;
+        format!("cluster-version: this program speaks versions {min} to {max}")
+    })
 }
 
 #[cfg(test)]
@@ -102,11 +119,23 @@ mod tests {
             (whole.listen.port(), whole.join.as_deref(), whole.weight),
             (7400, Some("10.0.0.2:7400"), WEIGHT)
         );
+        assert_eq!(whole.speaks, Speaks::ALL);
+        let held = parsed(&format!("peer = \"127.0.0.1:7400\"\ncluster-version = 1\n{files}{store}"));
+        assert_eq!(held.unwrap().unwrap().speaks, Speaks { min: 1, max: 1 });
         for (text, said) in [
             ("join = \"10.0.0.2:7400\"".to_owned(), "peer"),
             (format!("peer = \"127.0.0.1:7400\"\n{files}"), "storage"),
             (format!("peer = \"127.0.0.1:7400\"\n{store}"), "cluster-certificate"),
             (format!("peer = \"0.0.0.0:7400\"\n{files}{store}"), "peer-address"),
+            ("cluster-version = 1".to_owned(), "peer"),
+            (
+                format!("peer = \"127.0.0.1:7400\"\ncluster-version = 99\n{files}{store}"),
+                "speaks versions 1 to",
+            ),
+            (
+                format!("peer = \"127.0.0.1:7400\"\ncluster-version = 0\n{files}{store}"),
+                "speaks versions 1 to",
+            ),
         ] {
             let refused = parsed(&text).unwrap_err().to_string();
             assert!(refused.contains(said), "{refused}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{NodeState, NodeStateChange, RuleNodeId, TenantId};
+use model::{Kept, NodeState, NodeStateChange, RuleNodeId, TenantId};
 
 use super::sample::commit;
 use crate::{Mutation, Store};
@@ -44,9 +44,9 @@ fn state(schema: &str, values: &[(&str, &'static str)], timers: &[(&str, i64)]) 
         schema: schema.into(),
         entries: values
             .iter()
-            .map(|(key, value)| ((*key).into(), Bytes::from_static(value.as_bytes())))
+            .map(|(key, value)| Kept::new(key, Bytes::from_static(value.as_bytes())))
             .collect(),
-        timers: timers.iter().map(|(name, due_ms)| ((*name).into(), *due_ms)).collect(),
+        timers: timers.iter().map(|(name, due_ms)| Kept::new(name, *due_ms)).collect(),
     })
 }
 
@@ -107,7 +107,7 @@ pub async fn is_read_behind_its_changes(store: &dyn Store) {
         let change = fresh("s", &[("a", Some(&*value))]);
         let pending = store.submit(vec![of(node, change)]).await.expect("takes it");
         let found = read(store, node).await.expect("there");
-        assert_eq!(found.entries, vec![("a".into(), Bytes::from(value))]);
+        assert_eq!(found.entries, vec![Kept::new("a", Bytes::from(value))]);
         pending.await.expect("durable");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::{EntityId, NodeState, NodeStateChange, RuleNodeId};
+use model::{EntityId, Kept, NodeState, NodeStateChange, RuleNodeId};
 
 use super::change::Change;
 use super::tables::Table;
@@ -31,11 +31,11 @@ fn read(change: &mut Change, node: RuleNodeId) -> Result<Option<NodeState>, Stor
     for row in change.prefix(Table::NodeStates, &prefix)? {
         let (key, value) = row?;
         found = true;
-        let text: Arc<str> = keys::text(&key, prefix.len() + 1)?.into();
+        let text = keys::text(&key, prefix.len() + 1)?;
         match key.get(prefix.len()) {
             Some(&SCHEMA) => state.schema = schema(&value)?,
-            Some(&ENTRY) => state.entries.push((text, Bytes::copy_from_slice(&value))),
-            Some(&TIMER) => state.timers.push((text, time(&value)?)),
+            Some(&ENTRY) => state.entries.push(Kept::new(text, Bytes::copy_from_slice(&value))),
+            Some(&TIMER) => state.timers.push(Kept::new(text, time(&value)?)),
             _ => return Err(StorageError::Corrupt("a rule node's state has an unknown part".into())),
         }
     }

@@ -76,7 +76,7 @@ pub(super) enum Table {
 
 impl Table {
     /// Every table, in the order of [`Tables::spaces`].
-    const ALL: [(Table, &'static str); Table::COUNT] = [
+    pub(super) const ALL: [(Table, &'static str); Table::COUNT] = [
         (Table::Meta, "meta"),
         (Table::Settings, "settings"),
         (Table::Series, "series"),

@@ -85,6 +85,19 @@ async fn after_a_failed_sync_everything_is_refused() {
     commit(&store, points(entity, "a", 2..3, 0)).await;
 }
 
+#[tokio::test]
+async fn a_tap_hears_nothing_of_what_failed() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let heard = Arc::new(crate::conformance::tap::Heard::default());
+    let mut config = EmbeddedConfig::new(dir.path());
+    config.tap = Some(heard.clone());
+    let tables = Tables::open(&config).expect("opens");
+    let store = EmbeddedStore::start(tables, &config, Box::new(|| Err(StorageError::Failed("disk full".into())))).expect("starts");
+    let promise = store.submit(points(device(), "a", 0..1, 0)).await.expect("is queued");
+    assert!(is_failed(&promise.await.expect_err("is not durable")));
+    assert_eq!(heard.all(), []);
+}
+
 /// A store whose every sync waits for the test, and how many syncs there were.
 fn gated(dir: &tempfile::TempDir) -> (EmbeddedStore, gate::SyncSender<Result<(), StorageError>>, Arc<AtomicUsize>) {
     let (open, wait) = gate::sync_channel(1);

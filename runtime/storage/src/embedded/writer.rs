@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use super::apply;
 use super::change::Change;
 use super::tables::Sync;
-use crate::{Mutation, StorageError};
+use crate::{Mutation, StorageError, Tap};
 
 /// Jobs of a group at most.
 const GROUP_JOBS_MAX: usize = 1024;
@@ -41,6 +41,17 @@ pub(super) enum Job {
 type Command = Box<dyn FnOnce(&mut Change) -> Finish + Send>;
 /// Tells a caller that the group is durable, or why it is not.
 type Finish = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
+
+/// What is owed when the group is durable, or is not.
+enum Owed {
+    /// To who handed a batch over, and to the tap.
+    Batch {
+        mutations: Vec<Mutation>,
+        staged: Result<(), StorageError>,
+        done: oneshot::Sender<Result<(), StorageError>>,
+    },
+    Answer(Finish),
+}
 
 impl Job {
     /// A command, and its answer. An error of the command takes back what it has staged.
@@ -79,6 +90,7 @@ pub(super) struct Writer {
     closing: bool,
     groups: u32,
     failure: Arc<OnceLock<StorageError>>,
+    tap: Option<Arc<dyn Tap>>,
     /// Last, so that it tells of the end when everything else is gone.
     end: watch::Sender<bool>,
 }
@@ -91,6 +103,7 @@ impl Writer {
         sync: Sync,
         failure: Arc<OnceLock<StorageError>>,
         end: watch::Sender<bool>,
+        tap: Option<Arc<dyn Tap>>,
     ) -> Self {
         Writer {
             change,
@@ -99,6 +112,7 @@ impl Writer {
             closing: false,
             groups: 0,
             failure,
+            tap,
             end,
         }
     }
@@ -167,29 +181,44 @@ impl Writer {
         let started = Instant::now();
         self.groups += 1;
         let mut mutations = 0;
-        let mut finishes: Vec<Finish> = Vec::with_capacity(group.len());
+        let mut owed: Vec<Owed> = Vec::with_capacity(group.len());
         for job in group {
             match job {
                 Job::Batch { mutations: batch, done } => {
                     mutations += batch.len() as u64;
                     let staged = apply::batch(&mut self.change, &batch);
-                    finishes.push(Box::new(move |synced| {
-                        // Whoever dropped the promise does not want to know.
-                        let _ = done.send(synced.clone().and(staged));
-                    }));
+                    owed.push(Owed::Batch {
+                        mutations: batch,
+                        staged,
+                        done,
+                    });
                 }
-                Job::Command(command) => finishes.push(command(&mut self.change)),
+                Job::Command(command) => owed.push(Owed::Answer(command(&mut self.change))),
                 Job::Close => self.closing = true,
             }
         }
         let synced = self.make_durable();
-        for finish in finishes {
-            finish(&synced);
+        for owed in owed {
+            self.tell(owed, &synced);
         }
         metrics::counter!("storage_commits_total").increment(1);
         metrics::counter!("storage_mutations_total").increment(mutations);
         metrics::histogram!("storage_commit_seconds").record(started.elapsed().as_secs_f64());
         synced
+    }
+
+    fn tell(&self, owed: Owed, synced: &Result<(), StorageError>) {
+        match owed {
+            Owed::Answer(finish) => finish(synced),
+            Owed::Batch { mutations, staged, done } => {
+                let result = synced.clone().and(staged);
+                if let (Ok(()), Some(tap)) = (&result, &self.tap) {
+                    tap.saved(&mutations);
+                }
+                // Whoever dropped the promise does not want to know.
+                let _ = done.send(result);
+            }
+        }
     }
 
     fn make_durable(&mut self) -> Result<(), StorageError> {

@@ -154,13 +154,13 @@ impl Guards {
             && let Some(given_up) = self.handshakes.remove(&oldest)
         {
             self.unschedule(oldest, &given_up);
-            metrics::counter!("coap_handshakes_given_up_total", "why" => "too many").increment(1);
+            count_given_up("too many");
         }
         self.handshakes.insert(from, Guarded::new(proof, now));
     }
 
     /// Passes on what a session told, and keeps it where it belongs.
-    fn settle(&mut self, now: Instant, client: SocketAddr, mut guarded: Guarded, mut alive: bool) {
+    fn settle(&mut self, now: Instant, client: SocketAddr, mut guarded: Guarded, alive: bool) {
         let was_session = guarded.established;
         for told in self.told.drain(..) {
             match told {
@@ -177,14 +177,16 @@ impl Guards {
                 self.unschedule(client, &replaced);
                 self.events.push(Event::Ended(client));
             } else if self.sessions.len() >= self.limits.sessions_max {
-                metrics::counter!("coap_handshakes_given_up_total", "why" => "too many sessions").increment(1);
-                alive = false;
-                guarded.established = false;
+                count_given_up("too many sessions");
+                return;
             }
         }
         if !alive {
             if guarded.established {
                 self.events.push(Event::Ended(client));
+            } else {
+                let is_late = now >= guarded.began + self.limits.handshake_timeout;
+                count_given_up(if is_late { "slow" } else { "failed" });
             }
             return;
         }
@@ -204,6 +206,11 @@ impl Guards {
             self.timers.remove(&(due, client));
         }
     }
+}
+
+/// A handshake came to nothing.
+fn count_given_up(why: &'static str) {
+    metrics::counter!("coap_handshakes_given_up_total", "why" => why).increment(1);
 }
 
 /// Whether a datagram begins a handshake: a record of epoch 0 with a ClientHello (RFC 6347, 4.1 and 4.2.2).

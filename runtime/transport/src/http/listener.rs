@@ -20,7 +20,8 @@ use tower::ServiceExt as _;
 
 use super::patient::Patient;
 use super::remainder::{discard, lend};
-use crate::admission::{Admission, AdmissionConfig};
+use crate::admission::{Admission, AdmissionConfig, Place};
+use crate::door::{self, Pace};
 use crate::tls::Tls;
 
 /// The head of a request must be there within this time.
@@ -58,7 +59,7 @@ impl HttpListener {
     /// When the address cannot be used.
     pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> std::io::Result<Self> {
         Ok(HttpListener {
-            socket: TcpListener::bind(address).await?,
+            socket: door::listen(address)?,
             tls,
         })
     }
@@ -74,6 +75,7 @@ impl HttpListener {
     /// Serves until `stop` turns true, then finishes the requests at hand.
     pub async fn run(self, router: Router, mut stop: watch::Receiver<bool>) {
         let admission = Admission::new(AdmissionConfig::default());
+        let mut pace = Pace::new(self.tls.is_some());
         let open = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
         let serving = Serving {
             router,
@@ -94,37 +96,39 @@ impl HttpListener {
                     continue;
                 }
             };
-            let mut place = match admission.enter(from.ip()) {
-                Ok(place) => place,
-                Err(denied) => {
+            match (admission.enter(from.ip()), Arc::clone(&open).try_acquire_owned()) {
+                (Ok(place), Ok(permit)) => {
+                    let serving = serving.clone();
+                    actor::spawn("http connection", async move {
+                        serve(stream, from, place, serving).await;
+                        drop(permit);
+                    });
+                }
+                (Err(denied), _) => {
                     metrics::counter!("transport_connections_denied_total", "transport" => "http", "reason" => denied.as_str())
                         .increment(1);
-                    continue;
                 }
-            };
-            // Here everybody stays a stranger: who it is is said with each request.
-            place.known();
-            let Ok(permit) = Arc::clone(&open).try_acquire_owned() else {
-                continue;
-            };
-            let serving = serving.clone();
-            actor::spawn("http connection", async move {
-                serve(stream, from, serving).await;
-                drop((place, permit));
-            });
+                (Ok(_), Err(_)) => {}
+            }
+            pace.step().await;
         }
         // All are back when the last connection has ended.
         let _ = open.acquire_many(u32::MAX >> 3).await;
     }
 }
 
-async fn serve(stream: TcpStream, from: SocketAddr, serving: Serving) {
+/// Whoever has shaken hands is no stranger any more: who it is is said with each request.
+async fn serve(stream: TcpStream, from: SocketAddr, mut place: Place, serving: Serving) {
     let _ = stream.set_nodelay(true);
     let Some(tls) = &serving.tls else {
+        place.known();
         return requests(stream, from, serving).await;
     };
     match tls.accept(stream).await {
-        Ok(secured) => requests(secured.stream, from, serving).await,
+        Ok(secured) => {
+            place.known();
+            requests(secured.stream, from, serving).await;
+        }
         Err(error) => {
             tracing::debug!(address = %from.ip(), %error, "a handshake failed");
             metrics::counter!("tls_handshakes_failed_total", "transport" => "http", "reason" => error.as_str()).increment(1);

@@ -51,8 +51,12 @@ pub(super) struct Connection<S> {
 impl<S: Stream> Connection<S> {
     /// A connection whose CONNECT was accepted.
     pub(super) fn new(wire: Wire<S>, session: Session, connect: &Connect, silence: Duration) -> Self {
+        let mut state = ConnectionState::new(wire.codec().version(), connect.receive_max, connect.problem_information);
+        if session.acknowledges_bad_payloads() {
+            state.acknowledge_bad_payloads();
+        }
         Connection {
-            state: ConnectionState::new(wire.codec().version(), connect.receive_max, connect.problem_information),
+            state,
             wire,
             session,
             silence,

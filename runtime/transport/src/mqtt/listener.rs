@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::accept::Peer;
 use super::service::MqttService;
 use crate::admission::Place;
+use crate::door::{self, Pace};
 use crate::tls::{Secured, Tls};
 
 /// A listening socket.
@@ -24,7 +25,7 @@ impl MqttListener {
     /// When the address cannot be used.
     pub async fn bind(address: SocketAddr, tls: Option<Tls>) -> std::io::Result<Self> {
         Ok(MqttListener {
-            socket: TcpListener::bind(address).await?,
+            socket: door::listen(address)?,
             tls,
         })
     }
@@ -39,6 +40,7 @@ impl MqttListener {
 
     /// Accepts until `stop` turns true. Connections go on: they are ended through the sessions.
     pub async fn run(self, service: MqttService, mut stop: watch::Receiver<bool>) {
+        let mut pace = Pace::new(self.tls.is_some());
         loop {
             let accepted = tokio::select! {
                 accepted = self.socket.accept() => accepted,
@@ -53,16 +55,20 @@ impl MqttListener {
                     continue;
                 }
             };
-            let Some(place) = service.enter(from.ip()) else { continue };
-            // Acknowledgements are small and must not wait for each other.
-            let _ = stream.set_nodelay(true);
-            let (address, service) = (from.ip(), service.clone());
-            match self.tls.clone() {
-                None => drop(actor::spawn("mqtt connection", plain(stream, address, service, place))),
-                Some(tls) => drop(actor::spawn("mqtt connection", secured(stream, address, tls, service, place))),
+            if let Some(place) = service.enter(from.ip()) {
+                self.let_in(stream, from.ip(), &service, place);
             }
-            // However many knock, each is behind those who are in and have something to say.
-            tokio::task::yield_now().await;
+            pace.step().await;
+        }
+    }
+
+    fn let_in(&self, stream: TcpStream, address: IpAddr, service: &MqttService, place: Place) {
+        // Acknowledgements are small and must not wait for each other.
+        let _ = stream.set_nodelay(true);
+        let service = service.clone();
+        match self.tls.clone() {
+            None => drop(actor::spawn("mqtt connection", plain(stream, address, service, place))),
+            Some(tls) => drop(actor::spawn("mqtt connection", secured(stream, address, tls, service, place))),
         }
     }
 }
@@ -75,8 +81,12 @@ async fn plain(stream: TcpStream, address: IpAddr, service: MqttService, place: 
     service.serve(stream, peer, place).await;
 }
 
-/// The handshake is done here, where it holds up nobody else.
+/// The handshake is done here, where it holds up nobody else. With whoever is kept out it is not done: whatever it presented, it would be
+/// refused.
 async fn secured(stream: TcpStream, address: IpAddr, tls: Tls, service: MqttService, place: Place) {
+    if service.keeps_out(address).await {
+        return;
+    }
     match Box::pin(tls.accept(stream)).await {
         Ok(Secured { stream, certificates }) => service.serve(stream, Peer { address, certificates }, place).await,
         Err(error) => {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use mqtt::codec::FrameCodec;
 use mqtt::packet::{ConnectCode, Outgoing};
 use session::Sessions;
-use tokio::time::timeout;
 
 use super::accept::{self, Peer};
 use super::connection::{Connection, Ended};
@@ -17,8 +16,6 @@ use crate::admission::{Admission, AdmissionConfig, Place};
 
 /// Whoever guessed and is kept out hears so after this time: to knock again at once is of no use then.
 const KEPT_OUT_PAUSE: Duration = Duration::from_secs(1);
-/// A device must say CONNECT within this time.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Limits of MQTT.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +70,15 @@ impl MqttService {
         None
     }
 
+    /// Whether somebody who has guessed is kept out. True comes late, as a refusal does.
+    pub(crate) async fn keeps_out(&self, address: IpAddr) -> bool {
+        let kept_out = self.0.sessions.keeps_out(address);
+        if kept_out {
+            tokio::time::sleep(KEPT_OUT_PAUSE).await;
+        }
+        kept_out
+    }
+
     /// Serves a connection until it ends.
     pub(crate) async fn serve(&self, stream: impl Stream, peer: Peer, place: Place) {
         metrics::counter!("mqtt_connections_total").increment(1);
@@ -89,10 +95,9 @@ impl MqttService {
     /// From the first byte to a session.
     async fn begin<S: Stream>(&self, stream: S, peer: Peer, mut place: Place) -> Result<(Box<Connection<S>>, Place), Ended> {
         let mut wire = Wire::new(stream, self.0.config.packet_bytes_max);
-        let connect = match timeout(CONNECT_TIMEOUT, wire.connect()).await {
-            Ok(Ok(connect)) => connect,
-            Ok(Err(ended)) => return Err(wire.end(ended).await),
-            Err(_) => return Err(Ended::Silent),
+        let connect = match wire.connect().await {
+            Ok(connect) => connect,
+            Err(ended) => return Err(wire.end(ended).await),
         };
         let version = wire.codec().version();
         if provision::is_asked_for(&connect, &peer) {

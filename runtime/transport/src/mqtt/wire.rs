@@ -19,6 +19,8 @@ use super::connection::Ended;
 
 /// Bytes read at one time.
 const READ_BYTES: usize = 16 << 10;
+/// A device must have said CONNECT, all of it, within this time.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A device that takes nothing for this long is given up.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -53,6 +55,10 @@ impl<S: Stream> Wire<S> {
 
     /// Reads CONNECT.
     pub(super) async fn connect(&mut self) -> Result<Connect, Ended> {
+        timeout(CONNECT_TIMEOUT, self.first_packet()).await.unwrap_or(Err(Ended::Silent))
+    }
+
+    async fn first_packet(&mut self) -> Result<Connect, Ended> {
         loop {
             match self.packet() {
                 Ok(Some(Incoming::Connect(connect))) => return Ok(connect),
@@ -137,5 +143,47 @@ impl<S: Stream> Wire<S> {
             let _ = timeout(WRITE_TIMEOUT, self.stream.shutdown()).await;
         }
         ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_says_connect_byte_by_byte_is_given_up() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let mut wire = Wire::new(near, 1 << 16);
+        let connect = b"\x10\x12\0\x04MQTT\x04\x02\0\x3c\0\x06device";
+        let slowly = async {
+            for byte in connect {
+                far.write_all(&[*byte]).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let begin = Instant::now();
+        let (ended, ()) = tokio::join!(wire.connect(), slowly);
+        assert_eq!(ended, Err(Ended::Silent));
+        assert!(begin.elapsed() > CONNECT_TIMEOUT, "it went on after its time");
+        // In time it would have been heard.
+        let (near, mut far) = tokio::io::duplex(64);
+        far.write_all(connect).await.unwrap();
+        assert_eq!(Wire::new(near, 1 << 16).connect().await.unwrap().client_id, "device");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_device_that_reads_nothing_is_given_up() {
+        let (near, far) = tokio::io::duplex(16);
+        let mut wire = Wire::new(near, 1 << 16);
+        for _ in 0..20 {
+            assert!(wire.put(Outgoing::PingResp));
+        }
+        let begin = Instant::now();
+        assert_eq!(wire.flush().await, Err(Ended::Stalled));
+        assert_eq!(begin.elapsed().as_secs(), WRITE_TIMEOUT.as_secs());
+        drop(far);
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::listeners::{Watched, stopped};
 use super::rate::Rate;
 use super::{DRAIN_TIMEOUT, StreamConfig};
+use crate::door::Pace;
 
 /// Bytes read, and handed to the adapter, at one time: part of the contract.
 const READ_BYTES: usize = 4 << 10;
@@ -27,6 +28,7 @@ const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 pub(super) async fn run(socket: TcpListener, service: StreamService, config: StreamConfig, watched: Arc<Watched>) {
     let places = Arc::new(Semaphore::new(config.peers_max));
     let mut stop = watched.stopping();
+    let mut pace = Pace::new(false);
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
@@ -57,6 +59,7 @@ pub(super) async fn run(socket: TcpListener, service: StreamService, config: Str
             tracing::debug!(adapter = service.name(), %address, reason, "a stream connection has ended");
             drop((peer, place));
         });
+        pace.step().await;
     }
     drop(socket);
     // All places are free again when all connections have ended.

@@ -22,7 +22,7 @@ const CHUNK: u32 = 10_000;
 
 /// What a request wants of the past.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct History {
+pub(crate) struct History {
     from_ms: i64,
     /// First time not wanted.
     to_ms: i64,
@@ -30,6 +30,22 @@ pub(super) struct History {
     descending: bool,
     /// How readings are summed up, and by which intervals.
     summing: Option<(Way, i64)>,
+}
+
+/// A time, and how its readings are shown.
+pub(crate) struct Span<'a> {
+    /// The first time wanted.
+    pub(crate) from_ms: i64,
+    /// The first time not wanted.
+    pub(crate) to_ms: i64,
+    /// Readings of a key at most; none: as usual.
+    pub(crate) limit: Option<u32>,
+    /// The newest first.
+    pub(crate) descending: bool,
+    /// How they are summed up; none: they are not.
+    pub(crate) agg: Option<&'a str>,
+    /// By which intervals, milliseconds.
+    pub(crate) interval: Option<i64>,
 }
 
 impl History {
@@ -41,13 +57,6 @@ impl History {
             (None, Some(_)) => return Err(ApiError::invalid("Required request parameter 'startTs' is not present")),
             (Some(_), None) => return Err(ApiError::invalid("Required request parameter 'endTs' is not present")),
         };
-        if from_ms > to_ms {
-            return Err(ApiError::invalid("Incorrect TsKvQuery. Start ts can't be greater than end ts"));
-        }
-        let limit = asked.limit.unwrap_or(LIMIT);
-        if !(1..=LIMIT_MAX).contains(&limit) {
-            return Err(ApiError::Invalid(format!("limit must be between 1 and {LIMIT_MAX}")));
-        }
         if asked.interval_type.as_deref().is_some_and(|kind| kind != "MILLISECONDS") {
             return Err(ApiError::invalid("Only the intervalType MILLISECONDS is supported yet"));
         }
@@ -56,23 +65,47 @@ impl History {
             Some("ASC" | "asc") => false,
             Some(other) => return Err(ApiError::Invalid(format!("orderBy must be ASC or DESC, not {other}"))),
         };
+        History::of(&Span {
+            from_ms,
+            to_ms,
+            limit: asked.limit,
+            descending,
+            agg: asked.agg.as_deref(),
+            interval: asked.interval,
+        })
+        .map(Some)
+    }
+
+    /// Of a time, if it can be answered.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`].
+    pub(crate) fn of(span: &Span<'_>) -> Result<History, ApiError> {
+        let Span { from_ms, to_ms, .. } = *span;
+        if from_ms > to_ms {
+            return Err(ApiError::invalid("Incorrect TsKvQuery. Start ts can't be greater than end ts"));
+        }
+        let limit = span.limit.unwrap_or(LIMIT);
+        if !(1..=LIMIT_MAX).contains(&limit) {
+            return Err(ApiError::Invalid(format!("limit must be between 1 and {LIMIT_MAX}")));
+        }
         // Without an interval nothing is summed up, as with ThingsBoard.
-        let way = Way::named(asked.agg.as_deref().unwrap_or("NONE"))?;
-        let summing = way.zip(asked.interval.filter(|interval| *interval != 0));
+        let way = Way::named(span.agg.unwrap_or("NONE"))?;
+        let summing = way.zip(span.interval.filter(|interval| *interval != 0));
         if let Some((_, interval)) = summing {
             check_intervals(from_ms, to_ms, interval)?;
         }
-        Ok(Some(History {
+        Ok(History {
             from_ms,
             to_ms,
             limit,
-            descending,
+            descending: span.descending,
             summing,
-        }))
+        })
     }
 
     /// Reads it for some keys; keys without readings are left out.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         store: &dyn Store,
         entity: EntityId,

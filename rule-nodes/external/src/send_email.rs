@@ -1,0 +1,188 @@
+//! send email: hands a mail that the node to email has made to a server outside.
+
+use pacificsoft_sdk::template::Template;
+use pacificsoft_sdk::{Descriptor, Effect, Message, Outcome, Piece, Publish, RequestBody, RuleNode};
+use serde::Deserialize;
+
+use crate::address::address;
+use crate::to_email::SEND_EMAIL;
+
+/// The node.
+pub struct SendEmail {
+    server: String,
+    login: Option<(Template, Template)>,
+    start_tls: bool,
+    timeout_ms: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    #[serde(default)]
+    use_system_smtp_settings: bool,
+    #[serde(default)]
+    smtp_host: String,
+    #[serde(default)]
+    smtp_port: u32,
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    password: Option<String>,
+    #[serde(default = "smtp")]
+    smtp_protocol: String,
+    #[serde(default)]
+    timeout: u32,
+    #[serde(default)]
+    enable_tls: bool,
+    #[serde(default)]
+    enable_proxy: bool,
+}
+
+fn smtp() -> String {
+    "smtp".to_owned()
+}
+
+impl RuleNode for SendEmail {
+    const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "send-email",
+            class_ids: &["org.thingsboard.rule.engine.mail.TbSendEmailNode"],
+            title: "send email",
+            family: "EXTERNAL",
+            description: "Sends a mail over a server outside.",
+            details: "The message has to be of the type SEND_EMAIL, as the node to email makes it; it goes on when the server has taken the mail. User \
+                      name and password may hold ${secret:name}. The server has to be on the tenant's list, as smtp://host:port, or smtps://host:port \
+                      with the protocol smtps. enableTls: the conversation becomes secret (STARTTLS), or nothing is sent; TLS is 1.2 or 1.3, whatever \
+                      tlsVersion says. This server has no mail settings of its own: useSystemSmtpSettings is not offered, nor are proxies.",
+            icon: "send",
+            configuration_schema: r#"{"type":"object","required":["smtpHost","smtpPort"],"properties":{"useSystemSmtpSettings":{"const":false},"smtpHost":{"type":"string","minLength":1},"smtpPort":{"type":"integer","minimum":1,"maximum":65535},"username":{"type":["string","null"]},"password":{"type":["string","null"]},"smtpProtocol":{"enum":["smtp","smtps"]},"timeout":{"type":"integer","minimum":0,"maximum":300000},"enableTls":{"type":"boolean"},"tlsVersion":{"type":["string","null"]},"enableProxy":{"const":false}}}"#,
+            default_configuration: r#"{"useSystemSmtpSettings":false,"smtpHost":"localhost","smtpPort":25,"username":null,"password":null,"smtpProtocol":"smtp","timeout":10000,"enableTls":false,"tlsVersion":"TLSv1.2","enableProxy":false}"#,
+            effects: &["publish"],
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(configuration: &str) -> Result<Self, String> {
+        let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        if own.use_system_smtp_settings {
+            return Err("useSystemSmtpSettings: this server has no mail settings of its own".to_owned());
+        }
+        if own.enable_proxy {
+            return Err("enableProxy: mails are sent without a proxy".to_owned());
+        }
+        let scheme = match own.smtp_protocol.as_str() {
+            "smtp" => "smtp://",
+            "smtps" => "smtps://",
+            _ => return Err("smtpProtocol: there are smtp and smtps".to_owned()),
+        };
+        let server = address(&own.smtp_host, own.smtp_port).map_err(|wrong| ["smtp ", &wrong].concat())?;
+        let login = own.username.filter(|user| !user.is_empty());
+        Ok(SendEmail {
+            server: [scheme, &server].concat(),
+            login: login.map(|user| (Template::parse(&user), Template::parse(&own.password.unwrap_or_default()))),
+            // Over smtps it is secret already.
+            start_tls: own.enable_tls && scheme == "smtp://",
+            timeout_ms: own.timeout,
+        })
+    }
+
+    fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+        let kind = message.kind();
+        if kind != SEND_EMAIL {
+            return Err([
+                "a message of the type ",
+                &kind,
+                " is no mail: that is SEND_EMAIL, which the node to email makes",
+            ]
+            .concat());
+        }
+        let field = |name: &str| message.text(name).unwrap_or_default();
+        let body = RequestBody::Text(vec![Piece::Text(field("body"))]);
+        let mut publish = Publish::new(self.server.as_str(), field("to"), body);
+        publish.basic_auth = self
+            .login
+            .as_ref()
+            .map(|(user, password)| (user.pieces(message), password.pieces(message)));
+        for name in ["from", "cc", "bcc", "subject"] {
+            publish.options.push((name.to_owned(), field(name)));
+        }
+        let flag = |on: bool| if on { "true" } else { "false" }.to_owned();
+        publish
+            .options
+            .push(("html".to_owned(), flag(message.boolean("html") == Some(true))));
+        publish.options.push(("start-tls".to_owned(), flag(self.start_tls)));
+        publish.timeout_ms = self.timeout_ms;
+        Ok(Outcome::Effect(Effect::Publish(publish)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pacificsoft_sdk::testing::TestMessage;
+
+    const MAIL: &str =
+        r#"{"from": "a@b.test", "to": "c@d.test", "cc": "", "bcc": null, "subject": "s", "body": "${secret:word}", "html": true}"#;
+
+    fn sent(configuration: &str) -> Publish {
+        let mut node = SendEmail::open(configuration).expect("valid");
+        match node.process(&TestMessage::new(SEND_EMAIL, MAIL).message()) {
+            Ok(Outcome::Effect(Effect::Publish(publish))) => publish,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_configuration_of_a_chains_file_is_understood() {
+        let configuration = r#"{"useSystemSmtpSettings": false, "smtpHost": "mail.test", "smtpPort": 587, "username": "u", "password": "${secret:word}",
+            "smtpProtocol": "smtp", "timeout": 5000, "enableTls": true, "tlsVersion": "TLSv1.2", "enableProxy": false, "proxyHost": null}"#;
+        let told = sent(configuration);
+        assert_eq!(
+            (told.broker.as_str(), told.topic.as_str(), told.timeout_ms),
+            ("smtp://mail.test:587", "c@d.test", 5000)
+        );
+        let login = (vec![Piece::Text("u".to_owned())], vec![Piece::Secret("word".to_owned())]);
+        assert_eq!(told.basic_auth, Some(login));
+        let text = RequestBody::Text(vec![Piece::Text("${secret:word}".to_owned())]);
+        assert_eq!(told.payload, text, "data names no secret");
+        let options: Vec<(&str, &str)> = told.options.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(
+            options,
+            [
+                ("from", "a@b.test"),
+                ("cc", ""),
+                ("bcc", ""),
+                ("subject", "s"),
+                ("html", "true"),
+                ("start-tls", "true")
+            ]
+        );
+        let told = sent(r#"{"smtpHost": "m", "smtpPort": 465, "smtpProtocol": "smtps", "enableTls": true}"#);
+        assert_eq!((told.broker.as_str(), told.basic_auth.is_none()), ("smtps://m:465", true));
+        assert!(told.options.contains(&("start-tls".to_owned(), "false".to_owned())));
+        assert!(SendEmail::open(SendEmail::descriptor().default_configuration).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_mail_fails() {
+        let mut node = SendEmail::open(SendEmail::descriptor().default_configuration).expect("valid");
+        let told = node.process(&TestMessage::telemetry(MAIL).message()).expect_err("no mail");
+        assert!(told.contains("SEND_EMAIL"), "{told}");
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_when_the_node_opens() {
+        for (configuration, says) in [
+            (r#"{"useSystemSmtpSettings": true}"#, "useSystemSmtpSettings"),
+            (r#"{"smtpHost": "", "smtpPort": 25}"#, "smtp host is empty"),
+            (r#"{"smtpHost": "a"}"#, "smtp port"),
+            (r#"{"smtpHost": "a", "smtpPort": 25, "smtpProtocol": "imap"}"#, "smtpProtocol"),
+            (r#"{"smtpHost": "a", "smtpPort": 25, "enableProxy": true}"#, "enableProxy"),
+        ] {
+            let told = SendEmail::open(configuration).map(drop).expect_err(configuration);
+            assert!(told.contains(says), "{told}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Options of a publish by their names in the contract: each way of speaking takes its own, and what nobody takes is refused. Pure.
+
+use std::cell::RefCell;
+
+use egress::{Amqp, Aws, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Protocol, Scheme, Service, Smtp, Sqs, Target};
+
+use uuid::Uuid;
+
+use crate::EffectError;
+
+/// Time to connect and to log in, where the node does not say.
+const CONNECT_TIMEOUT_MS: u32 = 10_000;
+
+/// What was given.
+struct Options<'a> {
+    given: &'a [(String, String)],
+    taken: RefCell<Vec<bool>>,
+}
+
+impl<'a> Options<'a> {
+    fn of(given: &'a [(String, String)]) -> Self {
+        Options {
+            given,
+            taken: RefCell::new(vec![false; given.len()]),
+        }
+    }
+
+    /// The one of a name; the last of several.
+    fn take(&self, name: &str) -> Option<&'a str> {
+        let mut found = None;
+        for ((given, value), taken) in self.given.iter().zip(self.taken.borrow_mut().iter_mut()) {
+            if given == name {
+                (found, *taken) = (Some(value.as_str()), true);
+            }
+        }
+        found
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.take(name).unwrap_or_default().to_owned()
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, EffectError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(_) => invalid(format!("the option {name} is true or false")),
+        }
+    }
+
+    /// All whose names begin so, without that.
+    fn below(&self, beginning: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for ((given, value), taken) in self.given.iter().zip(self.taken.borrow_mut().iter_mut()) {
+            if let Some(name) = given.strip_prefix(beginning).filter(|name| !name.is_empty()) {
+                found.push((name.to_owned(), value.clone()));
+                *taken = true;
+            }
+        }
+        found
+    }
+
+    fn connect_timeout_ms(&self) -> Result<u32, EffectError> {
+        let Some(given) = self.take("connect-timeout-ms") else {
+            return Ok(CONNECT_TIMEOUT_MS);
+        };
+        match given.parse() {
+            Ok(given) if given > 0 => Ok(given),
+            _ => invalid("the option connect-timeout-ms is a number of milliseconds".to_owned()),
+        }
+    }
+
+    /// Whether all were taken.
+    fn end(&self, way: &str) -> Result<(), EffectError> {
+        let taken = self.taken.borrow();
+        let left = self.given.iter().zip(&*taken).find(|(_, taken)| !**taken);
+        match left {
+            None => Ok(()),
+            Some(((name, _), _)) => invalid(format!(
+                "there is no option {:?} for {way}",
+                name.chars().take(100).collect::<String>()
+            )),
+        }
+    }
+}
+
+fn invalid<T>(text: String) -> Result<T, EffectError> {
+    Err(EffectError::Invalid(text))
+}
+
+/// What a payload comes from.
+pub(super) struct Source {
+    /// Payloads with the same number stay in order.
+    pub(super) spread: u64,
+    /// Those of the same stay in order.
+    pub(super) originator: Uuid,
+    /// The same when it is sent again.
+    pub(super) message: Uuid,
+}
+
+/// How a broker is to be spoken to, and the milliseconds in which it has to let this server in.
+pub(super) fn read(
+    target: &Target,
+    more: Vec<Target>,
+    given: &[(String, String)],
+    source: &Source,
+) -> Result<(Protocol, u32), EffectError> {
+    let options = Options::of(given);
+    let connect_timeout_ms = options.connect_timeout_ms()?;
+    let (protocol, way) = match target.scheme {
+        Scheme::Kafka | Scheme::Kafkas => (Protocol::Kafka(kafka(&options, more, source.spread)?), "Kafka"),
+        Scheme::Amqp | Scheme::Amqps => (Protocol::Amqp(amqp(&options)?), "AMQP"),
+        Scheme::Http | Scheme::Https => (Protocol::Aws(aws(&options, source)?), "services of Amazon's"),
+        Scheme::Smtp | Scheme::Smtps => (Protocol::Smtp(smtp(&options)?), "SMTP"),
+        Scheme::Mqtt | Scheme::Mqtts => (Protocol::Mqtt(mqtt(&options)?), "MQTT"),
+    };
+    options.end(way)?;
+    Ok((protocol, connect_timeout_ms))
+}
+
+fn mqtt(options: &Options<'_>) -> Result<Mqtt, EffectError> {
+    Ok(Mqtt {
+        client_id: options.text("client-id"),
+        client_id_suffix: options.flag("client-id-suffix")?.unwrap_or(false),
+        clean_session: options.flag("clean-session")?.unwrap_or(true),
+        retain: options.flag("retain")?.unwrap_or(false),
+        version: match options.take("version") {
+            None | Some("3.1.1") => MqttVersion::V311,
+            Some("3.1") => MqttVersion::V31,
+            Some(_) => return invalid("the option version is 3.1.1 or 3.1".to_owned()),
+        },
+    })
+}
+
+fn kafka(options: &Options<'_>, more: Vec<Target>, spread: u64) -> Result<Kafka, EffectError> {
+    Ok(Kafka {
+        more,
+        client_id: options.text("client-id"),
+        key: options.take("key").map(str::to_owned),
+        spread,
+        headers: options.below("header."),
+        all_replicas: match options.take("acks") {
+            None | Some("all") => true,
+            Some("1") => false,
+            Some(_) => return invalid("the option acks is all or 1".to_owned()),
+        },
+        mechanism: match options.take("sasl-mechanism") {
+            None | Some("PLAIN") => Mechanism::Plain,
+            Some("SCRAM-SHA-256") => Mechanism::ScramSha256,
+            Some("SCRAM-SHA-512") => Mechanism::ScramSha512,
+            Some(_) => return invalid("the option sasl-mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512".to_owned()),
+        },
+    })
+}
+
+fn amqp(options: &Options<'_>) -> Result<Amqp, EffectError> {
+    let priority = options.take("priority").map(str::parse).transpose();
+    Ok(Amqp {
+        exchange: options.text("exchange"),
+        virtual_host: options.take("virtual-host").unwrap_or("/").to_owned(),
+        content_type: options.text("content-type"),
+        persistent: options.flag("persistent")?,
+        priority: priority.or_else(|_| invalid("the option priority is a number between 0 and 255".to_owned()))?,
+        headers: options.below("header."),
+        client_properties: options.below("client-property."),
+    })
+}
+
+fn smtp(options: &Options<'_>) -> Result<Smtp, EffectError> {
+    Ok(Smtp {
+        from: options.text("from"),
+        cc: options.text("cc"),
+        bcc: options.text("bcc"),
+        subject: options.text("subject"),
+        html: options.flag("html")?.unwrap_or(false),
+        start_tls: options.flag("start-tls")?.unwrap_or(false),
+    })
+}
+
+fn aws(options: &Options<'_>, source: &Source) -> Result<Aws, EffectError> {
+    let service = match options.take("service") {
+        Some("sqs") => Service::Sqs(sqs(options, source)?),
+        Some("sns") => Service::Sns,
+        Some("lambda") => Service::Lambda(Lambda {
+            qualifier: options.text("qualifier"),
+            fails_with_function: options.flag("fails-with-function")?.unwrap_or(false),
+        }),
+        _ => return invalid("over http and https, the option service is sqs, sns or lambda".to_owned()),
+    };
+    Ok(Aws {
+        region: options.text("region"),
+        service,
+    })
+}
+
+fn sqs(options: &Options<'_>, source: &Source) -> Result<Sqs, EffectError> {
+    let delay_s = options.take("delay-seconds").map(str::parse).transpose();
+    let fifo = options.flag("fifo")?.unwrap_or(false);
+    Ok(Sqs {
+        delay_s: delay_s.or_else(|_| invalid("the option delay-seconds is a number of seconds".to_owned()))?,
+        group: fifo.then(|| (source.originator.to_string(), source.message.to_string())),
+        attributes: options.below("attribute."),
+    })
+}

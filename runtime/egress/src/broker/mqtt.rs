@@ -1,0 +1,105 @@
+//! MQTT as a client speaks it that publishes with quality 1.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use mqtt::client::{self, Login};
+use mqtt::packet::Version;
+
+use super::links::{Fingerprint, digest};
+use super::publish::{Mqtt, Publish};
+use super::speech::{Answer, Heard, Letter, Speech, strange};
+
+/// What a broker is told of how long this client may be silent.
+const KEEP_ALIVE_S: u16 = 60;
+/// So long a broker may take to answer a ping.
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// Who logs in. `suffix` is this server's, `random` this connection's.
+pub(super) fn login(publish: &Publish, mqtt: &Mqtt, suffix: &str, random: &str) -> Login {
+    let mut client_id = mqtt.client_id.clone();
+    if client_id.is_empty() {
+        client_id = format!("pacificsoft-{random}");
+    } else if mqtt.client_id_suffix {
+        let _ = write!(client_id, "_{suffix}");
+    }
+    let credentials = publish.credentials.as_ref();
+    Login {
+        version: mqtt.version,
+        client_id,
+        username: credentials.map(|credentials| credentials.username.clone()),
+        password: credentials.and_then(|credentials| credentials.password.clone()),
+        clean_session: mqtt.clean_session,
+        keep_alive_s: KEEP_ALIVE_S,
+    }
+}
+
+/// Tells logins apart: everything that a CONNECT says.
+pub(super) fn fingerprint(publish: &Publish, mqtt: &Mqtt) -> Fingerprint {
+    let flag = |on: bool| Some(if on { "1" } else { "0" });
+    let rest = [
+        Some(mqtt.client_id.as_str()),
+        flag(mqtt.client_id_suffix),
+        flag(mqtt.clean_session),
+        flag(mqtt.version == Version::V31),
+    ];
+    digest(publish.credentials.as_ref(), &rest)
+}
+
+/// What is published.
+pub(super) fn letter(publish: &Publish, mqtt: &Mqtt) -> Letter {
+    Letter::Mqtt {
+        topic: publish.topic.clone(),
+        payload: publish.payload.clone(),
+        retain: mqtt.retain,
+    }
+}
+
+/// The conversation.
+pub(super) struct MqttSpeech {
+    /// Until it is said.
+    login: Option<Login>,
+}
+
+impl MqttSpeech {
+    pub(super) fn new(login: Login) -> Self {
+        MqttSpeech { login: Some(login) }
+    }
+}
+
+impl Speech for MqttSpeech {
+    fn greet(&mut self, out: &mut BytesMut) {
+        // What is served from here on does not need it: it is not kept.
+        if let Some(login) = self.login.take() {
+            login.write(out);
+        }
+    }
+
+    fn hear(&mut self, heard: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Heard>, String> {
+        let told = client::read(heard).map_err(|error| error.to_string())?;
+        Ok(told.map(|told| match told {
+            client::Heard::Accepted => Heard::LetIn,
+            client::Heard::Refused(reason) => Heard::Refused(reason),
+            client::Heard::Acknowledged(number) => Heard::Answered(number, Ok(Answer::Acknowledged)),
+            client::Heard::Pong => Heard::Alive,
+        }))
+    }
+
+    fn say(&mut self, number: u16, letter: &Letter, out: &mut BytesMut) -> Result<(), String> {
+        let Letter::Mqtt { topic, payload, retain } = letter else {
+            return strange();
+        };
+        client::publish(out, number, topic, payload, *retain);
+        Ok(())
+    }
+
+    fn ping(&mut self, out: &mut BytesMut) -> Duration {
+        client::ping(out);
+        PONG_WITHIN
+    }
+
+    fn leave(&mut self, out: &mut BytesMut) {
+        client::disconnect(out);
+    }
+}

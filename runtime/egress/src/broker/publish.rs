@@ -1,0 +1,280 @@
+//! What is published, by protocol, and what a broker must be told correctly before it is asked. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mqtt::client::{TEXT_BYTES_MAX, is_topic};
+use mqtt::packet::{Secret, Version};
+
+use super::{aws, smtp};
+use crate::egress::REQUEST_BYTES_MAX;
+use crate::error::EgressError;
+use crate::target::{Scheme, Target};
+
+/// Bytes of a Kafka topic's name at most, as brokers have it.
+const KAFKA_TOPIC_BYTES_MAX: usize = 249;
+/// Bytes of what AMQP calls a short string.
+const SHORT_BYTES_MAX: usize = 255;
+/// Headers of a payload at most, and bytes of them together.
+const HEADERS_MAX: usize = 256;
+const HEADERS_BYTES_MAX: usize = 256 * 1024;
+
+/// Whom a broker lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub username: Secret,
+    /// Goes with it.
+    pub password: Option<Secret>,
+}
+
+/// What is published. Its text shows nothing that may be secret.
+#[derive(Clone)]
+pub struct Publish {
+    /// As read by [`Target::brokers`].
+    pub target: Target,
+    /// Who publishes.
+    pub credentials: Option<Credentials>,
+    /// Where to: a topic without wildcards, of AMQP a routing key.
+    pub topic: String,
+    /// What; at most [`REQUEST_BYTES_MAX`].
+    pub payload: Bytes,
+    /// What the target's protocol has beyond that.
+    pub protocol: Protocol,
+    /// Time to connect and to log in; at most [`super::CONNECT_TIMEOUT_MAX`].
+    pub connect_timeout: Duration,
+    /// Time for all of it, from waiting to the acknowledgement; at most [`crate::egress::TIMEOUT_MAX`].
+    pub timeout: Duration,
+}
+
+/// How a broker is spoken to.
+#[derive(Clone, Debug)]
+pub enum Protocol {
+    /// With quality 1.
+    Mqtt(Mqtt),
+    /// One record.
+    Kafka(Kafka),
+    /// AMQP 0-9-1 with confirmations, as RabbitMQ has them.
+    Amqp(Amqp),
+    /// A mail.
+    Smtp(Smtp),
+    /// A message for a service of Amazon's: user name and password are its access key.
+    Aws(Aws),
+}
+
+/// What MQTT has.
+#[derive(Clone, Debug)]
+pub struct Mqtt {
+    /// Under which name; empty: one that this connection has alone.
+    pub client_id: String,
+    /// Whether this server adds an ending of its own to it: two servers under one name put each other out.
+    pub client_id_suffix: bool,
+    /// Whether the broker forgets what it knows under the name.
+    pub clean_session: bool,
+    /// 3.1.1, or 3.1.
+    pub version: Version,
+    /// Whether the broker keeps it for those who come later.
+    pub retain: bool,
+}
+
+/// What Kafka has.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// Brokers that are asked for the others when the target is not reached.
+    pub more: Vec<Target>,
+    /// What the client calls itself; empty: as the platform.
+    pub client_id: String,
+    /// What the partition follows from.
+    pub key: Option<String>,
+    /// What the partition follows from without a key: payloads with the same number stay in order.
+    pub spread: u64,
+    /// Values are UTF-8.
+    pub headers: Vec<(String, String)>,
+    /// Whether all replicas in step have it when it is acknowledged; else the partition's leader has.
+    pub all_replicas: bool,
+    /// How the user shows that he is it.
+    pub mechanism: Mechanism,
+}
+
+/// How a user shows to Kafka that he is it (SASL).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// By the password.
+    #[default]
+    Plain,
+    /// By knowing it, SCRAM over SHA-256.
+    ScramSha256,
+    /// By knowing it, SCRAM over SHA-512.
+    ScramSha512,
+}
+
+/// What AMQP 0-9-1 has.
+#[derive(Clone, Debug, Default)]
+pub struct Amqp {
+    /// Empty: the default one, in which a routing key is a queue's name.
+    pub exchange: String,
+    /// Usually `/`.
+    pub virtual_host: String,
+    /// As the consumer is told it; empty: it is told none.
+    pub content_type: String,
+    /// Whether queues that are kept keep it; none: it is not said.
+    pub persistent: Option<bool>,
+    /// 0 to 255; none: it is not said.
+    pub priority: Option<u8>,
+    /// Values are text.
+    pub headers: Vec<(String, String)>,
+    /// What the broker shows of this client.
+    pub client_properties: Vec<(String, String)>,
+}
+
+/// What a mail has beside its receivers, who are the topic, and its text.
+#[derive(Clone, Debug, Default)]
+pub struct Smtp {
+    /// Who sends it: an address, or `Name <address>`.
+    pub from: String,
+    /// Who gets it, too; separated by commas, as the receivers are.
+    pub cc: String,
+    /// Who gets it, and nobody sees that.
+    pub bcc: String,
+    /// One line.
+    pub subject: String,
+    /// Whether its text is HTML.
+    pub html: bool,
+    /// Whether the conversation becomes secret before anything is said; only over `smtp`.
+    pub start_tls: bool,
+}
+
+/// A service of Amazon's.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// Where it is, such as `eu-west-1`.
+    pub region: String,
+    /// Which.
+    pub service: Service,
+}
+
+/// Amazon's services that take a message.
+#[derive(Clone, Debug)]
+pub enum Service {
+    /// The topic is a queue's URL.
+    Sqs(Sqs),
+    /// The topic is a topic's name (ARN).
+    Sns,
+    /// The topic is a function's name.
+    Lambda(Lambda),
+}
+
+/// What a message in a queue has.
+#[derive(Clone, Debug, Default)]
+pub struct Sqs {
+    /// Seconds before anybody sees it.
+    pub delay_s: Option<u16>,
+    /// For a queue that keeps the order: those it is in order with, and what it is known by if it comes again.
+    pub group: Option<(String, String)>,
+    /// Values are text.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What a call of a function has.
+#[derive(Clone, Debug, Default)]
+pub struct Lambda {
+    /// A version or a name of one; empty: the newest.
+    pub qualifier: String,
+    /// Whether a function's own failure is one.
+    pub fails_with_function: bool,
+}
+
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PUBLISH {:?}", self.target)
+    }
+}
+
+/// A publish that a broker has acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// By whom: scheme, host and port.
+    pub broker: String,
+    /// Where it lies there, by names of metadata.
+    pub place: Vec<(&'static str, String)>,
+    /// What it said, where that is more than an acknowledgement.
+    pub answer: Option<Bytes>,
+}
+
+impl Publish {
+    /// Whether it can be said at all.
+    pub(super) fn check(&self) -> Result<(), EgressError> {
+        if self.payload.len() > REQUEST_BYTES_MAX {
+            return invalid(format!(
+                "the payload has {} bytes, more than the {REQUEST_BYTES_MAX} allowed",
+                self.payload.len()
+            ));
+        }
+        let mut texts = Vec::new();
+        if let Some(Credentials { username, password }) = &self.credentials {
+            texts.push(&username.0);
+            texts.extend(password.iter().map(|Secret(text)| text));
+        }
+        let scheme = self.target.scheme;
+        match &self.protocol {
+            Protocol::Mqtt(mqtt) if matches!(scheme, Scheme::Mqtt | Scheme::Mqtts) => {
+                if !is_topic(&self.topic) {
+                    return invalid("the topic is empty, too long, or has a wildcard".to_owned());
+                }
+                texts.push(&mqtt.client_id);
+            }
+            Protocol::Kafka(kafka) if matches!(scheme, Scheme::Kafka | Scheme::Kafkas) => {
+                check_kafka(kafka, &self.topic)?;
+                texts.push(&kafka.client_id);
+            }
+            Protocol::Amqp(amqp) if matches!(scheme, Scheme::Amqp | Scheme::Amqps) => check_amqp(amqp, &self.topic)?,
+            Protocol::Smtp(mail) if scheme == Scheme::Smtp || (scheme == Scheme::Smtps && !mail.start_tls) => {
+                smtp::check(&self.topic, mail)?;
+            }
+            Protocol::Aws(one) if matches!(scheme, Scheme::Http | Scheme::Https) => aws::check(one, &self.topic)?,
+            _ => return invalid(format!("{} is spoken to in another way", self.target.origin())),
+        }
+        if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX || text.contains('\0')) {
+            return invalid("client id, user name or password are too long, or contain a zero".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn invalid<T>(text: String) -> Result<T, EgressError> {
+    Err(EgressError::Invalid(text))
+}
+
+fn check_kafka(kafka: &Kafka, topic: &str) -> Result<(), EgressError> {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if !(1..=KAFKA_TOPIC_BYTES_MAX).contains(&topic.len()) || !topic.bytes().all(fine) || [".", ".."].contains(&topic) {
+        return invalid("the topic is empty or too long, or has other characters than letters, digits, . _ and -".to_owned());
+    }
+    check_headers(&kafka.headers, usize::MAX)
+}
+
+fn check_amqp(amqp: &Amqp, routing_key: &str) -> Result<(), EgressError> {
+    let short = [&amqp.exchange, &amqp.virtual_host, &amqp.content_type, routing_key];
+    if short.iter().any(|text| text.len() > SHORT_BYTES_MAX || text.contains('\0')) {
+        return invalid(format!(
+            "the exchange, the routing key, the virtual host or the content type is longer than {SHORT_BYTES_MAX} bytes, or contains a zero"
+        ));
+    }
+    check_headers(&amqp.headers, SHORT_BYTES_MAX)?;
+    check_headers(&amqp.client_properties, SHORT_BYTES_MAX)
+}
+
+fn check_headers(headers: &[(String, String)], name_bytes_max: usize) -> Result<(), EgressError> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > HEADERS_MAX || bytes > HEADERS_BYTES_MAX {
+        return invalid(format!(
+            "{} headers of {bytes} bytes are more than the {HEADERS_MAX} of {HEADERS_BYTES_MAX} bytes allowed",
+            headers.len()
+        ));
+    }
+    match headers.iter().all(|(name, _)| name.len() <= name_bytes_max) {
+        true => Ok(()),
+        false => invalid(format!("the name of a header is longer than {name_bytes_max} bytes")),
+    }
+}
