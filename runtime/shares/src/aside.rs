@@ -24,10 +24,12 @@ impl Aside {
         Aside(threads.ok())
     }
 
-    /// Runs a call there. None: it did not return, by a panic; or there are no such threads, and the call is lost.
+    /// Runs a call there; without such threads, here. None: it did not return, by a panic.
     pub(crate) async fn run<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let threads = self.0.as_ref()?;
-        threads.spawn(async move { call() }).await.ok()
+        match &self.0 {
+            Some(threads) => threads.spawn(async move { call() }).await.ok(),
+            None => Some(call()),
+        }
     }
 }
 
@@ -45,5 +47,15 @@ impl Drop for Aside {
             // Whoever drops the last one may be a runtime's worker, which must not wait.
             threads.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_threads_a_call_is_made_all_the_same() {
+        assert_eq!(Aside(None).run(|| 7).await, Some(7));
     }
 }
