@@ -84,6 +84,8 @@ pub struct Share {
 pub struct Turn {
     share: Arc<Share>,
     began: Instant,
+    /// When its last lap ended.
+    lapped: Instant,
     /// Until when it was charged, and the processor time of the thread then.
     charged: Instant,
     charged_at: Duration,
@@ -165,6 +167,7 @@ impl Share {
         Turn {
             share: Arc::clone(self),
             began,
+            lapped: began,
             charged: began,
             charged_at: (self.all.thread_time)(),
             _permits: permits,
@@ -275,6 +278,17 @@ impl Turn {
         self.began.elapsed()
     }
 
+    /// Ends a lap: how long it lasted since the one before, or since the slice began.
+    pub fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.saturating_duration_since(std::mem::replace(&mut self.lapped, now))
+    }
+
+    /// How long the slice had lasted when its last lap ended.
+    pub fn lapped(&self) -> Duration {
+        self.lapped.saturating_duration_since(self.began)
+    }
+
     /// Makes a call that may last long, in a thread of lower priority. Answers also how much processor time it took. None: it panicked.
     pub async fn aside<T: Send + 'static>(&mut self, call: impl FnOnce() -> T + Send + 'static) -> Option<(T, Duration)> {
         self.charge();
@@ -339,6 +353,20 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         slice(&one, 50).await;
         assert!(!one.is_heavy(), "it is alone again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn laps_are_of_their_own_slice() {
+        let share = shares().of(TenantId::generate());
+        let mut turn = share.turn().await;
+        for (ms, since_it_began) in [(20, 20), (5, 25)] {
+            tokio::time::advance(Duration::from_millis(ms)).await;
+            assert_eq!(turn.lap(), Duration::from_millis(ms));
+            assert_eq!(turn.lapped(), Duration::from_millis(since_it_began));
+        }
+        drop(turn);
+        let mut turn = share.turn().await;
+        assert_eq!((turn.lap(), turn.lapped()), (Duration::ZERO, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

@@ -98,7 +98,6 @@ async fn slice(
     threads: bool,
 ) -> bool {
     let mut turn = Some(actor.share.turn().await);
-    let mut spent = Duration::ZERO;
     while let Some(branch) = queue.pop_front() {
         let outcome = actor.decide(in_hand.insert(branch), &mut turn).await;
         let Some(branch) = in_hand.take() else { continue };
@@ -107,12 +106,11 @@ async fn slice(
             drop(turn);
             return done.send(report).await.is_ok();
         }
-        // A turn that was given back is over.
-        let Some(lasted) = turn.as_ref().map(Turn::elapsed) else { break };
-        let before = std::mem::replace(&mut spent, lasted);
-        let took = actor.ran.take().unwrap_or(spent - before);
-        actor.slow = threads && took > LONG_CALL;
-        if spent >= shares::SLICE {
+        // A turn that was given back is over. It may also be another one than before this message.
+        let Some(current) = turn.as_mut() else { break };
+        let lasted = current.lap();
+        actor.slow = threads && actor.ran.take().unwrap_or(lasted) > LONG_CALL;
+        if current.lapped() >= shares::SLICE {
             drop(turn);
             tokio::task::yield_now().await;
             break;
