@@ -196,6 +196,8 @@ async fn write(seed: u64, at: usize, place: Place, store: Store, mut writes: Lan
             if holds {
                 store.write(at, write.said);
                 write.receipt.done();
+            } else {
+                store.give_up(write.said);
             }
         }
     }

@@ -3,7 +3,8 @@
 //! 1. *Nothing acknowledged is lost*: what a device was told is stored, is.
 //! 2. *Nothing is applied twice while both sides live*: what a session has sent once is stored once, unless the server of the session or
 //!    the one that stored it was in trouble.
-//! 3. *Order of a device*: what came later through a session is stored later.
+//! 3. *Order of a device*: what came later through a session is stored later. Where a server gave up what it had for want of a lease, what came
+//!    later may pass it; then that is stored once more after it, so that the order is right in the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +33,10 @@ struct Kept {
     first: BTreeMap<(DeviceId, u64, u64), (usize, u64)>,
     /// The newest of each session.
     newest: BTreeMap<(DeviceId, u64), u64>,
+    /// What came through a session and was given up by a server without a lease: nobody was told that it is durable.
+    given_up: BTreeSet<(DeviceId, u64, u64)>,
+    /// What has passed such a one, and has to be stored once more.
+    owed: BTreeSet<(DeviceId, u64)>,
     /// When a server was last not there, by the list or in truth.
     troubled_ms: Vec<Option<u64>>,
     settings: BTreeMap<(u64, u64), u64>,
@@ -88,9 +93,16 @@ impl Store {
             None => {
                 let newest = kept.newest.get(&(said.device, said.session)).copied();
                 if let Some(newest) = newest.filter(|newest| *newest > said.number) {
-                    kept.wrong(said.device, format!("{said:?} was stored by {by} after {newest}"));
+                    if kept.given_up.contains(&at) {
+                        let passed = |number: &u64| kept.first.contains_key(&(said.device, said.session, *number));
+                        let owed: Vec<u64> = (said.number + 1..=newest).filter(passed).collect();
+                        kept.owed.extend(owed.into_iter().map(|number| (said.device, number)));
+                    } else {
+                        kept.wrong(said.device, format!("{said:?} was stored by {by} after {newest}"));
+                    }
                 }
-                kept.newest.insert((said.device, said.session), said.number);
+                let newest = newest.map_or(said.number, |newest| newest.max(said.number));
+                kept.newest.insert((said.device, said.session), newest);
                 kept.first.insert(at, (by, now_ms));
             }
             Some((first, first_ms)) => {
@@ -104,9 +116,20 @@ impl Store {
                 kept.again += 1;
             }
         }
+        kept.owed.remove(&(said.device, said.number));
         kept.stored.entry(said.device).or_default().insert(said.number);
         let trace = kept.trace.entry(said.device).or_default();
         trace.push((now_ms, by, said.session, said.number));
+    }
+
+    /// A server has no lease, and gives a message up.
+    pub fn give_up(&self, said: Said) {
+        self.0.lock().given_up.insert((said.device, said.session, said.number));
+    }
+
+    /// What has passed messages before it and was not stored again after them.
+    pub fn owed(&self) -> Vec<(DeviceId, u64)> {
+        self.0.lock().owed.iter().copied().collect()
     }
 
     /// A device was told that a message is durable.

@@ -272,6 +272,10 @@ impl World {
                 ));
             }
         }
+        let owed = self.store.owed();
+        if !owed.is_empty() {
+            return Some(format!("{owed:?} are stored before what came before them"));
+        }
         let newest = self.agreement.newest().epoch;
         if !self.agreement.all_are_up() || self.agreement.settled() != newest {
             return Some(format!("of {newest:?} {:?} is settled", self.agreement.settled()));
