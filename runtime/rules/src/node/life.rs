@@ -1,10 +1,8 @@
 //! The life of a node's actor: control, timers, and work in slices. A slice is what the node does in one turn of its tenant.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use actor::{Lane, LaneReceiver, Life};
-use shares::Turn;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Instant, sleep_until};
 use xtra::Mailbox;
