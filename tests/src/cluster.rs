@@ -282,8 +282,13 @@ impl Cluster {
         found.unwrap()
     }
 
-    /// The place of the server that owns a device, by the ring that all servers make of their list.
+    /// The place of the server that owns a device.
     pub fn owner(&self, tenant: &str, device: &str) -> usize {
+        self.owners(tenant, [device])[0]
+    }
+
+    /// The places of the servers that own devices, by the ring that all servers make of their list.
+    pub fn owners<'a>(&self, tenant: &str, devices: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
         let status = self.up().find_map(|number| self.status(number)).unwrap();
         let peers = status["peers"].as_array().unwrap().iter().map(|peer| {
             let record = PeerRecord {
@@ -302,10 +307,13 @@ impl Cluster {
             epoch: Epoch(status["epoch"].as_u64().unwrap()),
             peers: peers.collect(),
         };
-        let device = DeviceId::new(TenantId(tenant.parse().unwrap()), device.parse().unwrap());
-        let owner = HashRing::of(&members).owner(device).unwrap();
-        let address = &members.peers[&owner].address;
-        (0..self.seats.len()).find(|seat| self.peer_address(*seat) == *address).unwrap()
+        let (ring, tenant) = (HashRing::of(&members), TenantId(tenant.parse().unwrap()));
+        let owner = |device: &str| {
+            let owner = ring.owner(DeviceId::new(tenant, device.parse().unwrap())).unwrap();
+            let address = &members.peers[&owner].address;
+            (0..self.seats.len()).find(|seat| self.peer_address(*seat) == *address).unwrap()
+        };
+        devices.into_iter().map(owner).collect()
     }
 
     /// Waits until so many servers have their share, everybody who is up knows it, and no device is on its way.

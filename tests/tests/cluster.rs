@@ -283,8 +283,31 @@ fn keeps_asking(cluster: &Cluster, at: usize, seconds: u64, victim: usize, round
     })
 }
 
+/// The owners of the load's devices, in one order.
+struct Owners {
+    tenant: String,
+    devices: Vec<String>,
+}
+
+impl Owners {
+    fn of(tenant: &Rest) -> Self {
+        let found = tenant.get(&format!("/api/tenant/devices?page=0&pageSize={}", 2 * Load::DEVICES));
+        let found = found["data"].as_array().unwrap();
+        let id = |device: &Json, of: &str| device[of]["id"].as_str().unwrap().to_owned();
+        assert!(found.len() >= Load::DEVICES, "{}", found.len());
+        Owners {
+            tenant: id(&found[0], "tenantId"),
+            devices: found.iter().map(|device| id(device, "id")).collect(),
+        }
+    }
+
+    fn now(&self, cluster: &Cluster) -> Vec<usize> {
+        cluster.owners(&self.tenant, self.devices.iter().map(String::as_str))
+    }
+}
+
 /// `kill -9` of one server after the other, of whoever leads, too: nothing acknowledged is lost, devices go on elsewhere, and each comes back.
-/// `CLUSTER_ROUNDS=10`: ten times.
+/// Only its share moves, both times. `CLUSTER_ROUNDS=10`: ten times.
 #[test]
 fn a_cluster_loses_nothing_with_a_killed_server() {
     let Some((cassandra, _turn)) = turn() else { return };
@@ -294,6 +317,8 @@ fn a_cluster_loses_nothing_with_a_killed_server() {
         .unwrap_or(2);
     let mut cluster = Cluster::start(3, &cassandra);
     let load = Load::start(&cluster, 25 * rounds + 5);
+    let owners = Owners::of(&cluster.server(0).tenant());
+    let at_first = owners.now(&cluster);
     for round in 0..rounds {
         let leader = cluster.leader();
         // The leader and one of the others in turn; the first server keeps the administrator's session of the generator.
@@ -308,12 +333,16 @@ fn a_cluster_loses_nothing_with_a_killed_server() {
             "round {round}: server {victim} killed (leader {leader}), the others have taken over after {:?}",
             killed.elapsed()
         );
+        for (first, now) in at_first.iter().zip(owners.now(&cluster)) {
+            assert!(now != victim && (now == *first || *first == victim), "from {first} to {now}");
+        }
         let before = load.acknowledged();
         tests::until("messages flow", || load.acknowledged() > before + 600);
         let (asked, longest) = asking.join().unwrap();
         eprintln!("round {round}: {asked} requests answered meanwhile, the longest took {longest:?}");
         cluster.restart(victim);
         cluster.settled(3);
+        assert_eq!(owners.now(&cluster), at_first, "what it had is its own again, and nothing else");
     }
     load.end(&cluster, 0);
 }

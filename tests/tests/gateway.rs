@@ -112,6 +112,43 @@ fn who_is_no_gateway_makes_no_devices() {
 }
 
 #[test]
+fn a_device_that_says_too_much_costs_its_gateway_no_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    std::fs::write(&file, "[rate-limits.gateway-device]\ntelemetry-messages = \"2:3600\"\n").unwrap();
+    let mut server = Server::start(Options::demo().with(&["--config", file.to_str().unwrap()]));
+    let tenant = server.tenant();
+    gateway(&tenant);
+    let telemetry = |device: &str, value: u32| format!(r#"{{"{device}": [{{"ts": {value}, "values": {{"n": {value}}}}}]}}"#);
+    let mut wire = Wire::connect(server.mqtt_port, TOKEN, 5);
+    // PUBACK, reason 0x97: quota exceeded. The others are heard, before and after.
+    for (pkid, device, reason) in [
+        (1, "Loud", 0),
+        (2, "Loud", 0),
+        (3, "Loud", 0x97),
+        (4, "Calm", 0),
+        (5, "Loud", 0x97),
+        (6, "Calm", 0),
+    ] {
+        wire.send(&publish(pkid, "v1/gateway/telemetry", telemetry(device, pkid.into()).as_bytes(), 5));
+        let answer = wire.packet().unwrap();
+        assert_eq!(
+            (&answer[2..4], answer.get(4).copied().unwrap_or(0)),
+            (&pkid.to_be_bytes()[..], reason),
+            "{answer:02x?}"
+        );
+    }
+    for (device, last) in [("Loud", 2), ("Calm", 6)] {
+        assert_eq!(tenant.latest(&tenant.device(device), "n")["n"][0]["value"], last, "{device}");
+    }
+    // MQTT 3.1.1 has no word for it: no acknowledgement, and the connection ends.
+    let mut old = Wire::connect(server.mqtt_port, TOKEN, 4);
+    old.send(&publish(7, "v1/gateway/telemetry", telemetry("Loud", 7).as_bytes(), 4));
+    assert_eq!(old.packet(), None);
+    assert!(server.is_running());
+}
+
+#[test]
 fn a_gateway_speaks_for_nobody_of_another_tenant() {
     let server = Server::start(Options::demo());
     let tenant = server.tenant();

@@ -14,6 +14,7 @@ pub mod relation;
 pub mod rpc;
 pub mod rule_chain;
 pub mod tenant_profile;
+pub mod topics;
 pub mod user;
 
 pub use alarm::{Alarm, Severity};
@@ -28,6 +29,7 @@ pub use relation::{Direction, Relation, RelationGroup};
 pub use rpc::{MethodCall, Rpc, RpcBody, RpcStatus};
 pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, RuleNode, StoredChain};
 pub use tenant_profile::{ComponentLimits, TenantProfile};
+pub use topics::{OwnTopics, TopicsError};
 pub use user::{Authority, Contact, Customer, Tenant, User};
 
 use crate::EntityId;

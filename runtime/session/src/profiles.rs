@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
-use model::entity::{Device, DeviceProfile};
+use model::entity::{Device, DeviceProfile, OwnTopics};
 use model::{DeviceId, EntityKind, PageRequest, TenantId};
 use storage::{EntityFilter, StorageError, Store};
 use uuid::Uuid;
@@ -22,6 +22,8 @@ pub struct Manner {
     /// Over MQTT a publish whose payload is not understood is acknowledged (`sendAckOnValidationException`), in versions that have no word for
     /// it too, and the connection stays.
     pub acknowledges_bad_payloads: bool,
+    /// What its devices call the topics of the device API.
+    pub own_topics: Option<Arc<OwnTopics>>,
 }
 
 type Manners = Arc<HashMap<Uuid, Manner>>;
@@ -83,6 +85,8 @@ fn manner(profile: &DeviceProfile) -> Manner {
     Manner {
         adapter: profile.adapter().map(Arc::from),
         acknowledges_bad_payloads: acknowledges.and_then(serde_json::Value::as_bool).unwrap_or(false),
+        // Such a profile is not saved; one that came another way has the usual topics.
+        own_topics: profile.own_topics().unwrap_or_default().map(Arc::new),
     }
 }
 
@@ -134,7 +138,14 @@ mod tests {
         let expected = Manner {
             adapter: Some("own".into()),
             acknowledges_bad_payloads: true,
+            own_topics: None,
         };
         assert_eq!(manner, Some(expected));
+        let topics = |adapter: &str| transport(serde_json::json!({"adapter": adapter, "deviceTelemetryTopic": "t/+"}));
+        assert!(topics("").is_some_and(|manner| manner.own_topics.is_some()));
+        assert!(
+            topics("own").is_some_and(|manner| manner.own_topics.is_none()),
+            "another adapter has its own"
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actor::{Control, Inbox, LaneReceiver};
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink, SettleError, Settled};
+use model::entity::OwnTopics;
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
 use shares::thread_time;
@@ -78,6 +79,7 @@ pub struct Session {
     /// Whether the adapter's last call took long.
     long: bool,
     acknowledges_bad_payloads: bool,
+    own_topics: Option<Arc<OwnTopics>>,
     /// A connection, which the device's actor and the manager know of; else one exchange.
     connected: bool,
     /// The moment in which it has to announce itself again.
@@ -129,6 +131,7 @@ impl Session {
             heard_ms: 0,
             long: false,
             acknowledges_bad_payloads: manner.acknowledges_bad_payloads,
+            own_topics: manner.own_topics,
             connected: connected.is_some(),
             announces: None,
         };
@@ -162,6 +165,11 @@ impl Session {
     /// Whether the device's profile wants publishes acknowledged that are not understood, where the protocol has no word for it.
     pub fn acknowledges_bad_payloads(&self) -> bool {
         self.acknowledges_bad_payloads
+    }
+
+    /// What the device calls the topics of the device API, where its profile says so.
+    pub fn own_topics(&self) -> Option<&OwnTopics> {
+        self.own_topics.as_deref()
     }
 
     /// Publishes whose effects are not durable yet.

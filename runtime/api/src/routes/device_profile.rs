@@ -50,6 +50,7 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
     {
         return Err(ApiError::Invalid(format!("There is no payload adapter {adapter:?}")));
     }
+    profile.own_topics().map_err(|error| ApiError::Invalid(error.to_string()))?;
     if let Some(chain) = profile.default_rule_chain_id {
         let found: Option<StoredChain> = record::find(&*api.store, tenant, chain.id).await?;
         found.ok_or_else(|| ApiError::invalid("Device profile is referencing to non-existent rule chain!"))?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use super::IdRef;
+use super::{IdRef, OwnTopics, TopicsError};
 
 /// A device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +138,18 @@ impl DeviceProfile {
     pub fn adapter(&self) -> Option<&str> {
         let named = self.profile_data.as_ref()?.pointer("/transportConfiguration/adapter")?;
         named.as_str().filter(|name| !name.is_empty())
+    }
+
+    /// The MQTT topics of its devices' own, where they speak through the shipped adapter; another one has its own anyway.
+    ///
+    /// # Errors
+    /// [`TopicsError`]
+    pub fn own_topics(&self) -> Result<Option<OwnTopics>, TopicsError> {
+        let configuration = self.profile_data.as_ref().and_then(|data| data.get("transportConfiguration"));
+        match configuration.filter(|_| self.adapter().is_none()) {
+            Some(configuration) => OwnTopics::read(configuration),
+            None => Ok(None),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use model::DownlinkKind;
+use model::entity::OwnTopics;
 use mqtt::codec::{FrameCodec, FrameError};
 use mqtt::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing, Publish};
 use mqtt::state::{ConnectionState, Refused};
@@ -39,6 +41,8 @@ pub(super) struct Connection<S> {
     wire: Wire<S>,
     session: Session,
     state: ConnectionState,
+    /// Whether it hears of attributes on a topic of its profile's own.
+    own_attributes: bool,
     /// How long silence is borne.
     silence: Duration,
     heard: Instant,
@@ -57,6 +61,7 @@ impl<S: Stream> Connection<S> {
         }
         Connection {
             state,
+            own_attributes: false,
             wire,
             session,
             silence,
@@ -156,13 +161,23 @@ impl<S: Stream> Connection<S> {
                     }
                 }
                 Incoming::Subscribe(subscribe) => {
-                    let (session, pkid) = (&mut self.session, subscribe.pkid);
-                    let granted = self.state.subscribe(subscribe, |filter| session.subscription(filter));
+                    let (session, own_attributes, pkid) = (&mut self.session, &mut self.own_attributes, subscribe.pkid);
+                    let granted = self.state.subscribe(subscribe, |filter| {
+                        let usual = session.own_topics().and_then(|own| own.subscribed(filter));
+                        let kinds = session.subscription(usual.unwrap_or(filter));
+                        if kinds.contains(&DownlinkKind::Attributes) {
+                            *own_attributes = usual.is_some();
+                        }
+                        kinds
+                    });
                     self.wire.put(Outgoing::SubAck(pkid, granted));
                     self.session.listen(self.state.kinds()).await;
                 }
                 Incoming::Unsubscribe(pkid, filters) => {
                     let existed = self.state.unsubscribe(&filters);
+                    if let Some(own) = self.session.own_topics() {
+                        self.own_attributes &= !filters.iter().any(|filter| own.subscribed(filter).is_some());
+                    }
                     self.wire.put(Outgoing::UnsubAck(pkid, existed));
                     self.session.listen(self.state.kinds()).await;
                 }
@@ -180,6 +195,8 @@ impl<S: Stream> Connection<S> {
     async fn publish(&mut self, Publish { qos, pkid, topic, payload }: Publish) -> Result<(), Ended> {
         let pkid = (qos > 0).then_some(pkid);
         self.state.admit(pkid).map_err(Ended::ByServer)?;
+        let usual = self.session.own_topics().and_then(|own| own.published(&topic));
+        let topic = usual.map_or(topic, str::to_owned);
         let inbound = Inbound::new(Transport::Mqtt, topic, Vec::new(), payload);
         let error = match self.session.publish(inbound).await {
             Ok(sequence) => {
@@ -192,7 +209,8 @@ impl<S: Stream> Connection<S> {
         let refused = match error {
             PublishError::UnknownAddress => Refused::UnknownTopic,
             PublishError::Malformed(reason) => Refused::BadPayload(reason),
-            PublishError::TooManyDevices => Refused::TooMany,
+            // Of a device behind a gateway: it goes on for the others, where its protocol has a word for it.
+            PublishError::TooManyDevices | PublishError::RateExceeded(Exceeded::Child) => Refused::TooMany,
             PublishError::RateExceeded(Exceeded::Device | Exceeded::Tenant) => {
                 return Err(Ended::ByServer(Goodbye::ImplementationSpecific));
             }
@@ -237,7 +255,13 @@ impl<S: Stream> Connection<S> {
                 tracing::warn!(device = %self.session.device(), %error, "a publish is not acknowledged");
                 Err(Ended::ByServer(Goodbye::ImplementationSpecific))
             }
-            Event::Downlink(outbound, kind, request) => {
+            Event::Downlink(mut outbound, kind, request) => {
+                if self.own_attributes
+                    && kind == DownlinkKind::Attributes
+                    && let Some(told) = self.session.own_topics().and_then(OwnTopics::attributes_told)
+                {
+                    told.clone_into(&mut outbound.address);
+                }
                 if let Some(packet) = self.state.downlink(outbound.address, outbound.payload, kind, request) {
                     let is_acknowledged = matches!(packet, Outgoing::Publish(_, _, Some(_)));
                     let has_it = self.tell(packet) || !is_acknowledged;
