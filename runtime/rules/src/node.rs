@@ -144,6 +144,8 @@ pub struct NodeActor {
     worked_at: Instant,
     /// Whether its last call took long.
     slow: bool,
+    /// Whether an instance was asked about the last message. While a node that failed pauses, none is.
+    asked: bool,
     /// What its last call took, if it was not made in this thread.
     ran: Option<Duration>,
     pause_until: Option<Instant>,
@@ -236,6 +238,7 @@ pub fn start_node(
         instance: None,
         worked_at: Instant::now(),
         slow: false,
+        asked: false,
         ran: None,
         pause_until: None,
         last_fault_at: None,
@@ -288,6 +291,7 @@ impl NodeActor {
         if turn.is_none() && !node.waits() {
             *turn = Some(share.turn().await);
         }
+        self.asked = true;
         let decided = if node.waits() {
             turn.take();
             share.run(node.process_awaiting(branch, timed)).await

@@ -107,7 +107,10 @@ async fn slice(
         // A turn that was given back is over. It may also be another one than before this message.
         let Some(current) = turn.as_mut() else { break };
         let lasted = current.lap();
-        actor.slow = threads && actor.ran.take().unwrap_or(lasted) > LONG_CALL;
+        // Nothing is learned from messages that no instance was asked about.
+        if std::mem::take(&mut actor.asked) {
+            actor.slow = threads && actor.ran.take().unwrap_or(lasted) > LONG_CALL;
+        }
         if current.lapped() >= shares::SLICE {
             drop(turn);
             tokio::task::yield_now().await;
