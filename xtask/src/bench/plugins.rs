@@ -30,6 +30,9 @@ pub struct Options {
     /// Turns of each misbehaving node beside a neighbour: medians are shown, as one hiccup of the machine makes a p99.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// Only these misbehaving nodes beside a neighbour: `loop,trap`. None: all.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Tenants whose nodes rest.
     #[arg(long, default_value_t = 50)]
     tenants: u32,
