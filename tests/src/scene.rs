@@ -144,7 +144,10 @@ pub fn uploaded(tenant: &Rest, name: &str) -> (String, Json) {
 }
 
 /// The log at its most talkative.
-pub const TALKATIVE: [&str; 2] = ["--log", "debug,hyper=trace,rustls=trace,egress=trace,effects=trace,rules=trace"];
+pub const TALKATIVE: [&str; 2] = [
+    "--log",
+    "debug,cranelift_codegen=info,wasmtime=info,hyper=trace,rustls=trace,egress=trace,effects=trace,rules=trace",
+];
 
 /// The component under test, in a folder of its own.
 pub fn components() -> tempfile::TempDir {

@@ -1,10 +1,11 @@
-//! A device profile names topics of its own: its devices publish and subscribe there, others go on as before. With a client that nobody here
-//! wrote.
+//! What a device profile says for its devices alone: MQTT topics of their own, with a client that nobody here wrote, and the rule chain that their
+//! messages go to. Others go on as before.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value as Json, json};
 use tests::clients::python;
+use tests::rest::exchange;
 use tests::server::{Options, Server};
 use tests::wire::{Wire, publish, subscribe};
 
@@ -78,6 +79,60 @@ fn topics_that_cannot_work_are_refused() {
         let (status, body) = rest.try_post("/api/deviceProfile", &profile("Plant", topics));
         assert!(status == 400 && body.contains(says), "{status} {body}");
     }
+}
+
+#[test]
+fn devices_of_a_profile_have_its_rule_chain() {
+    let server = Server::start(Options::demo());
+    let rest = server.tenant();
+    let chain = rest.post("/api/ruleChain", &json!({"name": "Plant chain", "type": "CORE"}));
+    // All that comes here is saved as attributes.
+    let save = json!({
+        "type": "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode", "name": "save", "configurationVersion": 0,
+        "configuration": {"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false},
+    });
+    rest.post(
+        "/api/ruleChain/metadata",
+        &json!({"ruleChainId": chain["id"], "firstNodeIndex": 0, "nodes": [save], "connections": []}),
+    );
+    let mut profile = profile("Plant", json!({}));
+    profile["defaultRuleChainId"] = chain["id"].clone();
+    let mut saved = rest.post("/api/deviceProfile", &profile);
+    let device = rest.post(
+        "/api/device?accessToken=PLANT",
+        &json!({"name": "Plant 1", "deviceProfileId": saved["id"]}),
+    );
+    let device = device["id"]["id"].as_str().unwrap();
+    let says = |token: &str, values: &str| {
+        let url = format!("{}/api/v1/{token}/telemetry", server.http);
+        assert_eq!(exchange(&["-d", values, &url]).0, 200, "{token} {values}");
+    };
+    let has = |key: &str| {
+        let attributes = rest.attributes(device, "SERVER_SCOPE");
+        attributes.as_array().unwrap().iter().any(|one| one["key"] == key)
+    };
+    says("PLANT", r#"{"in_its_chain": 1}"#);
+    assert!(has("in_its_chain"));
+    assert_eq!(
+        rest.latest(device, "in_its_chain")["in_its_chain"][0]["value"],
+        Json::Null,
+        "the root chain has it too"
+    );
+    // Devices of other profiles have the tenant's root chain.
+    says("A1_TEST_TOKEN", r#"{"in_the_root": 1}"#);
+    let other = rest.device("Demo device");
+    assert_eq!(rest.latest(&other, "in_the_root")["in_the_root"][0]["value"], 1);
+    // So have its own when the profile names none any more.
+    saved["defaultRuleChainId"] = Json::Null;
+    let mut saved = rest.post("/api/deviceProfile", &saved);
+    tests::until("its messages go to the root chain", || {
+        says("PLANT", r#"{"in_the_root": 1}"#);
+        rest.latest(device, "in_the_root")["in_the_root"][0]["value"] == 1
+    });
+    // A chain that is not there is refused.
+    saved["defaultRuleChainId"] = json!({"entityType": "RULE_CHAIN", "id": "00000000-0000-4000-8000-000000000001"});
+    let (status, body) = rest.try_post("/api/deviceProfile", &saved);
+    assert!(status == 400 && body.contains("rule chain"), "{status} {body}");
 }
 
 /// Publishes on own and usual topics, subscribes to its own, and waits for what it is told.
