@@ -57,6 +57,7 @@ impl Devices for Played {
 pub struct World {
     authority: CertifiedIssuer<'static, KeyPair>,
     dir: tempfile::TempDir,
+    pub timing: LeaseTiming,
     /// Where servers were when they last ran.
     addresses: Mutex<HashMap<String, SocketAddr>>,
 }
@@ -79,6 +80,7 @@ impl World {
         World {
             authority: CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap(),
             dir: tempfile::tempdir().unwrap(),
+            timing: TIMING,
             addresses: Mutex::default(),
         }
     }
@@ -123,7 +125,7 @@ impl World {
             },
             join: join.map(|address| address.to_string()),
             tls: self.tls(),
-            timing: TIMING,
+            timing: self.timing,
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
