@@ -165,7 +165,10 @@ impl cluster::Applier for Applier {
             What::RuleChains => self.rule_chains(tenant).await?,
             What::Components => self.0.components.follow(tenant).await.map_err(told)?,
             What::Limits => self.limits(tenant).await?,
-            What::DeviceProfiles => self.0.sessions.adapters().profile_changed(tenant),
+            What::DeviceProfiles => {
+                self.0.sessions.adapters().profile_changed(tenant);
+                self.0.slowly.push(change);
+            }
             What::Device(id) => self.0.app.refresh_device(DeviceId::new(tenant, id)).await,
             What::DeviceDeleted(id) => self.device_deleted(DeviceId::new(tenant, id)).await,
             What::Credentials(id) => {
@@ -191,6 +194,10 @@ impl cluster::Applier for Slowly {
                 tokio::time::sleep(EVERY).await;
             }
         };
+        if change.what == What::DeviceProfiles {
+            devices.await;
+            return Ok(());
+        }
         let (connections, listeners, ()) = tokio::join!(inner.sessions.revisit(tenant), self.0.all_listeners(change.tenant), devices);
         connections.and(listeners).map_err(told)
     }

@@ -14,8 +14,8 @@
 //! | name, type, customer and chain of a device that is awake; how long it may say nothing | `device::Registry` | [`What::Device`] |
 //! | requests kept for a device, its presence | its actor, on the owner alone; changed through its lane | none |
 //! | which device a connection is of, since it presented credentials | `session::Sessions` | [`What::Credentials`], [`What::DeviceDeleted`] |
-//! | adapters that profiles name | `session::Adapters` | [`What::DeviceProfiles`] |
-//! | the chain that its profile names, in the actor of a device | `device::Registry`, until the device's record changes or it sleeps | none |
+//! | adapters and topics that profiles name | `session::Adapters` | [`What::DeviceProfiles`] |
+//! | the chain that its profile names, in the actor of a device | `device::Registry` | [`What::DeviceProfiles`] |
 //! | listeners that run, and their ports | the server's listeners | [`What::Listener`] |
 //! | when devices that sleep are woken | `device::Wakeups`, on the owner alone; read again when devices move | none |
 //! | shared attributes | nobody: what is news is pushed through the device's lane, wherever its owner is | none |

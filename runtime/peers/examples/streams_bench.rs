@@ -29,7 +29,9 @@ fn ends() -> usize {
 async fn main() {
     let Some(servers) = usage::servers(&SERVERS) else { return };
     if servers == SERVERS[0] {
-        println!("| servers | streams | resident kB a stream, both ends | bytes a second | µs of processor time a second |\n|---|---|---|---|---|");
+        println!(
+            "| servers | streams | resident kB a stream, both ends | bytes a second | µs of processor time a second |\n|---|---|---|---|---|"
+        );
     }
     let mut world = World::apart(servers, PeersConfig::default()).await;
     tokio::time::sleep(Duration::from_secs(1)).await;

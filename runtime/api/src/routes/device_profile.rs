@@ -57,7 +57,7 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
     }
     give_key(&mut profile)?;
     let _turn = api.turns.take(("device profiles", tenant)).await;
-    let mut key_before = None;
+    let (mut key_before, mut chain_before) = (None, None);
     let (id, base) = match record::given_id::<DeviceProfile>(profile.id)? {
         None => {
             profile.created_time = api.clock.now_ms();
@@ -79,7 +79,7 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
                 return Err(StorageError::VersionConflict { given, stored }.into());
             }
             let base = given;
-            key_before = stored.provision_device_key;
+            (key_before, chain_before) = (stored.provision_device_key, stored.default_rule_chain_id);
             (DeviceProfileId::new(tenant, id), base)
         }
     };
@@ -97,6 +97,12 @@ async fn save_profile(api: &ApiState, tenant: TenantId, mut profile: DeviceProfi
     }
     api.app.announce(Change::new(tenant, What::DeviceProfiles));
     api.sessions.adapters().profile_changed(tenant);
+    if chain_before != profile.default_rule_chain_id {
+        // Devices that are awake know their chain.
+        for device in api.app.devices_awake(Some(tenant)) {
+            api.app.refresh_device(device).await;
+        }
+    }
     Ok(profile)
 }
 
