@@ -7,7 +7,7 @@
 #[path = "../tests/sessions/world.rs"]
 mod world;
 
-#[path = "../../cluster/examples/usage/mod.rs"]
+#[path = "../../cluster/examples/usage/usage.rs"]
 mod usage;
 
 use std::time::Duration;
