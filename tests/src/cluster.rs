@@ -60,6 +60,8 @@ pub struct Cluster {
     seats: Vec<Seat>,
     authority: Authority,
     storage: String,
+    /// What every server is told besides.
+    told: Vec<String>,
     folder: TempDir,
     network: Option<Network>,
     _cassandra: Arc<Cassandra>,
@@ -119,8 +121,14 @@ impl Cluster {
 
     /// So many servers of an older version.
     pub fn start_old(servers: usize, cassandra: &Arc<Cassandra>, old: &Old) -> Self {
+        Cluster::start_told(servers, cassandra, Some(old), &[])
+    }
+
+    /// So many servers, of an older version or not, each of which is told something besides.
+    pub fn start_told(servers: usize, cassandra: &Arc<Cassandra>, old: Option<&Old>, told: &[&str]) -> Self {
         let mut cluster = Cluster::empty(None, cassandra);
-        (0..servers).for_each(|_| cluster.add_as(Some(old)));
+        cluster.told = told.iter().map(|one| (*one).to_owned()).collect();
+        (0..servers).for_each(|_| cluster.add_as(old));
         cluster.settled(servers);
         cluster
     }
@@ -136,6 +144,7 @@ impl Cluster {
             seats: Vec::new(),
             authority: Authority::new(folder.path()),
             storage: format!("cassandra://{}/cluster_{}_{number}", cassandra.address, std::process::id()),
+            told: Vec::new(),
             folder,
             network,
             _cassandra: Arc::clone(cassandra),
@@ -176,6 +185,7 @@ impl Cluster {
         let key = self.folder.path().join("secrets.key").display().to_string();
         let mut arguments = ["--storage", &self.storage, "--peer", peer].map(str::to_owned).to_vec();
         arguments.extend(["--secrets-key".to_owned(), key]);
+        arguments.extend_from_slice(&self.told);
         arguments.extend(certificates(files, &self.authority.file()));
         arguments
     }

@@ -4,18 +4,22 @@
 
 #[path = "cluster/feed.rs"]
 mod feed;
+#[path = "cluster/load.rs"]
+mod load;
+#[path = "cluster/rates.rs"]
+mod rates;
 #[path = "cluster/upgrade.rs"]
 mod upgrade;
 
-use std::process::{Child, Output};
+use std::process::Output;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use load::{Load, Owners};
 use serde_json::{Value as Json, json};
 use tests::certificates::Authority;
 use tests::clients::{mosquitto_pub, python};
 use tests::cluster::{Cassandra, Cluster, certificates, run};
-use tests::generator::{acknowledged, spread, verify};
 use tests::network::Network;
 use tests::rest::Rest;
 use tests::wire::{Wire, subscribe_in};
@@ -201,49 +205,6 @@ fn a_cluster_goes_by_what_was_changed_anywhere() {
     }
 }
 
-/// Load on three servers, spread over them.
-struct Load {
-    child: Child,
-    log: std::path::PathBuf,
-}
-
-impl Load {
-    const DEVICES: usize = 300;
-
-    fn start(cluster: &Cluster, seconds: u32) -> Self {
-        let log = cluster.folder().join("acknowledged");
-        let latencies = cluster.folder().join("latencies").display().to_string();
-        let more = [
-            "--provision",
-            "--reconnect",
-            "--keep-alive",
-            "4",
-            "--drain-seconds",
-            "30",
-            "--latencies",
-            &latencies,
-        ];
-        let shape = [&*Self::DEVICES.to_string(), "300", &*seconds.to_string()];
-        let child = spread(cluster.server(0), &cluster.mqtt_addresses(), &log, shape, &more);
-        let load = Load { child, log };
-        tests::until("messages flow", || load.acknowledged() > 1_000);
-        load
-    }
-
-    fn acknowledged(&self) -> usize {
-        acknowledged(&self.log)
-    }
-
-    /// Waits until it has sent everything; then all of it is stored, in order, and nothing else.
-    fn end(self, cluster: &Cluster, server: usize) {
-        let done = self.child.wait_with_output().unwrap();
-        eprintln!("{}", text(&done));
-        let report: Json = serde_json::from_slice(&done.stdout).unwrap_or_default();
-        assert_eq!(report["sent"], report["acknowledged"], "{report}");
-        verify(cluster.server(server), &self.log);
-    }
-}
-
 /// Asks a few devices over and over, which are neither connected to a server that is to be killed nor owned by it; every answer comes.
 fn keeps_asking(cluster: &Cluster, at: usize, seconds: u64, victim: usize, round: u32) -> std::thread::JoinHandle<(u32, Duration)> {
     let tenant = cluster.server(at).tenant();
@@ -281,29 +242,6 @@ fn keeps_asking(cluster: &Cluster, at: usize, seconds: u64, victim: usize, round
         answering.join().unwrap();
         (asked, longest)
     })
-}
-
-/// The owners of the load's devices, in one order.
-struct Owners {
-    tenant: String,
-    devices: Vec<String>,
-}
-
-impl Owners {
-    fn of(tenant: &Rest) -> Self {
-        let found = tenant.get(&format!("/api/tenant/devices?page=0&pageSize={}", 2 * Load::DEVICES));
-        let found = found["data"].as_array().unwrap();
-        let id = |device: &Json, of: &str| device[of]["id"].as_str().unwrap().to_owned();
-        assert!(found.len() >= Load::DEVICES, "{}", found.len());
-        Owners {
-            tenant: id(&found[0], "tenantId"),
-            devices: found.iter().map(|device| id(device, "id")).collect(),
-        }
-    }
-
-    fn now(&self, cluster: &Cluster) -> Vec<usize> {
-        cluster.owners(&self.tenant, self.devices.iter().map(String::as_str))
-    }
 }
 
 /// `kill -9` of one server after the other, of whoever leads, too: nothing acknowledged is lost, devices go on elsewhere, and each comes back.
