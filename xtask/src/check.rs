@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -72,8 +72,16 @@ fn tests(root: &Path, filter: Option<&str>, node: Option<&Node>) -> Result<(u32,
     cargo
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(filter)
-        .envs(node.map(cassandra::environment).into_iter().flatten())
-        .stdout(Stdio::piped());
+        .envs(node.map(cassandra::environment).into_iter().flatten());
+    counted(&mut cargo)
+}
+
+/// Runs tests, shows what they say, and counts which passed and which failed.
+///
+/// # Errors
+/// When they cannot be run: when they do not build, or end otherwise than by failing.
+pub fn counted(cargo: &mut Command) -> Result<(u32, u32)> {
+    cargo.stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cargo cannot be started")?;
     let output = child.stdout.take().context("cargo has no output")?;
     let (mut passed, mut failed) = (0, 0);

@@ -8,6 +8,7 @@ mod fuzz;
 mod guests;
 mod shell;
 mod tools;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,12 @@ enum Command {
     Build,
     /// Builds rule nodes and adapters into components: target/components.
     Guests,
+    /// Upgrades a cluster, server by server and under load, from an older version to the present one.
+    ///
+    /// Builds the server of a revision as a release, in a work tree of its own (target/older, kept for the next time), and runs the tests
+    /// of the rolling upgrade from it. They need an Apache Cassandra, which is fetched and started. What shows most is the last release, or
+    /// a commit of before something changed in what servers say to each other or in what is stored.
+    Upgrade(upgrade::Options),
     /// Starts an Apache Cassandra to play with, with nothing stored; ends with Ctrl-C.
     Cassandra,
     /// Runs fuzzers with coverage; what they find interesting is kept: target/fuzz.
@@ -69,6 +76,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Test { filter } => check::all(&root, filter.as_deref()),
         Command::Build => build::release(&root).map(|binary| println!("{}", binary.display())),
         Command::Guests => guests::build_all(&root).map(drop),
+        Command::Upgrade(options) => upgrade::run(&root, &options),
         Command::Cassandra => cassandra::run(&root),
         Command::Fuzz(options) => fuzz::run(&root, &options),
         Command::Bench(options) => bench::run(&root, &options),
@@ -80,4 +88,19 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn commands_are_well_formed() {
+        Arguments::command().debug_assert();
+        let upgrade = |more: &[&str]| Arguments::try_parse_from([&["xtask", "upgrade"], more].concat()).is_ok();
+        assert!(upgrade(&[]) && upgrade(&["v1.0.0"]) && upgrade(&["--binary", "old"]));
+        assert!(!upgrade(&["v1.0.0", "--binary", "old"]), "one or the other");
+    }
 }
