@@ -137,15 +137,41 @@ fn a_device_that_says_too_much_costs_its_gateway_no_connection() {
             (&pkid.to_be_bytes()[..], reason),
             "{answer:02x?}"
         );
+        // It is told of once, subscribed to or not.
+        if pkid == 3 {
+            let notice = wire.packet().unwrap();
+            let text = String::from_utf8_lossy(&notice);
+            assert_eq!(notice[0], 0x32, "{text}");
+            assert!(
+                text.contains("v1/gateway/disconnect") && text.ends_with(r#"{"device":"Loud","reason":150}"#),
+                "{text}"
+            );
+        }
     }
     for (device, last) in [("Loud", 2), ("Calm", 6)] {
         assert_eq!(tenant.latest(&tenant.device(device), "n")["n"][0]["value"], last, "{device}");
     }
-    // MQTT 3.1.1 has no word for it: no acknowledgement, and the connection ends.
+    // MQTT 3.1.1 has no word for it: neither acknowledgement nor notice, and the connection ends.
     let mut old = Wire::connect(server.mqtt_port, TOKEN, 4);
     old.send(&publish(7, "v1/gateway/telemetry", telemetry("Loud", 7).as_bytes(), 4));
     assert_eq!(old.packet(), None);
     assert!(server.is_running());
+}
+
+#[test]
+fn paho_is_told_of_a_device_that_says_too_much_where_its_version_has_a_word_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("server.toml");
+    std::fs::write(&file, "[rate-limits.gateway-device]\ntelemetry-messages = \"2:3600\"\n").unwrap();
+    let server = Server::start(Options::demo().with(&["--config", file.to_str().unwrap()]));
+    let tenant = server.tenant();
+    gateway(&tenant);
+    for (version, calm) in [("MQTTv5", "Calm"), ("MQTTv311", "Quiet")] {
+        let said = said(beside(PAHO_GATEWAY, &[&server.mqtt_port.to_string(), TOKEN, version, calm]));
+        assert!(said.contains("done"), "{version}: {said}");
+        assert_eq!(tenant.latest(&tenant.device(calm), "n")["n"][0]["value"], 2, "{version}");
+    }
+    assert_eq!(tenant.latest(&tenant.device("Loud"), "n")["n"][0]["value"], 2);
 }
 
 #[test]
@@ -273,5 +299,47 @@ assert answers[1]["values"] == {"model": "P1"}, answers
 assert client.gw_send_attributes(device, {"told": True}).get() == ok
 assert client.gw_disconnect_device(device).get() == ok
 client.disconnect()
+print("done")
+"#;
+
+const PAHO_GATEWAY: &str = r#"
+import json, queue, sys, threading
+import paho.mqtt.client as mqtt
+port, token, version, calm = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=getattr(mqtt, version))
+client.username_pw_set(token)
+subscribed, lost, told, acknowledged = threading.Event(), threading.Event(), queue.Queue(), queue.Queue()
+def on_subscribe(client, userdata, mid, reasons, properties):
+    assert not reasons[0].is_failure, reasons
+    subscribed.set()
+client.on_connect = lambda client, userdata, flags, reason, properties: client.subscribe("v1/gateway/disconnect", qos=1)
+client.on_subscribe = on_subscribe
+client.on_publish = lambda client, userdata, mid, reason, properties: acknowledged.put((mid, reason.value))
+client.on_message = lambda client, userdata, message: told.put((message.topic, message.payload.decode()))
+client.on_disconnect = lambda *of_whatever: lost.set()
+client.connect("127.0.0.1", port)
+client.loop_start()
+assert subscribed.wait(20)
+def says(device, value):
+    payload = json.dumps({device: [{"ts": value, "values": {"n": value}}]})
+    return client.publish("v1/gateway/telemetry", payload, qos=1)
+def answered(device, value):
+    sent = says(device, value)
+    mid, reason = acknowledged.get(timeout=20)
+    assert mid == sent.mid
+    return reason
+assert answered(calm, 1) == 0
+if version == "MQTTv5":
+    assert [answered("Loud", value) for value in (1, 2, 3, 4)] == [0, 0, 0x97, 0x97]
+    assert told.get(timeout=20) == ("v1/gateway/disconnect", '{"device":"Loud","reason":150}')
+    assert answered(calm, 2) == 0
+    assert not lost.is_set()
+else:
+    assert answered(calm, 2) == 0
+    says("Loud", 5)
+    assert lost.wait(20)
+client.disconnect()
+client.loop_stop()
+assert told.empty(), told.get()
 print("done")
 "#;

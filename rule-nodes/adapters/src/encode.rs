@@ -114,7 +114,7 @@ pub(crate) fn removed(keys: &[String]) -> String {
     ["{\"deleted\":", &serde_json::Value::from(keys).to_string(), "}"].concat()
 }
 
-const FEEDS: [(&str, DownlinkKind); 15] = [
+const FEEDS: [(&str, DownlinkKind); 16] = [
     ("v1/devices/me/attributes", DownlinkKind::Attributes),
     ("v1/devices/me/attributes/response/+", DownlinkKind::AttributeResponse),
     ("v1/devices/me/rpc/request/+", DownlinkKind::RpcRequest),
@@ -130,6 +130,7 @@ const FEEDS: [(&str, DownlinkKind); 15] = [
     ("v1/gateway/attributes", DownlinkKind::ChildAttributes),
     ("v1/gateway/attributes/response", DownlinkKind::ChildAttributeResponse),
     ("v1/gateway/rpc", DownlinkKind::ChildRpcRequest),
+    ("v1/gateway/disconnect", DownlinkKind::ChildRefused),
 ];
 /// Those that every transport has.
 const OWN_FEEDS: usize = 4;
@@ -246,6 +247,7 @@ mod tests {
         assert_eq!(subscription("mqtt", "v1/devices/me/rpc/request/+"), [DownlinkKind::RpcRequest]);
         assert_eq!(subscription("mqtt", "v2/a"), [DownlinkKind::Attributes]);
         assert_eq!(subscription("mqtt", "v1/gateway/rpc"), [DownlinkKind::ChildRpcRequest]);
+        assert_eq!(subscription("mqtt", "v1/gateway/disconnect"), [DownlinkKind::ChildRefused]);
         assert_eq!(subscription("http", "").len(), 4);
         for refused in [
             "#",

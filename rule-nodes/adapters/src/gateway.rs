@@ -1,8 +1,8 @@
 //! The topics of gateways, `v1/gateway/…`: what they say of the devices behind them, and what they are told for those.
 
 use pacificsoft_sdk::adapter::{
-    AttributeRequest, ChildAttributeRequest, ChildAttributeResponse, ChildDownlink, ChildSays, ChildTells, ChildUplink, Refusal, RpcReply,
-    RpcRequest, Telemetry, Uplink,
+    AttributeRequest, ChildAttributeRequest, ChildAttributeResponse, ChildDownlink, ChildRefusal, ChildSays, ChildTells, ChildUplink,
+    Refusal, RpcReply, RpcRequest, Telemetry, Uplink,
 };
 use pacificsoft_sdk::message::Shape;
 use pacificsoft_sdk::{Content, Inbound};
@@ -12,6 +12,9 @@ use crate::encode::removed;
 
 /// All topics of gateways begin so.
 pub(crate) const PREFIX: &str = "v1/gateway/";
+
+/// A reason of MQTT 5's DISCONNECT (0x96), which gateways know it by.
+const MESSAGE_RATE_TOO_HIGH: &str = "150";
 
 /// Characters of a device's name at most.
 const NAME_LEN_MAX: usize = 255;
@@ -142,6 +145,10 @@ pub(crate) fn encode(ChildDownlink { device, tells }: ChildDownlink) -> (&'stati
                 ["{\"id\":", &id, ",\"device\":", &device, &shown, "}"].concat(),
             )
         }
+        ChildTells::Refused(ChildRefusal::RateExceeded) => (
+            "v1/gateway/disconnect",
+            ["{\"device\":", &device, ",\"reason\":", MESSAGE_RATE_TOO_HIGH, "}"].concat(),
+        ),
     }
 }
 
@@ -331,6 +338,10 @@ mod tests {
                 "v1/gateway/rpc",
                 r#"{"device":"a\"b","data":{"id":2,"method":"m","params":[1]}}"#.to_owned()
             )
+        );
+        assert_eq!(
+            told(ChildTells::Refused(ChildRefusal::RateExceeded)),
+            ("v1/gateway/disconnect", r#"{"device":"a\"b","reason":150}"#.to_owned())
         );
     }
 }

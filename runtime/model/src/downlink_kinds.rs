@@ -4,21 +4,21 @@ use crate::DownlinkKind;
 
 /// A set of kinds of downlinks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DownlinkKinds(u8);
+pub struct DownlinkKinds(u16);
 
 impl DownlinkKinds {
     /// No kind.
     pub const NONE: DownlinkKinds = DownlinkKinds(0);
     /// Every kind.
-    pub const ALL: DownlinkKinds = DownlinkKinds(u8::MAX);
+    pub const ALL: DownlinkKinds = DownlinkKinds(u16::MAX);
 
     /// A bit for each kind, for other servers: never changes.
-    pub fn bits(self) -> u8 {
+    pub fn bits(self) -> u16 {
         self.0
     }
 
     /// The set of some bits.
-    pub fn from_bits(bits: u8) -> Self {
+    pub fn from_bits(bits: u16) -> Self {
         DownlinkKinds(bits)
     }
 
@@ -33,8 +33,8 @@ impl DownlinkKinds {
     }
 }
 
-fn bit(kind: DownlinkKind) -> u8 {
-    1 << (kind as u8)
+fn bit(kind: DownlinkKind) -> u16 {
+    1 << (kind as u16)
 }
 
 impl FromIterator<DownlinkKind> for DownlinkKinds {
@@ -65,6 +65,9 @@ mod tests {
             (DownlinkKind::RpcRequest.into(), DownlinkKind::Attributes, false),
             (both, DownlinkKind::Attributes, true),
             (both, DownlinkKind::AttributeResponse, false),
+            (DownlinkKind::ChildRefused.into(), DownlinkKind::ChildRefused, true),
+            (DownlinkKind::ChildRefused.into(), DownlinkKind::AttributeResponse, false),
+            (DownlinkKinds::ALL, DownlinkKind::ChildRefused, true),
         ] {
             assert_eq!(kinds.contains(kind), contained, "{kinds:?} {kind:?}");
         }

@@ -35,5 +35,5 @@ pub use page::{Page, PageRequest};
 pub use payload::Payload;
 pub use presence::PresenceEvent;
 pub use telemetry::{AttributeScope, Point, Reading};
-pub use uplink::{ChildUplink, Downlink, DownlinkKind, Uplink};
+pub use uplink::{ChildRefusal, ChildUplink, Downlink, DownlinkKind, Uplink};
 pub use value::Value;

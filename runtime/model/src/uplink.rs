@@ -111,8 +111,18 @@ pub enum Downlink {
         /// What.
         downlink: Box<Downlink>,
     },
+    /// For a gateway, as what a device behind it is told: nothing was taken of a message in which it spoke of that device. The gateway's
+    /// session tells it to its own connection: it does not travel between servers.
+    Refused(ChildRefusal),
     /// Nothing for the device: another connection of it has taken the place of this one.
     Superseded,
+}
+
+/// Why a session does not take what its gateway says of a device behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildRefusal {
+    /// The device says more than it may.
+    RateExceeded,
 }
 
 impl Uplink {
@@ -141,6 +151,8 @@ pub enum DownlinkKind {
     ChildRpcRequest,
     /// [`Downlink::Superseded`]: for connections, subscribed to or not
     Superseded,
+    /// [`Downlink::Refused`]: subscribed to or not
+    ChildRefused,
 }
 
 impl Downlink {
@@ -157,6 +169,7 @@ impl Downlink {
                 DownlinkKind::RpcRequest => DownlinkKind::ChildRpcRequest,
                 other => other,
             },
+            Downlink::Refused(_) => DownlinkKind::ChildRefused,
             Downlink::Superseded => DownlinkKind::Superseded,
         }
     }

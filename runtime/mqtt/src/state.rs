@@ -221,9 +221,14 @@ impl ConnectionState {
         kinds.copied().collect()
     }
 
-    /// A downlink as a packet; `request` is the number of a request to the device. None: the device did not subscribe to it. Answers to
-    /// the device, and requests to it, are sent without subscription too.
+    /// A downlink as a packet; `request` is the number of a request to the device. None: the device did not subscribe to it, or nothing of
+    /// the kind is said in its version. Answers to the device, requests to it, and what a gateway is told of a publish that was refused are
+    /// sent without subscription too.
     pub fn downlink(&mut self, topic: String, payload: Bytes, kind: DownlinkKind, request: Option<u32>) -> Option<Outgoing> {
+        // Where a publish that is refused ends the connection, there is nothing left to tell.
+        if kind == DownlinkKind::ChildRefused && self.version != Version::V5 {
+            return None;
+        }
         let qos = match self.subscriptions.iter().find(|subscription| subscription.kinds.contains(&kind)) {
             Some(subscription) => subscription.qos,
             None if kind == DownlinkKind::Attributes => return None,
@@ -377,6 +382,24 @@ mod tests {
             let mut state = ConnectionState::new(Version::V5, 10, explains);
             state.refused(Some(1), Refused::BadPayload("why".into())).unwrap();
             assert_eq!(state.due(), Some(Outgoing::PubAck(1, AckCode::PayloadFormatInvalid, expected)));
+        }
+    }
+
+    #[test]
+    fn gateways_of_the_newest_version_are_told_of_devices_that_are_not_heard() {
+        let refused = |state: &mut ConnectionState| state.downlink("g".into(), Bytes::new(), DownlinkKind::ChildRefused, None);
+        let told = |pkid| Some(Outgoing::Publish("g".into(), Bytes::new(), pkid));
+        let kinds = |_: &str| vec![DownlinkKind::ChildRefused];
+        for (version, unasked, asked) in [
+            (Version::V31, None, None),
+            (Version::V311, None, None),
+            (Version::V5, told(Some(1)), told(None)),
+        ] {
+            let mut state = ConnectionState::new(version, 10, true);
+            assert_eq!(refused(&mut state), unasked, "{version:?}");
+            // Who subscribes chooses the quality.
+            assert_eq!(state.subscribe(subscribe(&[("g", 0)]), kinds), [Granted::Quality(0)]);
+            assert_eq!(refused(&mut state), asked, "{version:?}");
         }
     }
 

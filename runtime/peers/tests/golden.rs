@@ -14,7 +14,10 @@ use cluster::{
     Usage, Used, What,
 };
 use model::entity::{IdRef, MethodCall, Rpc, RpcBody, RpcStatus};
-use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, EntityKind, MessageKind, Payload, PresenceEvent, TenantId, Uplink};
+use model::{
+    ChildRefusal, DeviceId, Downlink, DownlinkKind, DownlinkKinds, EntityKind, MessageKind, Payload, PresenceEvent, TenantId, Uplink,
+};
+use peers::CodecError;
 use peers::codec::delivery::{Ends, Link, address, decode, encode};
 use peers::codec::{answer, change, downlink, usage};
 use peers::wire::{Deliver, Done, Frame, Hello, Item, SignOfLife, Tell, done, frame, item};
@@ -388,6 +391,19 @@ fn what_was_written_is_read_as_it_was() {
         assert_eq!(answer::decode(answer::encode(1, &Err(error)).unwrap()), Ok(Err(error)));
     }
     assert_eq!(DownlinkKinds::from_bits(link().kinds.bits()), link().kinds);
+}
+
+#[test]
+fn what_a_session_tells_its_own_gateway_is_not_sent_to_other_servers() {
+    let refused = Downlink::Refused(ChildRefusal::RateExceeded);
+    let of_a_child = Downlink::Child {
+        device: "c".into(),
+        single: false,
+        downlink: Box::new(refused.clone()),
+    };
+    for downlink in [refused, of_a_child] {
+        assert!(matches!(downlink::encode(&downlink), Err(CodecError::Unknown(_))), "{downlink:?}");
+    }
 }
 
 #[test]

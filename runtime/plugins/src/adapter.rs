@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::{ChildUplink, Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
+use model::{ChildRefusal, ChildUplink, Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 use shares::Share;
@@ -219,6 +219,7 @@ impl AdapterPool {
                 wit::DownlinkKind::ChildAttributeResponse => DownlinkKind::ChildAttributeResponse,
                 wit::DownlinkKind::ChildAttributes => DownlinkKind::ChildAttributes,
                 wit::DownlinkKind::ChildRpcRequest => DownlinkKind::ChildRpcRequest,
+                wit::DownlinkKind::ChildRefused => DownlinkKind::ChildRefused,
             };
             if !known.contains(&kind) {
                 known.push(kind);
@@ -390,7 +391,8 @@ pub(crate) fn told(downlink: &Downlink) -> Option<wit::Downlink> {
             device: device.to_string(),
             tells: child_told(*single, downlink)?,
         }),
-        Downlink::Superseded => return None,
+        // Of nobody behind a gateway: there is no such thing to tell.
+        Downlink::Refused(_) | Downlink::Superseded => return None,
     })
 }
 
@@ -403,6 +405,7 @@ fn child_told(single: bool, downlink: &Downlink) -> Option<wit::ChildTells> {
         Downlink::AttributesChanged(values) => wit::ChildTells::AttributesChanged(text(values)),
         Downlink::AttributesRemoved(keys) => wit::ChildTells::AttributesRemoved(texts(keys)),
         Downlink::RpcRequest { id, method, params } => wit::ChildTells::RpcRequest(request(*id, method, params)),
+        Downlink::Refused(ChildRefusal::RateExceeded) => wit::ChildTells::Refused(wit::ChildRefusal::RateExceeded),
         Downlink::RpcResponse { .. } | Downlink::Child { .. } | Downlink::Superseded => return None,
     })
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
 use model::{
-    AttributeScope, DeviceId, Digest, Downlink, DownlinkKind, EntityId, EntityKind, Message, MessageKind, Metadata, Payload, Reading,
-    RuleNodeId, SystemClock, TenantId, Uplink, Value,
+    AttributeScope, ChildRefusal, DeviceId, Digest, Downlink, DownlinkKind, EntityId, EntityKind, Message, MessageKind, Metadata, Payload,
+    Reading, RuleNodeId, SystemClock, TenantId, Uplink, Value,
 };
 use parking_lot::Mutex;
 use plugins::{
@@ -437,4 +437,23 @@ fn the_device_api_knows_its_subscriptions_and_words() {
         serde_json::from_slice::<Json>(&outbound.payload).unwrap(),
         json!({"method": "on", "params": {"pin": 1}})
     );
+    assert_eq!(
+        adapter.subscription(Transport::Mqtt, "v1/gateway/disconnect").unwrap(),
+        [DownlinkKind::ChildRefused]
+    );
+    let refused = Downlink::Refused(ChildRefusal::RateExceeded);
+    assert_eq!(
+        adapter.encode(Transport::Mqtt, &refused),
+        Ok(None),
+        "it is always of a device behind a gateway"
+    );
+    let of_a_child = Downlink::Child {
+        device: "one".into(),
+        single: false,
+        downlink: Box::new(refused),
+    };
+    assert_eq!(of_a_child.kind(), DownlinkKind::ChildRefused);
+    let outbound = adapter.encode(Transport::Mqtt, &of_a_child).unwrap().unwrap();
+    assert_eq!(outbound.address, "v1/gateway/disconnect");
+    assert_eq!(outbound.payload, r#"{"device":"one","reason":150}"#);
 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use actor::Lane;
 use async_trait::async_trait;
 use cluster::{Delivery, DeviceLane, Receipt, RouteError, Router, SessionId, SessionLink};
-use model::{ChildUplink, DeviceId, Downlink, DownlinkKinds, Uplink};
+use model::{ChildRefusal, ChildUplink, DeviceId, Downlink, DownlinkKinds, Uplink};
 use tokio::time::Instant;
 
+use crate::limits::{Exceeded, Speaker};
 use crate::manager::Sessions;
+use crate::notices::Notices;
 use crate::{ProvisionRequest, Provisioned, PublishError, moves};
 
 /// Devices behind one gateway at most.
@@ -61,6 +63,7 @@ struct Child {
     device: DeviceId,
     lane: DeviceLane,
     link: SessionLink,
+    notices: Notices,
 }
 
 impl Children {
@@ -110,6 +113,7 @@ impl Children {
                 kinds: DownlinkKinds::ALL,
                 once: false,
             },
+            notices: Notices::default(),
         };
         let hello = Delivery::Connected(child.link.clone());
         if child.deliver(hello, router).await.is_err() {
@@ -119,9 +123,20 @@ impl Children {
         Ok(())
     }
 
-    /// The device of a name that has been met.
-    pub(crate) fn device(&self, name: &str) -> Option<DeviceId> {
-        self.by_name.get(name).map(|child| child.device)
+    /// Takes a message with so many values from the limits of a device that has been met. The gateway is told when it begins to be too much.
+    pub(crate) fn count(&mut self, name: &str, values: u32, sessions: &Sessions) -> Result<(), Exceeded> {
+        let Some(child) = self.by_name.get_mut(name) else {
+            return Ok(());
+        };
+        let counted = sessions.count(Speaker::Child(child.device), values);
+        if counted == Err(Exceeded::Child) {
+            let Child { link, notices, .. } = child;
+            // A session that takes no more now tells it of the next that is refused.
+            notices.refused(sessions.now_ms(), || {
+                link.tell(Downlink::Refused(ChildRefusal::RateExceeded)).is_ok()
+            });
+        }
+        counted
     }
 
     /// Hands what is said of a child to its actor. The name has been [met](Children::meet).
@@ -141,6 +156,7 @@ impl Children {
         };
         // Otherwise the receipt is dropped, and the settlement says so.
         let Some(child) = self.by_name.get_mut(name) else { return };
+        child.notices.heard();
         let delivery = Delivery::Uplink {
             session: child.link.clone(),
             uplink,

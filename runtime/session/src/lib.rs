@@ -7,7 +7,8 @@
 //! 2. [`attempts`] – who failed to say so, how often,
 //! 3. [`adapters`] – the protocol adapter of each tenant, or of a device profile (`profiles`),
 //! 4. [`children`] – the devices behind a gateway,
-//! 5. [`limits`] – how much devices may say, by [`rate`]s; [`usage`] – of tenants, through all servers together,
+//! 5. [`limits`] – how much devices may say, by [`rate`]s; `notices` – when a gateway is told of a device behind it;
+//!    [`usage`] – of tenants, through all servers together,
 //! 6. [`provision`] – devices that have no credentials yet,
 //! 7. [`session`] – one session: publish, events, end,
 //! 8. [`manager`] – the actor that knows every connection: takeover, closing,
@@ -24,6 +25,7 @@ pub mod identity;
 pub mod limits;
 pub mod manager;
 mod moves;
+mod notices;
 mod profiles;
 pub mod provision;
 pub mod rate;

@@ -395,10 +395,8 @@ impl Session {
             children
                 .meet(device, says, self.sessions.registrar(), self.sessions.router())
                 .await?;
-            if let Some(child) = children.device(device) {
-                let counted = self.sessions.count(Speaker::Child(child), values_of(uplink));
-                counted.map_err(PublishError::RateExceeded)?;
-            }
+            let counted = children.count(device, values_of(uplink), &self.sessions);
+            counted.map_err(PublishError::RateExceeded)?;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use crate::message::{Shape, at, length_of, shape_of};
 use crate::testing::TestInbound;
 
 pub use words::{
-    AttributeRequest, AttributeResponse, ChildAttributeRequest, ChildAttributeResponse, ChildDownlink, ChildSays, ChildTells, ChildUplink,
-    Claim, Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry, Uplink,
+    AttributeRequest, AttributeResponse, ChildAttributeRequest, ChildAttributeResponse, ChildDownlink, ChildRefusal, ChildSays, ChildTells,
+    ChildUplink, Claim, Downlink, DownlinkKind, Outbound, Refusal, RpcCall, RpcReply, RpcRequest, RpcResponse, Telemetry, Uplink,
 };
 
 /// What people know of an adapter.

@@ -200,7 +200,7 @@ fn link_of(link: wire::Link) -> Result<Link, CodecError> {
         id: session_of(&link.id)?,
         child: link.child.map(Arc::from),
         // Kinds of a newer version are not known here, and not told.
-        kinds: DownlinkKinds::from_bits((link.kinds & 0xff) as u8),
+        kinds: DownlinkKinds::from_bits((link.kinds & 0xffff) as u16),
         once: link.once,
     })
 }

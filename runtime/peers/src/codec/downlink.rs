@@ -9,7 +9,8 @@ use crate::wire::{self, downlink::What};
 /// For another peer.
 ///
 /// # Errors
-/// [`CodecError`] for a document that cannot be written.
+/// [`CodecError`] for a document that cannot be written, and for what a gateway's session tells its own connection alone: other servers have
+/// no word for it.
 pub fn encode(downlink: &Downlink) -> Result<wire::Downlink, CodecError> {
     let what = match downlink {
         Downlink::AttributeResponse { id, client, shared } => What::AttributeResponse(wire::AttributeResponse {
@@ -33,6 +34,7 @@ pub fn encode(downlink: &Downlink) -> Result<wire::Downlink, CodecError> {
             single: *single,
             downlink: Some(Box::new(encode(downlink)?)),
         })),
+        Downlink::Refused(_) => return Err(CodecError::Unknown("a form between servers")),
         Downlink::Superseded => What::Superseded(true),
     };
     Ok(wire::Downlink { what: Some(what) })

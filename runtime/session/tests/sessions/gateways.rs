@@ -164,12 +164,15 @@ async fn who_is_no_gateway_speaks_for_nobody() {
     assert_eq!(session.in_flight(), 0);
 }
 
-#[tokio::test]
-async fn who_says_more_than_it_may_is_refused_as_a_whole() {
-    let rates = |telemetry_messages: &str| Rates {
+fn rates(telemetry_messages: &str) -> Rates {
+    Rates {
         telemetry_messages: telemetry_messages.parse().unwrap(),
         ..Rates::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn who_says_more_than_it_may_is_refused_as_a_whole() {
     let world = World::with(RateLimits {
         device: rates("1:60"),
         gateway: rates("3:60"),
@@ -194,4 +197,82 @@ async fn who_says_more_than_it_may_is_refused_as_a_whole() {
     assert_eq!(says(&mut session, "telemetry", &json!({"two": [{"t": 1}]})).await, Ok(1));
     let refused = says(&mut session, "telemetry", &json!({"two": [{"t": 1}]})).await;
     assert_eq!(refused, Err(PublishError::RateExceeded(Exceeded::Gateway)));
+}
+
+/// A gateway, and the way to it of a device that has said as much as it may; another is there.
+async fn with_a_device_at_its_limit(world: &World) -> (Session, SessionLink, LaneReceiver<Delivery>) {
+    let mut session = gateway(world).await;
+    let (mut one, two) = (world.named("one"), world.named("two"));
+    assert_eq!(says(&mut session, "telemetry", &json!({"one": [{"t": 1}]})).await, Ok(0));
+    let link = connected(&mut one).await;
+    uplink(&mut one).await;
+    assert!(matches!(event(&mut session).await, Event::Settled(0, Ok(()))));
+    (session, link, two)
+}
+
+async fn says_too_much(session: &mut Session) {
+    let refused = says(session, "telemetry", &json!({"one": [{"t": 2}]})).await;
+    assert_eq!(refused, Err(PublishError::RateExceeded(Exceeded::Child)));
+}
+
+fn is_told() -> (String, Json, DownlinkKind) {
+    let notice = json!({"device": "one", "reason": 150});
+    ("v1/gateway/disconnect".to_owned(), notice, DownlinkKind::ChildRefused)
+}
+
+fn removed(link: &SessionLink) -> Result<(), cluster::Untold> {
+    link.tell(Downlink::AttributesRemoved(vec!["k".into()]))
+}
+
+#[tokio::test]
+async fn a_gateway_is_told_once_of_a_device_that_says_too_much() {
+    let world = World::with(RateLimits {
+        child: rates("1:60"),
+        ..RateLimits::default()
+    });
+    let (mut session, link, mut two) = with_a_device_at_its_limit(&world).await;
+    for _ in 0..1_000 {
+        says_too_much(&mut session).await;
+    }
+    // What is told next is something else.
+    removed(&link).unwrap();
+    assert_eq!(told(&mut session).await, is_told());
+    assert_eq!(told(&mut session).await.2, DownlinkKind::ChildAttributes);
+    assert_eq!(says(&mut session, "telemetry", &json!({"two": [{"t": 1}]})).await, Ok(1));
+    connected(&mut two).await;
+    uplink(&mut two).await;
+    assert!(
+        matches!(event(&mut session).await, Event::Settled(1, Ok(()))),
+        "the others are heard"
+    );
+}
+
+#[tokio::test]
+async fn a_gateway_that_takes_no_more_is_told_with_the_next_message_that_is_refused() {
+    let world = World::with(RateLimits {
+        child: rates("1:60"),
+        ..RateLimits::default()
+    });
+    let (mut session, link, _two) = with_a_device_at_its_limit(&world).await;
+    let waiting = std::iter::from_fn(|| removed(&link).ok()).count();
+    says_too_much(&mut session).await;
+    for _ in 0..waiting {
+        assert_eq!(told(&mut session).await.2, DownlinkKind::ChildAttributes);
+    }
+    says_too_much(&mut session).await;
+    assert_eq!(told(&mut session).await, is_told());
+}
+
+#[tokio::test]
+async fn nothing_is_told_of_devices_where_the_gateway_itself_says_too_much() {
+    let world = World::with(RateLimits {
+        gateway: rates("1:60"),
+        child: rates("2:60"),
+        ..RateLimits::default()
+    });
+    let (mut session, link, _two) = with_a_device_at_its_limit(&world).await;
+    let refused = says(&mut session, "telemetry", &json!({"one": [{"t": 2}]})).await;
+    assert_eq!(refused, Err(PublishError::RateExceeded(Exceeded::Gateway)));
+    removed(&link).unwrap();
+    assert_eq!(told(&mut session).await.2, DownlinkKind::ChildAttributes);
 }
