@@ -19,6 +19,8 @@ use crate::limits::{Limits, STACK_BYTES_MAX};
 
 /// How often guests' clock ticks, milliseconds.
 pub(crate) const TICK_MS: u32 = 2;
+/// The same while guests run that have to make way for others.
+const TICK_ASIDE: Duration = Duration::from_micros(500);
 
 /// What a host is made from.
 #[derive(Clone, Debug)]
@@ -226,13 +228,14 @@ fn pool(config: &HostConfig) -> PoolingAllocationConfig {
 /// Ticks for as long as the engine lives. A thread of its own: a guest that spins on every worker must not stop the clock.
 fn start_clock(engine: &Engine) -> Result<(), LoadError> {
     let weak: EngineWeak = engine.weak();
+    let tick = Duration::from_millis(u64::from(TICK_MS));
     std::thread::Builder::new()
         .name("guest clock".to_owned())
         .spawn(move || {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(Duration::from_millis(u64::from(TICK_MS)));
+                std::thread::sleep(if shares::any_aside() { TICK_ASIDE } else { tick });
             }
         })
         .map(drop)

@@ -57,14 +57,14 @@ impl Figures {
     }
 
     fn labels(&mut self, name: &str) -> Option<(String, String)> {
-        let node = self.node.clone()?;
+        let node = self.node.as_ref()?;
         if !self.names.contains(name) {
             if self.names.len() >= NAMES_MAX || !is_name(name) {
                 return None;
             }
             self.names.insert(name.to_owned());
         }
-        Some(node)
+        Some(node.clone())
     }
 }
 

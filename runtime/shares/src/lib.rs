@@ -14,5 +14,6 @@ mod aside;
 pub mod meter;
 pub mod shares;
 
+pub use aside::{any_aside, is_aside, make_way};
 pub use meter::{Meter, Usage};
 pub use shares::{SLICE, Share, Shares, Turn, thread_time};
