@@ -14,39 +14,57 @@ use crate::graph::NodeSpec;
 #[cfg(test)]
 mod tests;
 
-/// Failures of a chain that are recorded with their message in an hour; the rest is counted.
-pub const RECORDED_PER_HOUR: u32 = 50_000;
+/// Failures of a chain that are recorded with their message although they come all at once.
+pub const RECORDED_AT_ONCE: u32 = 1_000;
+/// Failures of a chain that are recorded with their message in a second, of a flood that goes on; the rest is counted. What one tenant's node
+/// refuses should not fill the store's commits, in which other tenants' messages wait.
+pub const RECORDED_PER_SECOND: u32 = 10;
 /// Characters of data and of a reason that are kept.
 const TEXT_MAX: usize = 64 * 1024;
-const HOUR_MS: i64 = 3_600_000;
+/// Between two lines of the log about failures that were counted.
+const TOLD_EVERY_MS: i64 = 60_000;
+/// What one failure costs: as much comes back in a millisecond as failures may be recorded in a second.
+const COST: u64 = 1_000;
 
 /// The budget of a chain, and what exceeded it.
 #[derive(Debug, Default)]
 pub struct Failures {
-    window_start_ms: i64,
-    recorded: u32,
+    /// What is spent of the budget, and when that was so.
+    spent: u64,
+    at_ms: i64,
+    /// Counted since the log was told.
     suppressed: u64,
+    told_ms: i64,
 }
 
 impl Failures {
-    /// The event that records a failure; none when the budget of the hour is spent (the next hour's first failure logs how many there
-    /// were).
+    /// The event that records a failure; none when the budget is spent. The log is told now and then how many were not recorded.
     pub fn record(&mut self, node: &NodeSpec, message: &Message, reason: &str, now_ms: i64) -> Option<Mutation> {
-        if now_ms.saturating_sub(self.window_start_ms) >= HOUR_MS {
-            let suppressed = std::mem::take(&mut self.suppressed);
-            (self.window_start_ms, self.recorded) = (now_ms, 0);
-            if suppressed > 0 {
-                tracing::warn!(node = %node.id, suppressed, "failures of the last hour were counted, not recorded");
-            }
-        }
         metrics::counter!("rules_failures_total").increment(1);
-        if self.recorded >= RECORDED_PER_HOUR {
+        let recorded = self.spend(now_ms);
+        if !recorded {
             self.suppressed += 1;
             metrics::counter!("rules_failures_suppressed_total").increment(1);
-            return None;
         }
-        self.recorded += 1;
-        Some(Mutation::AppendEvent(Arc::new(event(node, message, reason, now_ms))))
+        if self.suppressed > 0 && now_ms.saturating_sub(self.told_ms) >= TOLD_EVERY_MS {
+            self.told_ms = now_ms;
+            let suppressed = std::mem::take(&mut self.suppressed);
+            tracing::warn!(node = %node.id, suppressed, "more messages fail than are recorded; these were counted");
+        }
+        recorded.then(|| Mutation::AppendEvent(Arc::new(event(node, message, reason, now_ms))))
+    }
+
+    /// Takes one failure from the budget; whether there was room.
+    fn spend(&mut self, now_ms: i64) -> bool {
+        // A clock that was put back gives nothing.
+        let since_ms = now_ms.saturating_sub(std::mem::replace(&mut self.at_ms, now_ms));
+        let back = u64::try_from(since_ms).unwrap_or(0).saturating_mul(u64::from(RECORDED_PER_SECOND));
+        self.spent = self.spent.saturating_sub(back);
+        let room = self.spent + COST <= COST * u64::from(RECORDED_AT_ONCE);
+        if room {
+            self.spent += COST;
+        }
+        room
     }
 }
 

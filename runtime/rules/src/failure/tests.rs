@@ -41,17 +41,37 @@ fn long_texts_are_cut_between_characters() {
 }
 
 #[test]
-fn an_hour_has_its_budget() {
+fn a_flood_of_failures_is_recorded_in_part_and_counted() {
     let graph = routes(Some(0), 1, &[]);
     let message = message(json!({}));
     let mut failures = Failures::default();
-    let start = 10 * HOUR_MS;
-    let recorded = |failures: &mut Failures, at_ms| failures.record(&graph.nodes[0], &message, "no", at_ms).is_some();
-    for count in 0..RECORDED_PER_HOUR {
-        assert!(recorded(&mut failures, start + i64::from(count)), "failure {count}");
+    let start = 1_800_000_000_000;
+    let mut recorded = |at_ms: i64| failures.record(&graph.nodes[0], &message, "no", start + at_ms).is_some();
+    let at_once = (0..2 * RECORDED_AT_ONCE).filter(|_| recorded(0)).count();
+    assert_eq!(at_once, RECORDED_AT_ONCE as usize);
+    // Ten seconds of a thousand failures each.
+    let later = (1..=10_000).filter(|at_ms| recorded(*at_ms)).count();
+    assert_eq!(later, 10 * RECORDED_PER_SECOND as usize);
+    assert!(!recorded(5_000), "a clock that was put back gives nothing");
+    let after_a_pause = (0..2 * RECORDED_AT_ONCE).filter(|_| recorded(1_000_000)).count();
+    assert_eq!(
+        after_a_pause, RECORDED_AT_ONCE as usize,
+        "the whole budget has come back, and no more"
+    );
+}
+
+#[test]
+fn the_log_is_told_of_a_flood_now_and_then() {
+    let graph = routes(Some(0), 1, &[]);
+    let message = message(json!({}));
+    let mut failures = Failures::default();
+    let start = 1_800_000_000_000;
+    for at_ms in 0..30_000 {
+        failures.record(&graph.nodes[0], &message, "no", start + at_ms);
     }
-    assert!(!recorded(&mut failures, start + HOUR_MS - 1));
-    assert_eq!(failures.suppressed, 1);
-    assert!(recorded(&mut failures, start + HOUR_MS), "the next hour has a budget of its own");
-    assert_eq!((failures.suppressed, failures.recorded), (0, 1));
+    assert_eq!(failures.told_ms, start + i64::from(RECORDED_AT_ONCE) + 10, "as it begins");
+    let waiting = failures.suppressed;
+    assert!(waiting > 20_000, "{waiting}");
+    failures.record(&graph.nodes[0], &message, "no", start + 10 * TOLD_EVERY_MS);
+    assert_eq!((failures.suppressed, failures.told_ms), (0, start + 10 * TOLD_EVERY_MS));
 }
