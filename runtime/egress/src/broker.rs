@@ -117,7 +117,10 @@ impl Egress {
                 reply,
             };
             if link.lane.send(job).await.is_err() {
-                continue;
+                match link.unopened() {
+                    Some(reason) => return Err(reason),
+                    None => continue,
+                }
             }
             match answer.await {
                 Ok(Told::Sent(result)) => return result,

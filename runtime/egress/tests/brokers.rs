@@ -288,6 +288,16 @@ async fn nothing_inside_is_reached_whatever_the_list_says() {
     assert_eq!(broker.connected(), 0);
 }
 
+/// A connection that is refused may be over before anything was handed to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_is_refused_hears_why_however_fast() {
+    let world = World::new(Addresses::default(), names(), &["mqtt://*"]).await;
+    for _ in 0..5_000 {
+        let told = world.tell(publish("mqtt://127.0.0.1", "t")).await;
+        assert!(matches!(told, Err(EgressError::Refused(_))), "{told:?}");
+    }
+}
+
 /// A name that leads outside when it is checked and inside when it is connected to: it is asked once for a connection, and what was checked
 /// is connected to.
 #[tokio::test]

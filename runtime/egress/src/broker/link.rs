@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::links::Unopened;
 use super::speech::{Answer, Heard, Letter, Speech};
 use super::window::Window;
 use crate::connect::Connection;
@@ -46,6 +47,8 @@ pub(super) struct Plan {
     pub(super) target: Target,
     pub(super) speech: Box<dyn Speech>,
     pub(super) timeout: Duration,
+    /// Is told why it does not come about.
+    pub(super) unopened: Unopened,
 }
 
 /// Counted while it lives.
@@ -81,6 +84,8 @@ pub(super) async fn serve(egress: Egress, tenant: TenantId, mut plan: Plan, mut 
     match opened {
         Err(error) => {
             tracing::debug!(%tenant, %error, "no connection to a broker");
+            // Before anybody finds the lane closed.
+            let _ = plan.unopened.set(error.clone());
             jobs.close();
             while let Some(job) = jobs.recv().await {
                 // Whoever has given up needs no answer, here and below.

@@ -1,8 +1,8 @@
 //! The connections to brokers: one for each tenant, broker and login, so many of a tenant. One that nobody uses gives way to another.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actor::{Lane, lane};
@@ -64,12 +64,17 @@ struct Link {
     lane: Lane<Job>,
     users: Arc<AtomicUsize>,
     used_at: Instant,
+    unopened: Unopened,
 }
+
+/// Why a connection did not come about; empty: it is on its way, or did.
+pub(super) type Unopened = Arc<OnceLock<EgressError>>;
 
 /// A connection in use, which stays as long.
 pub(super) struct InUse {
     pub(super) lane: Lane<Job>,
     users: Arc<AtomicUsize>,
+    unopened: Unopened,
 }
 
 impl InUse {
@@ -79,7 +84,13 @@ impl InUse {
         InUse {
             lane: link.lane.clone(),
             users: Arc::clone(&link.users),
+            unopened: Arc::clone(&link.unopened),
         }
+    }
+
+    /// Why it did not come about: it may be over before it was handed anything.
+    pub(super) fn unopened(&self) -> Option<EgressError> {
+        self.unopened.get().cloned()
     }
 }
 
@@ -144,16 +155,19 @@ impl Links {
             all.remove(&longest);
         }
         let (lane, jobs) = lane(WAITING_MAX);
+        let unopened = Unopened::default();
         let plan = Plan {
             target: opening.target.clone(),
             speech: (opening.speech)(),
             timeout: opening.timeout.min(CONNECT_TIMEOUT_MAX),
+            unopened: Arc::clone(&unopened),
         };
         actor::spawn("broker", serve(egress.clone(), tenant, plan, jobs));
         let link = all.entry(key).or_insert(Link {
             lane,
             users: Arc::default(),
             used_at: Instant::now(),
+            unopened,
         });
         Ok(InUse::of(link))
     }
