@@ -13,7 +13,7 @@
 //! 11. [`cluster`] – several servers over one Cassandra,
 //! 12. [`network`] – a network of one's own, which can be parted,
 //! 13. [`broker`] – a broker outside the platform, which nobody here wrote,
-//! 14. [`kafka`], [`rabbit`], [`mailbox`], [`amazon`] – others of their kinds,
+//! 14. [`kafka`], [`rabbit`], [`mailbox`], [`amazon`], [`cloud`] – others of their kinds,
 //! 15. [`scene`] – a node that speaks to them, and what came of it,
 //! 16. [`live`] – somebody who watches live values.
 //!
@@ -25,6 +25,7 @@ pub mod amazon;
 pub mod broker;
 pub mod certificates;
 pub mod clients;
+pub mod cloud;
 pub mod cluster;
 pub mod coap;
 pub mod generator;

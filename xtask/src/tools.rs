@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 7] = [
+const PYTHON_PACKAGES: [&str; 8] = [
     "tb-mqtt-client==1.13.14",
     "paho-mqtt>=2.1,<3",
     "aiocoap==0.4.17",
@@ -16,7 +16,10 @@ const PYTHON_PACKAGES: [&str; 7] = [
     "pika==1.3.2",
     "aiosmtpd==1.4.6",
     "moto[server,iam,sqs,sns]==5.2.5",
+    "pyjwt[crypto]==2.15.1",
 ];
+/// Those in an environment of their own: they need an older paho-mqtt.
+const AZURE_PACKAGES: [&str; 1] = ["azure-iot-device==2.14.0"];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///
@@ -35,6 +38,7 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let tools = build::target(root).join("tools");
     from_maven::KAFKA.in_folder(&tools.join("kafka"))?;
     python(&tools, &PYTHON_PACKAGES)?;
+    python(&tools.join("azure"), &AZURE_PACKAGES)?;
     Ok(tools)
 }
 

@@ -2,7 +2,9 @@
 
 mod address;
 mod aws;
+mod azure_iot_hub;
 mod credentials;
+mod gcp_pubsub;
 mod kafka;
 mod mqtt;
 mod payload;
@@ -12,6 +14,8 @@ mod send_email;
 mod to_email;
 
 pub use aws::{AwsLambda, AwsSns, AwsSqs};
+pub use azure_iot_hub::AzureIotHub;
+pub use gcp_pubsub::GcpPubSub;
 pub use kafka::Kafka;
 pub use mqtt::Mqtt;
 pub use rabbitmq::RabbitMq;
@@ -19,4 +23,16 @@ pub use rest_api_call::RestApiCall;
 pub use send_email::SendEmail;
 pub use to_email::ToEmail;
 
-pacificsoft_sdk::export_nodes!(RestApiCall, Mqtt, Kafka, RabbitMq, SendEmail, ToEmail, AwsSqs, AwsSns, AwsLambda);
+pacificsoft_sdk::export_nodes!(
+    RestApiCall,
+    Mqtt,
+    Kafka,
+    RabbitMq,
+    SendEmail,
+    ToEmail,
+    AwsSqs,
+    AwsSns,
+    AwsLambda,
+    AzureIotHub,
+    GcpPubSub
+);

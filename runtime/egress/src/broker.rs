@@ -5,7 +5,8 @@
 //! 3. [`speech`] – pure: what a connection needs of a protocol; [`mqtt`], [`kafka`], [`amqp`], [`smtp`] are some,
 //! 4. [`link`] – a connection: logs in, sends, hears, pings, ends when idle,
 //! 5. [`links`] – the connections there are, so many of a tenant,
-//! 6. [`aws`] – services that are asked over HTTP.
+//! 6. [`aws`], [`pubsub`] – services that are asked over HTTP,
+//! 7. [`signing`] – pure: what they and [`azure`] sign with.
 //!
 //! What holds for requests holds here: the tenant's list is asked for every publish and for every broker that is spoken to, also for one
 //! that another broker names; a name is looked up once for a connection, and an address that was checked is connected to. A tenant's
@@ -13,11 +14,14 @@
 
 mod amqp;
 mod aws;
+mod azure;
 mod kafka;
 mod link;
 mod links;
 mod mqtt;
 mod publish;
+mod pubsub;
+mod signing;
 mod smtp;
 mod speech;
 mod window;
@@ -36,7 +40,8 @@ use speech::{Answer, Letter, Speech};
 
 pub(crate) use kafka::Clusters;
 pub(crate) use links::Links;
-pub use publish::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Protocol, Publish, Service, Smtp, Sqs};
+pub use publish::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs};
+pub(crate) use pubsub::Tokens;
 
 /// Time that connecting and logging in may take at most, whatever was asked for.
 pub const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(200);
@@ -50,8 +55,9 @@ impl Egress {
     /// [`EgressError`]. After [`EgressError::Timeout`] and [`EgressError::Unacknowledged`] the broker may have it all the same.
     pub async fn publish(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
         let delivery = match &publish.protocol {
-            // A request, for which all holds that holds for requests.
+            // Requests, for which all holds that holds for requests.
             Protocol::Aws(one) => aws::send(self, tenant, &publish, one).await,
+            Protocol::PubSub(one) => pubsub::send(self, tenant, &publish, one).await,
             _ => self.deliver(tenant, &publish).await,
         };
         let told = match &delivery {
@@ -82,9 +88,11 @@ impl Egress {
         match &publish.protocol {
             Protocol::Kafka(one) => return kafka::Way::new(self, tenant, publish, one).go().await,
             Protocol::Aws(one) => return aws::send(self, tenant, publish, one).await,
+            Protocol::PubSub(one) => return pubsub::send(self, tenant, publish, one).await,
             Protocol::Mqtt(one) => {
+                let device = azure::Device::of(publish, one)?;
                 let login = || mqtt::login(publish, one, links.suffix(), &links::random());
-                let speech = || Box::new(mqtt::MqttSpeech::new(login())) as Box<dyn Speech>;
+                let speech = || Box::new(mqtt::MqttSpeech::new(login(), device.as_ref())) as Box<dyn Speech>;
                 let opening = Opening::to(publish, mqtt::fingerprint(publish, one), &speech);
                 self.ask(tenant, &opening, mqtt::letter(publish, one)).await?
             }

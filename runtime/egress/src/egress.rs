@@ -20,7 +20,7 @@ use storage::{SettingStore, Store};
 
 use crate::address::Addresses;
 use crate::allow::AllowList;
-use crate::broker::{Clusters, Links};
+use crate::broker::{Clusters, Links, Tokens};
 use crate::connect::{Connection, Trust, connect, secure};
 use crate::error::EgressError;
 use crate::places::{Places, Tenant};
@@ -97,6 +97,7 @@ pub(crate) struct Inner {
     pub(crate) places: Places,
     pub(crate) links: Links,
     pub(crate) clusters: Clusters,
+    pub(crate) tokens: Tokens,
 }
 
 impl Egress {
@@ -116,6 +117,7 @@ impl Egress {
             places: Places::default(),
             links: Links::default(),
             clusters: Clusters::default(),
+            tokens: Tokens::default(),
         }))
     }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use broker::{Broker, Manner};
 use egress::{
-    Addresses, Amqp, Credentials, Delivery, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Publish, Scheme, Secret, Target,
-    Trust,
+    Addresses, Amqp, Credentials, Delivery, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Publish, Scheme, Secret,
+    Target, Trust,
 };
 use model::TenantId;
 use world::{Names, World, loopback};
@@ -45,6 +45,7 @@ fn named(client_id: &str, retain: bool) -> Protocol {
         clean_session: true,
         version: MqttVersion::V311,
         retain,
+        proof: Proof::Password,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use egress::{Amqp, Aws, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Protocol, Scheme, Service, Smtp, Sqs, Target};
+use egress::{Amqp, Aws, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Scheme, Service, Smtp, Sqs, Target};
 
 use uuid::Uuid;
 
@@ -111,7 +111,7 @@ pub(super) fn read(
     let (protocol, way) = match target.scheme {
         Scheme::Kafka | Scheme::Kafkas => (Protocol::Kafka(kafka(&options, more, source.spread)?), "Kafka"),
         Scheme::Amqp | Scheme::Amqps => (Protocol::Amqp(amqp(&options)?), "AMQP"),
-        Scheme::Http | Scheme::Https => (Protocol::Aws(aws(&options, source)?), "services of Amazon's"),
+        Scheme::Http | Scheme::Https => service(&options, source)?,
         Scheme::Smtp | Scheme::Smtps => (Protocol::Smtp(smtp(&options)?), "SMTP"),
         Scheme::Mqtt | Scheme::Mqtts => (Protocol::Mqtt(mqtt(&options)?), "MQTT"),
     };
@@ -129,6 +129,11 @@ fn mqtt(options: &Options<'_>) -> Result<Mqtt, EffectError> {
             None | Some("3.1.1") => MqttVersion::V311,
             Some("3.1") => MqttVersion::V31,
             Some(_) => return invalid("the option version is 3.1.1 or 3.1".to_owned()),
+        },
+        proof: match options.take("proof") {
+            None | Some("password") => Proof::Password,
+            Some("azure-sas") => Proof::AzureSas,
+            Some(_) => return invalid("the option proof is password or azure-sas".to_owned()),
         },
     })
 }
@@ -178,20 +183,27 @@ fn smtp(options: &Options<'_>) -> Result<Smtp, EffectError> {
     })
 }
 
-fn aws(options: &Options<'_>, source: &Source) -> Result<Aws, EffectError> {
+/// A service that is asked over HTTP, and what errors call it.
+fn service(options: &Options<'_>, source: &Source) -> Result<(Protocol, &'static str), EffectError> {
     let service = match options.take("service") {
+        Some("pubsub") => return Ok((Protocol::PubSub(pubsub(options)), "Google Pub/Sub")),
         Some("sqs") => Service::Sqs(sqs(options, source)?),
         Some("sns") => Service::Sns,
         Some("lambda") => Service::Lambda(Lambda {
             qualifier: options.text("qualifier"),
             fails_with_function: options.flag("fails-with-function")?.unwrap_or(false),
         }),
-        _ => return invalid("over http and https, the option service is sqs, sns or lambda".to_owned()),
+        _ => return invalid("over http and https, the option service is sqs, sns, lambda or pubsub".to_owned()),
     };
-    Ok(Aws {
-        region: options.text("region"),
-        service,
-    })
+    let region = options.text("region");
+    Ok((Protocol::Aws(Aws { region, service }), "services of Amazon's"))
+}
+
+fn pubsub(options: &Options<'_>) -> PubSub {
+    PubSub {
+        project: options.text("project"),
+        attributes: options.below("attribute."),
+    }
 }
 
 fn sqs(options: &Options<'_>, source: &Source) -> Result<Sqs, EffectError> {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Protocol, Service, Target};
+use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Service, Target};
 
 use super::options;
 
@@ -63,6 +63,7 @@ fn options_of_mqtt_are_read_by_their_names() {
         ("clean-session", "false"),
         ("retain", "true"),
         ("version", "3.1"),
+        ("proof", "azure-sas"),
         ("connect-timeout-ms", "500"),
     ]);
     assert_eq!(
@@ -70,6 +71,7 @@ fn options_of_mqtt_are_read_by_their_names() {
         (false, true, MqttVersion::V31, "gateway", 500)
     );
     assert!(all.client_id_suffix && !plain.client_id_suffix);
+    assert_eq!((plain.proof, all.proof), (Proof::Password, Proof::AzureSas));
 }
 
 #[test]
@@ -131,6 +133,7 @@ fn what_is_no_option_is_refused_saying_why() {
         ("kafka://a", ("connect-timeout-ms", "soon"), "milliseconds"),
         ("mqtt://a", ("acks", "all"), "no option \"acks\" for MQTT"),
         ("mqtt://a", ("header.a", "b"), "no option \"header.a\" for MQTT"),
+        ("mqtts://a", ("proof", "x509"), "password or azure-sas"),
         ("kafka://a", ("acks", "0"), "all or 1"),
         ("kafka://a", ("sasl-mechanism", "GSSAPI"), "PLAIN"),
         ("kafka://a", ("retain", "true"), "no option \"retain\" for Kafka"),
@@ -139,8 +142,8 @@ fn what_is_no_option_is_refused_saying_why() {
         ("amqp://a", ("persistent", "2"), "true or false"),
         ("amqp://a", ("key", "k"), "no option \"key\" for AMQP"),
         ("smtp://a", ("html", "1"), "true or false"),
-        ("http://a", ("region", "x"), "sqs, sns or lambda"),
-        ("https://a", ("service", "s3"), "sqs, sns or lambda"),
+        ("http://a", ("region", "x"), "sqs, sns, lambda or pubsub"),
+        ("https://a", ("service", "s3"), "sqs, sns, lambda or pubsub"),
         ("smtps://a", ("to", "a@b.test"), "no option \"to\" for SMTP"),
     ] {
         let told = read(broker, &[option]).expect_err(says);
@@ -168,4 +171,14 @@ fn options_of_services_are_read_by_their_names() {
     assert!(matches!(service(&[("service", "sns")]).service, Service::Sns));
     let called = service(&[("service", "lambda"), ("qualifier", "q"), ("fails-with-function", "true")]).service;
     assert!(matches!(called, Service::Lambda(one) if one.fails_with_function && one.qualifier == "q"));
+    let given = [("service", "pubsub"), ("project", "p"), ("attribute.a", "b")];
+    let Ok((Protocol::PubSub(pubsub), _)) = read("https://a", &given) else {
+        panic!()
+    };
+    assert_eq!(
+        (pubsub.project.as_str(), pubsub.attributes),
+        ("p", vec![("a".to_owned(), "b".to_owned())])
+    );
+    let told = read("https://a", &[("service", "pubsub"), ("region", "r")]).expect_err("it has none");
+    assert!(told.contains("no option \"region\" for Google Pub/Sub"), "{told}");
 }

@@ -11,10 +11,11 @@ use model::{Clock, SystemClock, TenantId};
 use serde_json::{Value as Json, json};
 
 use super::publish::{Aws, Delivery, Publish, Service};
+use super::signing::encoded;
 use crate::egress::{Egress, RESPONSE_BYTES_MAX, Request, Response};
 use crate::error::EgressError;
 use crate::target::{Target, path_of};
-use signature::{Signed, Signer, encoded, stamp};
+use signature::{Signed, Signer, stamp};
 
 /// Letters of a service's reason at most.
 const REASON_LEN: usize = 200;

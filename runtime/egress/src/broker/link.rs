@@ -181,6 +181,8 @@ struct Talk {
     window: Window<oneshot::Sender<Told>>,
     spoke_at: Instant,
     used_at: Instant,
+    /// From then on it takes no more letters.
+    over_at: Option<Instant>,
     /// When the answer to a ping has to be there.
     pong_by: Option<Instant>,
 }
@@ -190,6 +192,7 @@ impl Talk {
         let (reader, writer) = tokio::io::split(stream);
         let now = Instant::now();
         Talk {
+            over_at: speech.lasts().map(|lasts| now + lasts),
             speech,
             origin,
             reader,
@@ -213,13 +216,15 @@ impl Talk {
             if !self.window.has_room() && nobody_waits {
                 return Err("it acknowledges nothing".to_owned());
             }
-            if nobody_waits && (!wanted || self.used_at.elapsed() >= IDLE_AFTER) {
+            let is_over = self.is_over();
+            if nobody_waits && (!wanted || is_over || self.used_at.elapsed() >= IDLE_AFTER) {
                 return Ok(());
             }
             let heard_or_asked = self.pong_by.unwrap_or(self.spoke_at + self.speech.silence_max());
             let idle = Some(self.used_at + IDLE_AFTER).filter(|_| nobody_waits);
-            let wake = idle.map_or(heard_or_asked, |idle| idle.min(heard_or_asked));
-            let may_take = wanted && self.window.has_room() && self.out.len() < OUT_BYTES_MAX;
+            let over = self.over_at.filter(|_| !is_over);
+            let wake = [idle, over].into_iter().flatten().fold(heard_or_asked, Instant::min);
+            let may_take = wanted && !is_over && self.window.has_room() && self.out.len() < OUT_BYTES_MAX;
             tokio::select! {
                 read = self.reader.read_buf(&mut self.heard) => match read {
                     Ok(0) => return Err("the broker closed the connection".to_owned()),
@@ -237,6 +242,11 @@ impl Talk {
                 () = sleep_until(wake) => self.wake()?,
             }
         }
+    }
+
+    /// Whether it is too old for more letters.
+    fn is_over(&self) -> bool {
+        self.over_at.is_some_and(|at| at <= Instant::now())
     }
 
     /// What was heard so far.
@@ -277,7 +287,7 @@ impl Talk {
     fn wake(&mut self) -> Result<(), String> {
         let now = Instant::now();
         // Whoever leaves asks nothing any more: the last word is the goodbye.
-        if self.used_at + IDLE_AFTER <= now && self.window.is_idle(oneshot::Sender::is_closed) {
+        if (self.used_at + IDLE_AFTER <= now || self.is_over()) && self.window.is_idle(oneshot::Sender::is_closed) {
             return Ok(());
         }
         match self.pong_by {

@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use model::{Clock, SystemClock};
 use mqtt::client::{self, Login};
 use mqtt::packet::Version;
 
+use super::azure::{Device, RENEWED_AFTER};
 use super::links::{Fingerprint, digest};
-use super::publish::{Mqtt, Publish};
+use super::publish::{Mqtt, Proof, Publish};
 use super::speech::{Answer, Heard, Letter, Speech, strange};
 
 /// What a broker is told of how long this client may be silent.
@@ -43,6 +45,7 @@ pub(super) fn fingerprint(publish: &Publish, mqtt: &Mqtt) -> Fingerprint {
         flag(mqtt.client_id_suffix),
         flag(mqtt.clean_session),
         flag(mqtt.version == Version::V31),
+        flag(mqtt.proof == Proof::AzureSas),
     ];
     digest(publish.credentials.as_ref(), &rest)
 }
@@ -60,11 +63,20 @@ pub(super) fn letter(publish: &Publish, mqtt: &Mqtt) -> Letter {
 pub(super) struct MqttSpeech {
     /// Until it is said.
     login: Option<Login>,
+    lasts: Option<Duration>,
 }
 
 impl MqttSpeech {
-    pub(super) fn new(login: Login) -> Self {
-        MqttSpeech { login: Some(login) }
+    /// A device shows a token, in the place of a password.
+    pub(super) fn new(login: Login, device: Option<&Device>) -> Self {
+        let token = device.map(|device| device.token(SystemClock.now_ms()));
+        MqttSpeech {
+            login: Some(Login {
+                password: token.or(login.password),
+                ..login
+            }),
+            lasts: device.map(|_| RENEWED_AFTER),
+        }
     }
 }
 
@@ -92,6 +104,10 @@ impl Speech for MqttSpeech {
         };
         client::publish(out, number, topic, payload, *retain);
         Ok(())
+    }
+
+    fn lasts(&self) -> Option<Duration> {
+        self.lasts
     }
 
     fn ping(&mut self, out: &mut BytesMut) -> Duration {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mqtt::client::{TEXT_BYTES_MAX, is_topic};
 use mqtt::packet::{Secret, Version};
 
-use super::{aws, smtp};
+use super::{aws, azure, pubsub, smtp};
 use crate::egress::REQUEST_BYTES_MAX;
 use crate::error::EgressError;
 use crate::target::{Scheme, Target};
@@ -61,6 +61,8 @@ pub enum Protocol {
     Smtp(Smtp),
     /// A message for a service of Amazon's: user name and password are its access key.
     Aws(Aws),
+    /// A message for a topic of Google's: the password is the text of a service account's key file (JSON).
+    PubSub(PubSub),
 }
 
 /// What MQTT has.
@@ -76,6 +78,18 @@ pub struct Mqtt {
     pub version: Version,
     /// Whether the broker keeps it for those who come later.
     pub retain: bool,
+    /// How the user shows that he is it.
+    pub proof: Proof,
+}
+
+/// How a user shows to a broker of MQTT that he is it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// By the password.
+    #[default]
+    Password,
+    /// By a token, as an Azure IoT Hub wants it of its devices: the password is the device's key in base64, and is not shown to the hub.
+    AzureSas,
 }
 
 /// What Kafka has.
@@ -185,6 +199,15 @@ pub struct Lambda {
     pub fails_with_function: bool,
 }
 
+/// What a message for Google Pub/Sub has.
+#[derive(Clone, Debug, Default)]
+pub struct PubSub {
+    /// Whose the topic is.
+    pub project: String,
+    /// Values are text.
+    pub attributes: Vec<(String, String)>,
+}
+
 impl fmt::Debug for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PUBLISH {:?}", self.target)
@@ -222,6 +245,7 @@ impl Publish {
                 if !is_topic(&self.topic) {
                     return invalid("the topic is empty, too long, or has a wildcard".to_owned());
                 }
+                azure::Device::of(self, mqtt)?;
                 texts.push(&mqtt.client_id);
             }
             Protocol::Kafka(kafka) if matches!(scheme, Scheme::Kafka | Scheme::Kafkas) => {
@@ -233,6 +257,7 @@ impl Publish {
                 smtp::check(&self.topic, mail)?;
             }
             Protocol::Aws(one) if matches!(scheme, Scheme::Http | Scheme::Https) => aws::check(one, &self.topic)?,
+            Protocol::PubSub(one) if matches!(scheme, Scheme::Http | Scheme::Https) => pubsub::check(one, &self.topic)?,
             _ => return invalid(format!("{} is spoken to in another way", self.target.origin())),
         }
         if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX || text.contains('\0')) {

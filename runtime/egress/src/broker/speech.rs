@@ -63,6 +63,11 @@ pub(super) trait Speech: Send {
         Duration::from_secs(30)
     }
 
+    /// A conversation that is as old ends when all its letters are answered; what comes later begins another. None: it goes on.
+    fn lasts(&self) -> Option<Duration> {
+        None
+    }
+
     /// Asks whether the other side is there; it says something within so long.
     fn ping(&mut self, out: &mut BytesMut) -> Duration;
 

@@ -1,14 +1,11 @@
 //! Signing a request for Amazon's services: Signature Version 4, in the header `Authorization`. Pure.
 
-use hmac::{Hmac, Mac};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use super::super::signing::{encoded, keyed};
 use crate::calendar::utc;
 
 const METHOD: &str = "AWS4-HMAC-SHA256";
-/// What stands in a URL as it is.
-const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What is signed.
 pub(super) struct Signed<'a> {
@@ -28,11 +25,6 @@ pub(super) struct Signer<'a> {
     pub(super) secret: &'a str,
     pub(super) region: &'a str,
     pub(super) service: &'a str,
-}
-
-/// Text as it stands in a URL.
-pub(super) fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, &RESERVED).to_string()
 }
 
 /// A time as signatures have it: `20150830T123600Z`.
@@ -76,15 +68,6 @@ impl Signer<'_> {
             self.key_id
         )
     }
-}
-
-fn keyed(key: &[u8], text: &[u8]) -> Vec<u8> {
-    // A key of any length will do.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return Vec::new();
-    };
-    mac.update(text);
-    mac.finalize().into_bytes().to_vec()
 }
 
 fn hex(bytes: &[u8]) -> String {
