@@ -17,11 +17,16 @@ pub fn generator(server: &Server, log: &Path, shape: [&str; 3], more: &[&str]) -
 }
 
 /// Puts a load on servers of a cluster: devices spread over them, and go on to the next when they lose one.
-pub fn spread(server: &Server, addresses: &[String], log: &Path, [devices, rate, seconds]: [&str; 3], more: &[&str]) -> Child {
+pub fn spread(server: &Server, addresses: &[String], log: &Path, shape: [&str; 3], more: &[&str]) -> Child {
+    over(server, ["--mqtt", &addresses.join(",")], log, shape, more)
+}
+
+/// Puts a load on a server over one of its protocols: the generator's option for it, and the address.
+pub fn over(server: &Server, way: [&str; 2], log: &Path, [devices, rate, seconds]: [&str; 3], more: &[&str]) -> Child {
     let mut command = Command::new(program());
     command.args(["--devices", devices, "--rate", rate, "--seconds", seconds, "--json"]);
-    command.args(["--mqtt", &addresses.join(",")]);
     command
+        .args(way)
         .arg("--acked-log")
         .arg(log)
         .args(more)

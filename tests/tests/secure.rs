@@ -6,10 +6,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tests::certificates::{Authority, Files, expired, self_signed};
 use tests::clients::python;
+use tests::generator::{log_of, over, verify};
 use tests::rest::exchange;
 use tests::server::{Options, Server};
 
@@ -369,3 +370,32 @@ for one in sent:
 client.disconnect()
 print("done")
 "#;
+
+#[test]
+fn many_devices_of_the_load_generator_come_over_tls() {
+    let secured = secured();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (ours, another) = (secured.authority.file(), Authority::new(elsewhere.path()).file());
+    let mqtts = format!("localhost:{}", secured.mqtts_port);
+    let https = secured.https.trim_start_matches("https://");
+    let log = log_of(&secured.server, "tls");
+    for way in [["--mqtt", &mqtts], ["--device-http", https]] {
+        let run = |authorities: &str| {
+            let more = ["--provision", "--tls-authorities", authorities];
+            over(&secured.server, way, &log, ["20", "400", "2"], &more)
+                .wait_with_output()
+                .unwrap()
+        };
+        let refused = run(&another);
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(1) && told.contains("certificate"), "{way:?}: {told}");
+        let done = run(&ours);
+        let report: Json = serde_json::from_slice(&done.stdout).unwrap_or_default();
+        assert_eq!(
+            (&report["sent"], &report["acknowledged"]),
+            (&json!(800), &json!(800)),
+            "{way:?}: {done:?}"
+        );
+    }
+    verify(&secured.server, &log);
+}

@@ -14,6 +14,7 @@ use crate::options::{COAP_TOKEN_MAX, CreateOptions, RunOptions, VerifyOptions, c
 use crate::payload::wall_clock_ms;
 use crate::report::Report;
 use crate::run::{self, Shared};
+use crate::sealed::Trust;
 use crate::verify::{Named, provision, verify};
 
 /// Creates devices if asked, runs, and reads back if asked.
@@ -28,7 +29,11 @@ pub async fn simulate(options: &RunOptions) -> Result<Report, SimError> {
         return Err(SimError::Options(format!("a token is longer than {COAP_TOKEN_MAX} bytes")));
     }
     let account = (options.provision || options.verify).then(|| options.rest.account()).transpose()?;
-    let targets = run::resolve_all(options.server().1).await?;
+    let mut targets = run::resolve_all(options.server().1).await?;
+    if let Some(file) = &options.tls_authorities {
+        let trust = Trust::in_authorities(file)?;
+        targets.iter_mut().for_each(|target| target.trust = Some(trust.clone()));
+    }
     let resume = match &options.acked_log {
         Some(path) if path.exists() => resume(path, plan.window as u64)?,
         _ => HashMap::new(),

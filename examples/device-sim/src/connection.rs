@@ -8,12 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::AsyncWriteExt as _;
 
 use crate::codec::mqtt::{self, Connect};
 use crate::codec::{Incoming, Message, Protocol};
 use crate::error::SimError;
 use crate::link::Link;
+use crate::sealed::Trust;
 
 /// How long connecting and the server's first answer may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,6 +35,27 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
     /// The address of this machine to come from, if it matters.
     pub from: Option<IpAddr>,
+    /// Over TLS: whom to trust.
+    pub trust: Option<Trust>,
+}
+
+impl Target {
+    /// The part of the text that a server's certificate has to name.
+    fn host(&self) -> &str {
+        let host = self.text.rsplit_once(':').map_or(&*self.text, |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    async fn link(&self, protocol: Protocol) -> std::io::Result<Link> {
+        if protocol == Protocol::Coap {
+            return Link::datagrams(&self.addresses).await;
+        }
+        let link = Link::stream(&self.addresses, self.from).await?;
+        match &self.trust {
+            Some(trust) => link.sealed(trust, self.host()).await,
+            None => Ok(link),
+        }
+    }
 }
 
 /// Why [`Connection::turn`] came back.
@@ -79,11 +100,7 @@ impl Connection {
     }
 
     async fn shake_hands(device: usize, target: &Target, protocol: Protocol, connect: &Connect<'_>) -> Result<Connection, SimError> {
-        let link = match protocol {
-            Protocol::Mqtt | Protocol::Http => Link::stream(&target.addresses, target.from).await,
-            Protocol::Coap => Link::datagrams(&target.addresses).await,
-        };
-        let link = link.map_err(|source| SimError::Connect {
+        let link = target.link(protocol).await.map_err(|source| SimError::Connect {
             address: target.text.clone(),
             source,
         })?;
@@ -215,15 +232,10 @@ impl Connection {
 
     /// Says good-bye, where the protocol has a word for it, and hangs up. Whether the server hears it does not matter any more.
     pub async fn close(mut self) {
-        let Link::Stream(mut stream) = self.link else { return };
         if self.protocol == Protocol::Mqtt {
             mqtt::put_disconnect(&mut self.output);
         }
-        let goodbye = async {
-            stream.write_all_buf(&mut self.output).await?;
-            stream.shutdown().await
-        };
         // A server that does not read must not hold up the end of the run.
-        let _ = tokio::time::timeout(Duration::from_secs(1), goodbye).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.link.close(&mut self.output)).await;
     }
 }

@@ -5,7 +5,7 @@
 //! `--rate 0` the loop is closed: each device sends as fast as its window of unacknowledged publishes allows.
 //!
 //! **A message's way.** [`run`] connects all devices and begins at one instant; [`worker`] is one thread with many devices; a
-//! [`device`] writes a [`payload`] as a packet ([`codec`]) into its [`connection`] (over a [`link`]), remembers it in [`inflight`], and
+//! [`device`] writes a [`payload`] as a packet ([`codec`]) into its [`connection`] (over a [`link`], which may be [`sealed`]), remembers it in [`inflight`], and
 //! on the acknowledgement records it in [`stats`]. [`report`] shows the result.
 //!
 //! **Proof.** Every device counts its messages and gives each a time of its own. What was acknowledged is kept in a [`ledger`] or in a
@@ -36,6 +36,7 @@ pub mod plan;
 pub mod report;
 pub mod rest;
 pub mod run;
+pub mod sealed;
 pub mod stats;
 pub mod storm;
 pub mod verify;

@@ -6,9 +6,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf, BytesMut};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use crate::codec::coap::{DATAGRAM_MAX, LENGTH_BYTES};
+use crate::sealed::{Sealed, Trust};
 
 /// Datagrams taken at one turn.
 const DATAGRAMS_AT_ONCE: usize = 64;
@@ -18,6 +20,8 @@ const DATAGRAMS_AT_ONCE: usize = 64;
 pub enum Link {
     /// TCP.
     Stream(TcpStream),
+    /// TLS.
+    Sealed(Box<Sealed>),
     /// UDP, connected to one address.
     Datagrams(UdpSocket),
 }
@@ -38,6 +42,17 @@ impl Link {
         };
         stream.set_nodelay(true)?;
         Ok(Link::Stream(stream))
+    }
+
+    /// The same, with TLS on a stream.
+    ///
+    /// # Errors
+    /// As the system says; what is wrong with the server's certificate.
+    pub async fn sealed(self, trust: &Trust, name: &str) -> io::Result<Link> {
+        match self {
+            Link::Stream(stream) => Ok(Link::Sealed(Box::new(Sealed::begin(stream, trust, name).await?))),
+            other => Ok(other),
+        }
     }
 
     /// Over UDP, to the first address.
@@ -67,6 +82,7 @@ impl Link {
                     stream.writable().await?;
                     stream.try_write(output)
                 }
+                Link::Sealed(sealed) => return sealed.write(output).await,
                 Link::Datagrams(socket) => {
                     socket.writable().await?;
                     send_some(socket, output)
@@ -96,6 +112,7 @@ impl Link {
                     stream.readable().await?;
                     stream.try_read_buf(input)
                 }
+                Link::Sealed(sealed) => return sealed.read(input).await,
                 Link::Datagrams(socket) => {
                     socket.readable().await?;
                     receive_some(socket, input)
@@ -105,6 +122,26 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
+        }
+    }
+
+    /// Sends what is there over a stream, and hangs up. Datagrams are not sent any more.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub async fn close(self, output: &mut BytesMut) -> io::Result<()> {
+        match self {
+            Link::Stream(mut stream) => {
+                stream.write_all_buf(output).await?;
+                stream.shutdown().await
+            }
+            Link::Sealed(sealed) => {
+                while !output.is_empty() {
+                    sealed.write(output).await?;
+                }
+                sealed.close().await
+            }
+            Link::Datagrams(_) => Ok(()),
         }
     }
 }

@@ -112,6 +112,9 @@ pub struct RunOptions {
     /// HTTP server, instead of a broker
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["mqtt", "coap", "topic", "keep_alive"])]
     pub device_http: Option<String>,
+    /// Over TLS, to servers that these authorities have certified (PEM)
+    #[arg(long, value_name = "FILE", conflicts_with = "coap")]
+    pub tls_authorities: Option<PathBuf>,
     /// Number of devices, one connection each [default: all of --tokens, or 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=DEVICES_MAX as i64))]
     pub devices: Option<u32>,

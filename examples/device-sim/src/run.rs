@@ -56,6 +56,7 @@ pub async fn resolve(text: &str) -> Result<Target, SimError> {
         text: text.to_owned(),
         addresses,
         from: None,
+        trust: None,
     })
 }
 

@@ -26,6 +26,7 @@ fn shared(plan: Plan, address: std::net::SocketAddr) -> Arc<Shared> {
             text: address.to_string(),
             addresses: vec![address],
             from: None,
+            trust: None,
         }],
         client_prefix: "test".into(),
         log: None,
