@@ -16,6 +16,7 @@ use crate::{build, cassandra, guests, shell, tools};
 /// At the first step that fails; tests all run before they fail.
 pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     let started = Instant::now();
+    let step = |name: &str| eprintln!("xtask: {name} (after {} s)", started.elapsed().as_secs());
     step("format");
     shell::run(shell::cargo(root).args(["fmt", "--all", "--check"])).context("`cargo fmt --all` was not run")?;
     step("components");
@@ -32,6 +33,7 @@ pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     tools::for_tests(root)?;
     step("server and load generator");
     build::for_tests(root)?;
+    step("cassandra");
     let cassandra = cassandra(root, filter)?;
     step("tests");
     let (passed, failed) = tests(root, filter, cassandra.as_ref().ok())?;
@@ -48,17 +50,12 @@ pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-fn step(name: &str) {
-    eprintln!("xtask: {name}");
-}
-
 /// Starts the one Cassandra of all tests that need one; else why there is none. With a filter only if that asks for it, as it takes its time.
 /// On a build server there is no excuse.
 fn cassandra(root: &Path, filter: Option<&str>) -> Result<Result<Node, String>> {
     if filter.is_some_and(|filter| !["cassandra", "cluster"].iter().any(|name| filter.contains(name))) {
         return Ok(Err("the filter does not ask for it".to_owned()));
     }
-    step("cassandra");
     match cassandra::start(root) {
         Ok(node) => Ok(Ok(node)),
         Err(error) if std::env::var_os("CI").is_some() => Err(error),
