@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use cassandra_node::{Installed, Node, NodeOptions};
+use serde_json::{Value as Json, json};
 use tests::clients::mosquitto_pub;
 use tests::generator::{acknowledged, generator, log_of, verify};
+use tests::scene::{Scene, lenient};
 use tests::server::{Options, Server};
 
 /// One test stops the node: the other must not run meanwhile.
@@ -17,14 +19,19 @@ static NODE: Mutex<()> = Mutex::new(());
 /// Devices, messages per second, seconds.
 const LOAD: [&str; 3] = ["50", "300", "32"];
 
-/// A server in a keyspace of its own; none: there is no Cassandra, which is said.
-fn options(keyspace: &str) -> Option<Options> {
+/// A Cassandra's address, and a keyspace of one's own there; none: there is no Cassandra, which is said.
+fn place(keyspace: &str) -> Option<(String, String)> {
     let Ok(address) = std::env::var("PACIFICSOFT_TEST_CASSANDRA") else {
         eprintln!("NOT TESTED: no Cassandra serves; `cargo xtask test` starts one");
         return None;
     };
-    let url = format!("cassandra://{address}/{keyspace}_{}", std::process::id());
-    Some(Options::demo().with(&["--storage", &url]))
+    Some((address, format!("{keyspace}_{}", std::process::id())))
+}
+
+/// A server in a keyspace of its own.
+fn options(keyspace: &str) -> Option<Options> {
+    let (address, keyspace) = place(keyspace)?;
+    Some(Options::demo().with(&["--storage", &format!("cassandra://{address}/{keyspace}")]))
 }
 
 /// A node's process, which stands still until this is dropped.
@@ -98,6 +105,53 @@ fn cassandra_keeps_what_a_killed_server_acknowledged() {
         "the chain goes on with what it stored before"
     );
     let _ = std::fs::remove_file(&log);
+}
+
+#[test]
+fn cassandra_has_tables_of_the_operators_own_that_a_chain_writes() {
+    const NODE_CLASS: &str = "org.thingsboard.rule.engine.action.TbSaveToCustomCassandraTableNode";
+    let _node = NODE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let Some((address, keyspace)) = place("own") else { return };
+    let (server, _folder) = lenient(&["--storage", &format!("cassandra://{address}/{keyspace}")]);
+    let cassandra = Cql::connect(&address);
+    let columns = "tenant_id uuid, entity_id uuid, temperature double, PRIMARY KEY ((tenant_id, entity_id))";
+    cassandra.ask(&format!("CREATE TABLE {keyspace}.cs_tb_readings ({columns})"));
+    let tenant = server.tenant();
+    let scene = Scene::new(&server, &tenant);
+    let fields = json!({"$entityId": "entity_id", "temperature": "temperature"});
+    let configuration = json!({"tableName": "readings", "fieldsMapping": fields, "defaultTtl": 0});
+    tests::until("the server knows of the table", || {
+        scene.ask(NODE_CLASS, &configuration).0 == "Success"
+    });
+    let rows = cassandra.ask(&format!("SELECT JSON * FROM {keyspace}.cs_tb_readings"));
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    let row: Json = serde_json::from_str(row).unwrap();
+    let own = tenant.get("/api/auth/user")["tenantId"]["id"].clone();
+    assert_eq!(row, json!({"tenant_id": own, "entity_id": scene.device, "temperature": 21.0}));
+
+    let wrong = json!({"tableName": "readings", "fieldsMapping": {"path": "colour", "$entityId": "entity_id"}});
+    let (relation, metadata, _) = scene.ask(NODE_CLASS, &wrong);
+    assert_eq!(relation, "Failure");
+    assert!(metadata["error"].as_str().unwrap().contains("no column colour"), "{metadata}");
+}
+
+/// A Cassandra, asked by itself.
+struct Cql(tokio::runtime::Runtime, scylla::client::session::Session);
+
+impl Cql {
+    fn connect(address: &str) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let builder = scylla::client::session_builder::SessionBuilder::new().known_node(address);
+        let session = runtime.block_on(builder.build()).unwrap();
+        Cql(runtime, session)
+    }
+
+    /// What is answered: texts, if anything.
+    fn ask(&self, question: &str) -> Vec<String> {
+        let answer = self.0.block_on(self.1.query_unpaged(question, ())).unwrap();
+        let Ok(rows) = answer.into_rows_result() else { return Vec::new() };
+        rows.rows::<(String,)>().unwrap().map(|row| row.unwrap().0).collect()
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod feed;
 mod load;
 #[path = "cluster/rates.rs"]
 mod rates;
+#[path = "cluster/rule_engine.rs"]
+mod rule_engine;
 #[path = "cluster/upgrade.rs"]
 mod upgrade;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 8] = [
+const PYTHON_PACKAGES: [&str; 9] = [
     "tb-mqtt-client==1.13.14",
     "paho-mqtt>=2.1,<3",
     "aiocoap==0.4.17",
@@ -17,6 +17,7 @@ const PYTHON_PACKAGES: [&str; 8] = [
     "aiosmtpd==1.4.6",
     "moto[server,iam,sqs,sns]==5.2.5",
     "pyjwt[crypto]==2.15.1",
+    "tb-ce-client==4.4.0",
 ];
 /// Those in an environment of their own: they need an older paho-mqtt.
 const AZURE_PACKAGES: [&str; 1] = ["azure-iot-device==2.14.0"];

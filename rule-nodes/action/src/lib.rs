@@ -14,10 +14,12 @@ mod log;
 mod math;
 mod message_count;
 mod relation;
+mod rest_call_reply;
 mod rpc_call_reply;
 mod rpc_call_request;
 mod save_attributes;
 mod save_time_series;
+mod save_to_custom_table;
 
 pub use clear_alarm::ClearAlarmNode;
 pub use create_alarm::CreateAlarmNode;
@@ -31,10 +33,12 @@ pub use log::LogNode;
 pub use math::Math;
 pub use message_count::MessageCount;
 pub use relation::{CreateRelation, DeleteRelation};
+pub use rest_call_reply::RestCallReply;
 pub use rpc_call_reply::RpcCallReply;
 pub use rpc_call_request::RpcCallRequest;
 pub use save_attributes::SaveAttributesNode;
 pub use save_time_series::SaveTimeSeriesNode;
+pub use save_to_custom_table::SaveToCustomTable;
 
 pacificsoft_sdk::export_nodes!(
     SaveTimeSeriesNode,
@@ -54,5 +58,7 @@ pacificsoft_sdk::export_nodes!(
     GeofencingEvents,
     Generator,
     DeviceState,
-    Math
+    Math,
+    RestCallReply,
+    SaveToCustomTable
 );

@@ -135,6 +135,7 @@ impl From<StorageError> for ApiError {
                 "The entity was changed by somebody else: version {given} is not the stored version {stored}"
             )),
             StorageError::NotFound => ApiError::NotFound("Requested item wasn't found!".to_owned()),
+            StorageError::Unfit(why) => ApiError::Invalid(why),
             StorageError::Unavailable(reason) => {
                 tracing::warn!(reason, "the store refused a request");
                 ApiError::Unavailable

@@ -19,6 +19,7 @@ mod rpc;
 mod rpc_kept;
 mod rule_chain;
 mod rule_chain_check;
+mod rule_engine;
 mod secret;
 mod telemetry;
 mod telemetry_read;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(rpc::routes())
         .merge(rpc_kept::routes())
         .merge(rule_chain::routes())
+        .merge(rule_engine::routes())
         .merge(component::routes())
         .merge(plugin::routes())
         .merge(usage::routes())

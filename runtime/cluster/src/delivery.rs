@@ -143,14 +143,16 @@ pub struct Keep {
 /// The way back of the answer to a request: the reply, or nothing for a request that wants none.
 pub type RpcReply = oneshot::Sender<Result<Option<Payload>, RpcError>>;
 
-/// A request to a device that enters its rule chain as a message.
+/// A request about a device that enters its rule chain as a message, and is answered by a node there.
 #[derive(Debug)]
 pub struct Call {
     /// By which whoever performs it names it.
     pub id: Uuid,
+    /// The message's type: [`MessageKind::RpcToDevice`], or [`MessageKind::RestApiRequest`] for one that is for the chain alone.
+    pub kind: MessageKind,
     /// What the message says beside the device's own names.
     pub metadata: Metadata,
-    /// `{"method": …, "params": …}`
+    /// `{"method": …, "params": …}`, or any JSON.
     pub payload: Payload,
     /// The answer's way back.
     pub reply: RpcReply,

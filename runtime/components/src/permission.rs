@@ -53,7 +53,7 @@ pub struct Permission {
 }
 
 /// Name, words, and whether everybody has it.
-const KNOWN: [(&str, &str, bool); 33] = [
+const KNOWN: [(&str, &str, bool); 35] = [
     ("log", "writes lines to the log", true),
     ("clock", "reads the time of day", true),
     ("readings", "reads attributes and latest values of the tenant's entities", true),
@@ -75,6 +75,12 @@ const KNOWN: [(&str, &str, bool); 33] = [
     ("clear-alarm", "clears alarms", true),
     ("send-rpc", "sends requests to devices", true),
     ("reply-rpc", "answers requests of devices", true),
+    ("reply-rest", "answers requests that come to the rule engine over REST", true),
+    (
+        "save-row",
+        "saves rows in the tenant's part of tables that the operator has made for it",
+        true,
+    ),
     ("save-state", "keeps a state of its own", true),
     ("set-timer", "is called again after a time", true),
     ("create-relation", "creates relations", true),

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use cluster::{Delivery, Keep, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
-use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, Payload, Reading, Value};
+use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, Payload, Reading, TenantId, Value};
 use plugins::{Content, Effect};
-use storage::{Mutation, Store};
+use storage::{Mutation, Row, Store};
 use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
@@ -205,6 +205,8 @@ impl Effects {
                 let payload = payload_of(&payload);
                 self.rpc.reply(device_of(device)?, SessionId(session), request_id, payload).await
             }
+            Effect::ReplyRest { request_id, payload } => self.reply_rest(message.originator.tenant, request_id, &payload),
+            Effect::SaveRow { table, columns, ttl_s } => self.save_row(message.originator.tenant, &table, &columns, ttl_s).await,
             Effect::HttpRequest(wanted) => match &self.outside {
                 Some(outside) => outside.send(&wanted, &message).await,
                 None => Err(EffectError::Invalid("this server sends no requests".to_owned())),
@@ -215,6 +217,23 @@ impl Effects {
             },
             other => self.perform_on_entities(other, &message).await,
         }
+    }
+
+    /// Whoever waits for a request waits on the server that its message has come to, as every message stays on its server.
+    fn reply_rest(&self, tenant: TenantId, request: Uuid, payload: &Content) -> Result<Performed, EffectError> {
+        if self.rpc.calls.answer(tenant, request, Ok(Some(payload_of(payload)))) {
+            Ok(Performed::SUCCESS)
+        } else {
+            Err(EffectError::Invalid(format!("nobody waits for the answer to request {request}")))
+        }
+    }
+
+    async fn save_row(&self, tenant: TenantId, table: &str, columns: &Content, ttl_s: u32) -> Result<Performed, EffectError> {
+        let Some(serde_json::Value::Object(columns)) = columns.json() else {
+            return Err(EffectError::Invalid("the columns are not a JSON object".to_owned()));
+        };
+        self.store.save_row(tenant, Row::new(table, columns.clone(), ttl_s)?).await?;
+        Ok(Performed::SUCCESS)
     }
 
     async fn perform_on_entities(&self, effect: Effect, message: &Arc<Message>) -> Result<Performed, EffectError> {

@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use crate::wire::Hello;
 
 /// The versions that this binary speaks. A rolling upgrade needs one that both speak.
-pub const VERSIONS: RangeInclusive<u32> = 1..=3;
+pub const VERSIONS: RangeInclusive<u32> = 1..=4;
 
 /// The version with which every cluster begins.
 pub const FIRST: u32 = 1;
@@ -24,6 +24,9 @@ pub const FEED_SINCE: u32 = 3;
 
 /// The version that has usage. A peer of an older one limits tenants by itself.
 pub const USAGE_SINCE: u32 = 3;
+
+/// The version in which a call may be something else than a request to its device. To a peer of an older one it is not sent: it would take it for one.
+pub const ASKS_SINCE: u32 = 4;
 
 /// In a binary's version, what comes before the versions that it speaks.
 const TOLD: &str = "+speaks.";

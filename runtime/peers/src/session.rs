@@ -456,6 +456,10 @@ impl PeerSession {
                 let _ = self.around.again.try_send(Again::of(forward));
                 continue;
             }
+            if codec::delivery::since(&forward.delivery) > self.version {
+                sending::unsent(forward);
+                continue;
+            }
             match codec::delivery::encode(forward.device, forward.epoch, &forward.delivery) {
                 Ok(deliver) => {
                     let number = self.resume.push(item::What::Deliver(deliver));

@@ -147,6 +147,17 @@ fn deliveries() -> Vec<(&'static str, Delivery)> {
             "call",
             Delivery::Call(Call {
                 id: Uuid::from_u128(4),
+                kind: MessageKind::RpcToDevice,
+                metadata: [("k", "v")].into_iter().collect(),
+                payload: payload(),
+                reply: oneshot::channel().0,
+            }),
+        ),
+        (
+            "ask",
+            Delivery::Call(Call {
+                id: Uuid::from_u128(4),
+                kind: MessageKind::RestApiRequest,
                 metadata: [("k", "v")].into_iter().collect(),
                 payload: payload(),
                 reply: oneshot::channel().0,

@@ -155,6 +155,10 @@ pub enum Effect {
         request_id: u32,
         payload: Content,
     },
+    /// Answer a request that came over REST.
+    ReplyRest { request_id: Uuid, payload: Content },
+    /// Save a row in a table of the tenant's own.
+    SaveRow { table: String, columns: Content, ttl_s: u32 },
     /// Send a request to a server outside.
     HttpRequest(Box<HttpRequest>),
     /// Hand a payload to a broker outside.
@@ -438,6 +442,15 @@ impl Checker<'_> {
                 session: uuid("a session", &rpc.session)?,
                 request_id: rpc.request_id,
                 payload: self.content(rpc.payload)?,
+            },
+            wit::Effect::ReplyRest(rest) => Effect::ReplyRest {
+                request_id: uuid("a request", &rest.request_id)?,
+                payload: self.content(rest.payload)?,
+            },
+            wit::Effect::SaveRow(row) => Effect::SaveRow {
+                table: name("a table", &row.table).map(|()| row.table)?,
+                columns: self.content(row.columns)?,
+                ttl_s: row.ttl_seconds,
             },
             wit::Effect::HttpRequest(request) => Effect::HttpRequest(Box::new(self.http_request(request)?)),
             wit::Effect::Publish(publish) => Effect::Publish(Box::new(self.publish(publish)?)),

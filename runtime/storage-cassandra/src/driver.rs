@@ -18,6 +18,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle};
 use scylla::client::session::Session;
 use scylla::deserialize::row::DeserializeRow;
+use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
 use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::policies::speculative_execution::SimpleSpeculativeExecutionPolicy;
 use scylla::serialize::row::SerializeRow;
@@ -169,6 +170,37 @@ impl Driver {
         requests
             .try_for_each_concurrent(SIDE_BY_SIDE, |request| async move { self.request(&request).await })
             .await
+    }
+
+    /// The keyspace in which it works.
+    pub(crate) fn keyspace(&self) -> Option<std::sync::Arc<String>> {
+        self.session.get_keyspace()
+    }
+
+    /// Prepares a write that is none of the store's own.
+    pub(crate) async fn prepare(&self, text: &str) -> Result<PreparedStatement, StorageError> {
+        let attempt = || async move {
+            let prepared = self.session.prepare(text).await;
+            let mut statement = prepared.map_err(|error| Failure::Passing(error.to_string()))?;
+            statement.set_is_idempotent(true);
+            Ok(statement)
+        };
+        self.patiently("prepare", self.patience, attempt).await
+    }
+
+    /// Writes by such a statement. What does not fit the table's columns is refused in the database's words.
+    pub(crate) async fn insert(&self, statement: &PreparedStatement, values: impl SerializeRow) -> Result<(), StorageError> {
+        let values = &values;
+        let attempt = || async move {
+            let _place = place(&self.writes).await?;
+            match self.session.execute_unpaged(statement, values).await {
+                Ok(_) => Ok(Ok(())),
+                Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, why))) => Ok(Err(why)),
+                Err(error) => Err(error.into()),
+            }
+        };
+        let taken = self.patiently("insert", self.patience, attempt).await?;
+        taken.map_err(StorageError::Unfit)
     }
 
     async fn request(&self, writes: &[Write]) -> Result<(), StorageError> {

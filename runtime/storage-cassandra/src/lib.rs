@@ -36,6 +36,7 @@ mod order;
 mod plan;
 mod queries;
 mod relations;
+mod rows;
 mod rpcs;
 mod schema;
 mod series;

@@ -97,6 +97,7 @@ queries! {
         RpcDevice = "SELECT device FROM rpc_devices WHERE tenant = ? AND id = ?";
         OpenRpcs = "SELECT id FROM open_rpcs WHERE tenant = ? AND device = ?";
         Reminders = "SELECT tenant, device FROM reminders";
+        TableColumns = "SELECT column_name, kind, position, type FROM system_schema.columns WHERE keyspace_name = ? AND table_name = ?";
         EventBuckets = "SELECT bucket FROM event_buckets \
             WHERE tenant = ? AND kind = ? AND id = ? AND event_kind = ? AND bucket >= ? AND bucket <= ?";
         AllEventBuckets = "SELECT event_kind, bucket FROM event_buckets WHERE tenant = ? AND kind = ? AND id = ?";

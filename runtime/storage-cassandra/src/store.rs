@@ -20,6 +20,7 @@ use crate::fence::Fenced;
 use crate::known::Known;
 use crate::migrate;
 use crate::order::Order;
+use crate::rows::Rows;
 
 /// How long finding the cluster may take.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(20);
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) order: Order,
     pub(crate) known: Known,
     pub(crate) buckets: Buckets,
+    pub(crate) rows: Rows,
     /// Places for batches in hand.
     pub(crate) batches: Arc<Semaphore>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -86,6 +88,7 @@ impl CassandraStore {
             order: Order::new(Arc::clone(&config.clock)),
             known: Known::new(config.entities_known_max),
             buckets: Buckets::new(bucket),
+            rows: Rows::default(),
             batches: Arc::new(Semaphore::new(config.batches_max.max(1))),
             clock: config.clock,
             fenced: Fenced::by(config.fence),

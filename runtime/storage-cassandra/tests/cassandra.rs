@@ -8,7 +8,8 @@ use bytes::Bytes;
 use model::entity::EntityRecord;
 use model::{Clock, DeviceId, EntityId, NodeStateChange, RuleNodeId, SystemClock, TenantId, Value};
 use storage::{
-    EntityStore as _, Journal as _, Mutation, NodeStateStore as _, SeriesQuery, StorageError, TimeSeriesStore as _, conformance,
+    EntityStore as _, Journal as _, Mutation, NodeStateStore as _, RowStore as _, SeriesQuery, StorageError, TimeSeriesStore as _,
+    conformance,
 };
 use storage_cassandra::{CassandraConfig, CassandraStore};
 use uuid::Uuid;
@@ -292,6 +293,130 @@ async fn rows(session: &scylla::client::session::Session, keyspace: &str) -> Vec
     }
     all.sort();
     all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cassandra_takes_rows_for_tables_of_ones_own() {
+    let Some(config) = config("own_tables") else { return };
+    let (store, session) = (open(config.clone()).await, session(&config).await);
+    let keyspace = &config.keyspace;
+    let save = |tenant, table: &str, columns: serde_json::Value, ttl_s| {
+        let serde_json::Value::Object(columns) = columns else {
+            panic!("an object")
+        };
+        let row = storage::Row::new(table, columns, ttl_s).expect("a row");
+        let store = store.clone();
+        async move { store.save_row(tenant, row).await }
+    };
+    let unfit = |saved: Result<(), StorageError>| match saved {
+        Err(StorageError::Unfit(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    let (ours, theirs) = (TenantId(Uuid::from_u128(1)), TenantId(Uuid::from_u128(2)));
+    let one = || serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64});
+    assert!(unfit(save(ours, "readings", one(), 0).await).contains("no table cs_tb_readings"));
+
+    let columns = "tenant_id uuid, room text, at timestamp, entity uuid, heat double, n int, big bigint, ok boolean, tags list<text>";
+    for made in [
+        format!("CREATE TABLE {keyspace}.cs_tb_readings ({columns}, PRIMARY KEY ((tenant_id, room), at))"),
+        format!("CREATE TABLE {keyspace}.cs_tb_foreign (room text PRIMARY KEY, heat double)"),
+        format!("CREATE TABLE {keyspace}.cs_tb_text (tenant_id text PRIMARY KEY, heat double)"),
+    ] {
+        session.query_unpaged(made, ()).await.expect("made");
+    }
+    // What is known of a table is believed for a while.
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while let Err(error) = save(ours, "readings", one(), 0).await {
+        assert!(std::time::Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let entity = Uuid::from_u128(3).to_string();
+    let full = serde_json::json!({
+        "Room": "a", "at": 1_700_000_000_000_i64, "entity": entity, "heat": 21.5, "n": 3, "big": 9_007_199_254_740_993_i64, "ok": true, "tags": ["x", "y"],
+    });
+    save(ours, "CS_TB_Readings", full, 0).await.expect("saved");
+    save(
+        theirs,
+        "readings",
+        serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64, "heat": 1}),
+        500,
+    )
+    .await
+    .expect("saved");
+    // What is not given, or null, stays.
+    save(
+        ours,
+        "readings",
+        serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64, "n": 4, "heat": null}),
+        0,
+    )
+    .await
+    .expect("saved");
+    let mut stored = texts(&session, &format!("SELECT JSON * FROM {keyspace}.cs_tb_readings")).await;
+    stored.sort();
+    let stored: Vec<serde_json::Value> = stored.iter().map(|row| serde_json::from_str(row).expect("JSON")).collect();
+    assert_eq!(stored.len(), 2, "{stored:?}");
+    let by = |tenant: TenantId| stored.iter().find(|row| row["tenant_id"] == tenant.0.to_string()).expect("a row");
+    let row = by(ours);
+    assert_eq!(
+        (&row["entity"], &row["heat"], &row["n"], &row["ok"]),
+        (&entity.into(), &21.5.into(), &4.into(), &true.into())
+    );
+    assert_eq!(
+        (&row["big"], &row["tags"]),
+        (&9_007_199_254_740_993_i64.into(), &serde_json::json!(["x", "y"]))
+    );
+    assert_eq!(
+        (&by(theirs)["heat"], &by(theirs)["n"]),
+        (&1.0.into(), &serde_json::Value::Null),
+        "a tenant's row is its own"
+    );
+    let left = texts(&session, &format!("SELECT JSON TTL(heat) FROM {keyspace}.cs_tb_readings")).await;
+    let left: Vec<Option<u64>> = left
+        .iter()
+        .map(|row| serde_json::from_str::<serde_json::Value>(row).expect("JSON")["ttl(heat)"].as_u64())
+        .collect();
+    assert!(
+        left.contains(&None) && left.iter().flatten().all(|left| (400..=500).contains(left)) && left.len() == 2,
+        "{left:?}"
+    );
+
+    for (table, columns, says) in [
+        (
+            "foreign",
+            serde_json::json!({"room": "a"}),
+            "does not begin with a column tenant_id",
+        ),
+        (
+            "text",
+            serde_json::json!({"heat": 1}),
+            "does not begin with a column tenant_id of type uuid",
+        ),
+        (
+            "readings",
+            serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64, "colour": 1}),
+            "no column colour",
+        ),
+        ("readings", serde_json::json!({"room": "a"}), "the column at of the key"),
+        (
+            "readings",
+            serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64, "n": "many"}),
+            "n",
+        ),
+        (
+            "readings",
+            serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64, "heat": {"a": 1}}),
+            "heat",
+        ),
+        (
+            "readings",
+            serde_json::json!({"room": "a", "at": 1_700_000_000_000_i64, "entity": "nobody"}),
+            "entity",
+        ),
+    ] {
+        let why = unfit(save(ours, table, columns, 0).await);
+        assert!(why.contains(says), "{why}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -20,6 +20,9 @@ pub enum StorageError {
     /// There is no such entity.
     #[error("no such entity")]
     NotFound,
+    /// What is to be stored does not fit where it is to be stored; the text says why. Whoever configured it changes it.
+    #[error("{0}")]
+    Unfit(String),
     /// The store is shutting down or overloaded: nothing was written. The caller may try again.
     #[error("the store takes no more work: {0}")]
     Unavailable(&'static str),

@@ -20,6 +20,7 @@ pub mod json;
 pub mod lists;
 pub mod mutation;
 pub mod query;
+pub mod row;
 pub mod tap;
 pub mod text;
 pub mod traits;
@@ -29,8 +30,9 @@ pub use embedded::{EmbeddedConfig, EmbeddedStore};
 pub use error::StorageError;
 pub use mutation::{Commit, Mutation};
 pub use query::{AlarmFilter, EntityFilter, EventFilter, RelationQuery, SeriesQuery};
+pub use row::Row;
 pub use tap::Tap;
 pub use traits::{
     AlarmStore, AttributeStore, ComponentStore, CredentialStore, EntityStore, EventStore, Journal, Login, LoginStore, NodeStateStore,
-    RelationStore, ReminderStore, RpcStore, SettingStore, Store, TimeSeriesStore,
+    RelationStore, ReminderStore, RowStore, RpcStore, SettingStore, Store, TimeSeriesStore,
 };

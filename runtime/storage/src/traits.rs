@@ -10,7 +10,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{AlarmFilter, Commit, EntityFilter, EventFilter, Mutation, RelationQuery, SeriesQuery, StorageError};
+use crate::{AlarmFilter, Commit, EntityFilter, EventFilter, Mutation, RelationQuery, Row, SeriesQuery, StorageError};
 
 /// Everything a back end does.
 pub trait Store:
@@ -28,6 +28,7 @@ pub trait Store:
     + NodeStateStore
     + RelationStore
     + ReminderStore
+    + RowStore
 {
 }
 
@@ -46,6 +47,7 @@ impl<T> Store for T where
         + NodeStateStore
         + RelationStore
         + ReminderStore
+        + RowStore
 {
 }
 
@@ -271,4 +273,14 @@ pub trait RelationStore: Send + Sync + 'static {
 pub trait ReminderStore: Send + Sync + 'static {
     /// Of all tenants, in any order.
     async fn reminders(&self) -> Result<Vec<DeviceId>, StorageError>;
+}
+
+/// Rows of tables beside the platform's, which an operator makes and others read.
+#[async_trait]
+pub trait RowStore: Send + Sync + 'static {
+    /// Writes a row of a tenant; done when it is durable. A row that is there under the same key gets the values.
+    ///
+    /// # Errors
+    /// [`StorageError::Unfit`] when there is no such table, or it cannot take the row; a store that has no such tables refuses all.
+    async fn save_row(&self, tenant: TenantId, row: Row) -> Result<(), StorageError>;
 }

@@ -194,6 +194,10 @@ fn effect(effect: &Effect) -> Json {
             payload,
             ..
         } => json!({"reply-rpc": {"session": session, "request-id": request_id, "payload": content(payload)}}),
+        Effect::ReplyRest { request_id, payload } => json!({"reply-rest": {"request-id": request_id, "payload": content(payload)}}),
+        Effect::SaveRow { table, columns, ttl_s } => {
+            json!({"save-row": {"table": table, "columns": content(columns), "ttl-seconds": ttl_s}})
+        }
         Effect::HttpRequest(request) => json!({"http-request": http_request(request)}),
         Effect::Publish(publish) => json!({"publish": self::publish(publish)}),
         Effect::EnterChain { chain } => json!({"enter-chain": {"chain": chain}}),

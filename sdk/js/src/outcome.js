@@ -34,7 +34,7 @@ export function end() {
 }
 
 /** Fields of effects that hold JSON. */
-const CONTENTS = ['values', 'details', 'params', 'payload', 'body', 'value', 'additionalInfo'];
+const CONTENTS = ['values', 'details', 'params', 'payload', 'body', 'value', 'columns', 'additionalInfo'];
 
 /** Fields of effects that hold a whole number of 64 bits. */
 const INTEGERS = ['timestamp', 'expiresAt'];

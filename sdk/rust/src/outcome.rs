@@ -4,8 +4,8 @@ pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
     AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityName, EntityRef, HttpRequest,
-    LeaveChain, NewMessage, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRpc, ReportPresence, RequestBody,
-    SaveAttributes, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
+    LeaveChain, NewMessage, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRest, ReplyRpc, ReportPresence, RequestBody,
+    SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
 };
 
 /// What a node decided.

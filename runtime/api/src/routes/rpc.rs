@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use cluster::{Call, RpcError};
-use model::{Metadata, Payload};
+use model::{MessageKind, Metadata, Payload};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
@@ -31,7 +31,7 @@ const TIMEOUT_MS_MAX: i64 = 3_600_000;
 /// How much longer than the device the rule chain has to answer.
 const CHAIN_MS: i64 = 1_000;
 /// What stands for this server in messages.
-const SERVICE: &str = "pacificsoft";
+pub(super) const SERVICE: &str = "pacificsoft";
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
@@ -103,6 +103,7 @@ async fn ask(api: ApiState, member: Member, device: Uuid, asked: Asked, oneway: 
     let (reply, answer) = oneshot::channel();
     let call = Call {
         id,
+        kind: MessageKind::RpcToDevice,
         metadata,
         payload,
         reply,

@@ -93,6 +93,7 @@ impl DeviceActor {
     pub(super) async fn call(&mut self, call: Call) {
         let Call {
             id,
+            kind,
             mut metadata,
             payload,
             reply,
@@ -101,10 +102,7 @@ impl DeviceActor {
         calls.wait(self.device.tenant, id, reply);
         self.name_in(&mut metadata);
         let now_ms = self.now_ms();
-        if !self
-            .enter_chain(MessageKind::RpcToDevice, metadata, payload, now_ms, Receipt::unclaimed())
-            .await
-        {
+        if !self.enter_chain(kind, metadata, payload, now_ms, Receipt::unclaimed()).await {
             calls.answer(self.device.tenant, id, Err(RpcError::NoRoute));
         }
     }

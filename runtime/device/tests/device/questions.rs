@@ -80,6 +80,7 @@ async fn a_call_enters_the_chain_and_waits_for_whoever_performs_it() {
         let (reply, answer) = oneshot::channel();
         let call = Call {
             id,
+            kind: MessageKind::RpcToDevice,
             metadata: Metadata::from_iter([("requestUUID", id.to_string())]),
             payload: Payload::new(json!({"method": "on", "params": 1})),
             reply,

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{bytes_of, device_of, downlink, entries, id_of, metadata, pack, session_of, unpack, uplink};
 use crate::CodecError;
+use crate::handshake::{ASKS_SINCE, FIRST};
 use crate::wire::{self, deliver::What, presence::Event};
 
 /// Makes what a delivery has at hand.
@@ -75,6 +76,7 @@ pub fn encode(device: DeviceId, epoch: Epoch, delivery: &Delivery) -> Result<wir
             id: bytes_of(call.id),
             metadata: entries(&call.metadata),
             payload: pack(&call.payload)?,
+            kind: asked(&call.kind).to_owned(),
         }),
         Delivery::Notice(notice) => What::Notice(wire::Notice {
             kind: notice.kind.as_str().to_owned(),
@@ -144,6 +146,7 @@ pub fn decode(deliver: wire::Deliver, ends: &mut impl Ends) -> Result<Delivery, 
         }),
         What::Call(call) => Delivery::Call(Call {
             id: id_of(&call.id)?,
+            kind: asked_of(&call.kind),
             metadata: metadata(call.metadata),
             payload: unpack(&call.payload)?,
             reply: ends.reply(),
@@ -165,6 +168,29 @@ pub fn decode(deliver: wire::Deliver, ends: &mut impl Ends) -> Result<Delivery, 
         }
         What::Push(news) => Delivery::Push(downlink::decode(news)?),
     })
+}
+
+/// The type of a call's message. What all versions know is not written.
+fn asked(kind: &MessageKind) -> &str {
+    match kind {
+        MessageKind::RpcToDevice => "",
+        other => other.as_str(),
+    }
+}
+
+fn asked_of(kind: &str) -> MessageKind {
+    match kind {
+        "" => MessageKind::RpcToDevice,
+        other => MessageKind::from(other),
+    }
+}
+
+/// Since which version a delivery is understood.
+pub(crate) fn since(delivery: &Delivery) -> u32 {
+    match delivery {
+        Delivery::Call(call) if call.kind != MessageKind::RpcToDevice => ASKS_SINCE,
+        _ => FIRST,
+    }
 }
 
 fn presence(event: PresenceEvent) -> Event {

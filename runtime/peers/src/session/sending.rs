@@ -130,6 +130,13 @@ impl Sending {
     }
 }
 
+/// The other side would not understand it: whoever waits hears that it was not done.
+pub(super) fn unsent(forward: Forward) {
+    if let Some(reply) = ReplyTo::of(forward.delivery) {
+        reply.send(Err(RpcError::NotConnected));
+    }
+}
+
 /// Whether somebody waits for an answer to it.
 pub(super) fn asks(delivery: &Delivery) -> bool {
     match delivery {

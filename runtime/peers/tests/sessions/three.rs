@@ -1,7 +1,7 @@
 //! The case of three servers: somebody asks on one, the device's actor lives on the second, the device is connected to the third.
 
 use cluster::{Call, Delivery};
-use model::{Downlink, Payload, Uplink};
+use model::{Downlink, MessageKind, Payload, Uplink};
 use serde_json::json;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ async fn a_request_finds_its_device_and_the_reply_its_caller() {
     let (reply, answer) = oneshot::channel();
     let call = Call {
         id: Uuid::now_v7(),
+        kind: MessageKind::RpcToDevice,
         metadata: [("oneway", "false")].into_iter().collect(),
         payload: Payload::new(json!({"method": "set", "params": 1})),
         reply,

@@ -73,6 +73,7 @@ async fn requests_are_answered() {
     let (reply, answer) = oneshot::channel();
     let call = Call {
         id,
+        kind: MessageKind::RestApiRequest,
         metadata: [("a", "1"), ("b", "2")].into_iter().collect(),
         payload: payload("call"),
         reply,
@@ -80,7 +81,10 @@ async fn requests_are_answered() {
     lane.send(Delivery::Call(call)).await.unwrap();
     let (_, came) = soon("a call", world.servers[1].came.recv()).await.unwrap();
     let Delivery::Call(came) = came else { panic!("{came:?}") };
-    assert_eq!((came.metadata.get("b"), &came.payload), (Some("2"), &payload("call")));
+    assert_eq!(
+        (came.kind, came.metadata.get("b"), &came.payload),
+        (MessageKind::RestApiRequest, Some("2"), &payload("call"))
+    );
     came.reply.send(Err(RpcError::Timeout)).unwrap();
     assert_eq!(soon("an answer", answer).await.unwrap(), Err(RpcError::Timeout));
 
@@ -191,6 +195,7 @@ async fn a_device_that_is_not_there_is_told() {
     let (reply, answer) = oneshot::channel();
     let call = Call {
         id: Uuid::now_v7(),
+        kind: MessageKind::RpcToDevice,
         metadata: [("a", "1")].into_iter().collect(),
         payload: payload("call"),
         reply,

@@ -9,7 +9,7 @@ use crate::bindings::outcome as wit;
 pub struct EffectKinds(u32);
 
 /// Names of effects, in the order of their bits.
-const EFFECT_NAMES: [&str; 17] = [
+const EFFECT_NAMES: [&str; 19] = [
     "save-time-series",
     "save-attributes",
     "raise-alarm",
@@ -27,6 +27,8 @@ const EFFECT_NAMES: [&str; 17] = [
     "publish",
     "enter-chain",
     "leave-chain",
+    "reply-rest",
+    "save-row",
 ];
 
 impl EffectKinds {
@@ -72,6 +74,8 @@ impl EffectKinds {
             wit::Effect::Publish(_) => 14,
             wit::Effect::EnterChain(_) => 15,
             wit::Effect::LeaveChain(_) => 16,
+            wit::Effect::ReplyRest(_) => 17,
+            wit::Effect::SaveRow(_) => 18,
         };
         if self.0 & (1 << bit) == 0 {
             return Err(format!(

@@ -1,12 +1,12 @@
 //! Small tables: what users log in with, by e-mail, the values the system keeps for itself, and the devices it has to think of.
 
 use async_trait::async_trait;
-use model::DeviceId;
+use model::{DeviceId, TenantId};
 
 use super::apply::{from_json, json};
 use super::tables::{Table, capped};
 use super::{EmbeddedStore, keys};
-use crate::{Login, LoginStore, ReminderStore, SettingStore, StorageError};
+use crate::{Login, LoginStore, ReminderStore, Row, RowStore, SettingStore, StorageError};
 
 #[async_trait]
 impl LoginStore for EmbeddedStore {
@@ -83,6 +83,16 @@ impl SettingStore for EmbeddedStore {
             Ok(())
         })
         .await
+    }
+}
+
+#[async_trait]
+impl RowStore for EmbeddedStore {
+    async fn save_row(&self, _: TenantId, row: Row) -> Result<(), StorageError> {
+        Err(StorageError::Unfit(format!(
+            "there is no table {}: tables of one's own need a Cassandra, and this server keeps its data in a folder",
+            row.table
+        )))
     }
 }
 
