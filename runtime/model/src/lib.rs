@@ -7,7 +7,7 @@
 //! 3. [`payload`], [`metadata`] and [`message`] – what travels through a rule chain; [`node_state`], what a node keeps,
 //! 4. [`entity`] – devices, users, rule chains … in the form the REST API shows,
 //! 5. [`component`] – uploaded components,
-//! 6. [`page`] and [`clock`].
+//! 6. [`page`], [`clock`], and [`rate`], how much may happen in which time.
 
 pub mod clock;
 pub mod component;
@@ -20,6 +20,7 @@ pub mod node_state;
 pub mod page;
 pub mod payload;
 pub mod presence;
+pub mod rate;
 pub mod telemetry;
 pub mod uplink;
 pub mod value;
@@ -34,6 +35,7 @@ pub use node_state::{Kept, NodeState, NodeStateChange};
 pub use page::{Page, PageRequest};
 pub use payload::Payload;
 pub use presence::PresenceEvent;
+pub use rate::Rate;
 pub use telemetry::{AttributeScope, Point, Reading};
 pub use uplink::{ChildRefusal, ChildUplink, Downlink, DownlinkKind, Uplink};
 pub use value::Value;

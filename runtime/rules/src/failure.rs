@@ -1,10 +1,11 @@
 //! Recording messages that failed and that nobody took: an event with the message, its node and the reason. Recorded durably before
 //! the message is acknowledged, so that nothing disappears silently.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use model::Message;
 use model::entity::{Event, EventKind};
+use model::rate::{Bucket, Rate};
 use serde_json::json;
 use storage::Mutation;
 use uuid::Uuid;
@@ -23,15 +24,14 @@ pub const RECORDED_PER_SECOND: u32 = 10;
 const TEXT_MAX: usize = 64 * 1024;
 /// Between two lines of the log about failures that were counted.
 const TOLD_EVERY_MS: i64 = 60_000;
-/// What one failure costs: as much comes back in a millisecond as failures may be recorded in a second.
-const COST: u64 = 1_000;
+
+/// As many at once as come back while the budget fills.
+static RECORDED: LazyLock<Rate> = LazyLock::new(|| Rate::of(RECORDED_AT_ONCE, RECORDED_AT_ONCE / RECORDED_PER_SECOND));
 
 /// The budget of a chain, and what exceeded it.
 #[derive(Debug, Default)]
 pub struct Failures {
-    /// What is spent of the budget, and when that was so.
-    spent: u64,
-    at_ms: i64,
+    recorded: Bucket,
     /// Counted since the log was told.
     suppressed: u64,
     told_ms: i64,
@@ -41,7 +41,7 @@ impl Failures {
     /// The event that records a failure; none when the budget is spent. The log is told now and then how many were not recorded.
     pub fn record(&mut self, node: &NodeSpec, message: &Message, reason: &str, now_ms: i64) -> Option<Mutation> {
         metrics::counter!("rules_failures_total").increment(1);
-        let recorded = self.spend(now_ms);
+        let recorded = self.recorded.take(&RECORDED, 1, now_ms);
         if !recorded {
             self.suppressed += 1;
             metrics::counter!("rules_failures_suppressed_total").increment(1);
@@ -52,19 +52,6 @@ impl Failures {
             tracing::warn!(node = %node.id, suppressed, "more messages fail than are recorded; these were counted");
         }
         recorded.then(|| Mutation::AppendEvent(Arc::new(event(node, message, reason, now_ms))))
-    }
-
-    /// Takes one failure from the budget; whether there was room.
-    fn spend(&mut self, now_ms: i64) -> bool {
-        // A clock that was put back gives nothing.
-        let since_ms = now_ms.saturating_sub(std::mem::replace(&mut self.at_ms, now_ms));
-        let back = u64::try_from(since_ms).unwrap_or(0).saturating_mul(u64::from(RECORDED_PER_SECOND));
-        self.spent = self.spent.saturating_sub(back);
-        let room = self.spent + COST <= COST * u64::from(RECORDED_AT_ONCE);
-        if room {
-            self.spent += COST;
-        }
-        room
     }
 }
 

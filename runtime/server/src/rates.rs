@@ -1,8 +1,9 @@
 //! Rate limits of devices, as the configuration file says them: `[rate-limits.device]` with `messages = "100:1,2000:60"` and so on.
 
 use anyhow::{Context, Result};
+use model::Rate;
 use serde::Deserialize;
-use session::{Rate, RateLimits, Rates};
+use session::{RateLimits, Rates};
 
 /// The table `rate-limits`. What is left out is not limited.
 #[derive(Clone, Debug, Default, Deserialize)]

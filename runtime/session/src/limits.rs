@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use cluster::{Tally, Usage, Used};
+use model::rate::{Bucket, Rate};
 use model::{ChildUplink, DeviceId, TenantId, Uplink};
 use parking_lot::Mutex;
 
 use crate::Origin;
-use crate::rate::{Bucket, Rate};
 
 /// Buckets remembered at most. Beyond that, and with none that is full, whoever is new is not limited.
 const REMEMBERED_MAX: usize = 200_000;

@@ -40,6 +40,14 @@ impl Window {
 pub struct NoRate(String);
 
 impl Rate {
+    /// So many in so many seconds, both brought within what a window may have.
+    pub fn of(capacity: u32, period_s: u32) -> Self {
+        Rate(vec![Window {
+            capacity: capacity.clamp(1, CAPACITY_MAX),
+            period_s: period_s.clamp(1, PERIOD_S_MAX),
+        }])
+    }
+
     /// Whether nothing is limited.
     pub fn is_unlimited(&self) -> bool {
         self.0.is_empty()
@@ -151,6 +159,8 @@ mod tests {
         }
         assert_eq!(" 10 : 1 ".parse::<Rate>().unwrap().to_string(), "10:1");
         assert!("".parse::<Rate>().unwrap().is_unlimited());
+        assert_eq!(Rate::of(1_000, 100).to_string(), "1000:100");
+        assert_eq!(Rate::of(0, u32::MAX).to_string(), format!("1:{PERIOD_S_MAX}"));
         let many = ["1:1"; WINDOWS_MAX + 1].join(",");
         for text in ["10", "0:1", "1:0", "-1:1", "1:1,", "a:b", "1000000001:1", "1:2678401", &many] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
