@@ -11,10 +11,16 @@ use crate::clients::python;
 
 /// What is set up before signatures are checked: each call counts. Prints the key, the secret one, the queue and the topic.
 const SETUP: &str = r"
-import boto3, json, sys, urllib.request
+import boto3, io, json, sys, urllib.request, zipfile
 place = 'http://127.0.0.1:' + sys.argv[1]
 def client(name):
     return boto3.client(name, endpoint_url=place, region_name='eu-west-1', aws_access_key_id='x', aws_secret_access_key='x')
+def tell(path, body):
+    told = urllib.request.Request(place + path, data=json.dumps(body).encode(), headers={'Content-Type': 'application/json'})
+    assert urllib.request.urlopen(told).status == 201
+# Functions run nowhere: what they answer is told.
+tell('/moto-api/config', {'lambda': {'use_docker': False}})
+tell('/moto-api/static/lambda-simple/response', {'results': [json.dumps({'fahrenheit': 70})], 'region': 'eu-west-1'})
 iam, sqs, sns = client('iam'), client('sqs'), client('sns')
 iam.create_user(UserName='platform')
 allowed = {'Version': '2012-10-17', 'Statement': [{'Effect': 'Allow', 'Action': '*', 'Resource': '*'}]}
@@ -24,10 +30,14 @@ queue = sqs.create_queue(QueueName='readings')['QueueUrl']
 fifo = sqs.create_queue(QueueName='readings.fifo', Attributes={'FifoQueue': 'true'})['QueueUrl']
 topic = sns.create_topic(Name='readings')['TopicArn']
 sns.subscribe(TopicArn=topic, Protocol='sqs', Endpoint='arn:aws:sqs:eu-west-1:123456789012:readings')
+role = iam.create_role(RoleName='runs', AssumeRolePolicyDocument='{}')['Role']['Arn']
+code = io.BytesIO()
+with zipfile.ZipFile(code, 'w') as files: files.writestr('app.py', '')
+client('lambda').create_function(FunctionName='convert', Runtime='python3.12', Role=role, Handler='app.run', Code={'ZipFile': code.getvalue()})
 print(json.dumps({'key': key['AccessKeyId'], 'secret': key['SecretAccessKey'], 'queue': queue, 'fifo': fifo, 'topic': topic}))
 ";
 /// Calls of the setup.
-const CALLS: u32 = 7;
+const CALLS: u32 = 9;
 
 /// What lies in a queue: bodies and attributes.
 const TAKEN: &str = r"
@@ -41,6 +51,13 @@ while True:
         sqs.delete_message(QueueUrl=sys.argv[4], ReceiptHandle=one['ReceiptHandle'])
 ";
 
+/// The text messages that were sent: number and text.
+const TEXTS: &str = r"
+import json, sys, urllib.request
+told = json.load(urllib.request.urlopen('http://127.0.0.1:' + sys.argv[1] + '/moto-api/data.json'))
+for one in told['sns']['SMS']: print(json.dumps([one['phone_number'], one['message']]))
+";
+
 /// The services. Killed when dropped.
 pub struct Amazon {
     child: Child,
@@ -51,7 +68,7 @@ pub struct Amazon {
 }
 
 impl Amazon {
-    /// Starts them with one user, two queues, and a topic that the first queue listens to.
+    /// Starts them with one user, two queues, a topic that the first queue listens to, and the function `convert`.
     pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
@@ -81,6 +98,12 @@ impl Amazon {
     /// One of what was made.
     pub fn made(&self, name: &str) -> &str {
         self.made[name].as_str().unwrap()
+    }
+
+    /// The text messages that were sent.
+    pub fn texts(&self) -> Vec<Json> {
+        let said = python(TEXTS, &[&self.port.to_string()]);
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Takes all that is in a queue.

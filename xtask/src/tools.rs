@@ -15,7 +15,7 @@ const PYTHON_PACKAGES: [&str; 9] = [
     "websocket-client>=1.8,<2",
     "pika==1.3.2",
     "aiosmtpd==1.4.6",
-    "moto[server,iam,sqs,sns]==5.2.5",
+    "moto[server,iam,sqs,sns,awslambda]==5.2.5",
     "pyjwt[crypto]==2.15.1",
     "tb-ce-client==4.4.0",
 ];

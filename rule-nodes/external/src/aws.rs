@@ -12,7 +12,7 @@ use pacificsoft_sdk::template::Template;
 use pacificsoft_sdk::{Message, Publish, RequestBody};
 
 /// Whose the services are, and where.
-struct Account {
+pub(crate) struct Account {
     region: String,
     key_id: Template,
     secret: Template,
@@ -20,7 +20,7 @@ struct Account {
 
 impl Account {
     /// Keys may hold `${secret:name}`.
-    fn open(region: &str, key_id: &str, secret: &str) -> Result<Self, String> {
+    pub(crate) fn open(region: &str, key_id: &str, secret: &str) -> Result<Self, String> {
         let region = region.trim();
         if region.is_empty() {
             return Err("region is empty".to_owned());
@@ -36,7 +36,7 @@ impl Account {
     }
 
     /// Where a service of this region is, unless a place of its own is given.
-    fn endpoint(&self, service: &str, given: Option<String>) -> String {
+    pub(crate) fn endpoint(&self, service: &str, given: Option<String>) -> String {
         let end = if self.region.starts_with("cn-") {
             ".amazonaws.com.cn"
         } else {
@@ -46,7 +46,7 @@ impl Account {
         given.unwrap_or_else(|| ["https://", service, ".", &self.region, end].concat())
     }
 
-    fn publish(&self, service: &str, endpoint: &str, to: String, payload: RequestBody, message: &Message) -> Publish {
+    pub(crate) fn publish(&self, service: &str, endpoint: &str, to: String, payload: RequestBody, message: &Message) -> Publish {
         let publish = Publish::new(endpoint, to, payload)
             .with_option("service", service)
             .with_option("region", self.region.as_str());

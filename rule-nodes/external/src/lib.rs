@@ -11,6 +11,7 @@ mod payload;
 mod rabbitmq;
 mod rest_api_call;
 mod send_email;
+mod send_sms;
 mod to_email;
 
 pub use aws::{AwsLambda, AwsSns, AwsSqs};
@@ -21,6 +22,7 @@ pub use mqtt::Mqtt;
 pub use rabbitmq::RabbitMq;
 pub use rest_api_call::RestApiCall;
 pub use send_email::SendEmail;
+pub use send_sms::SendSms;
 pub use to_email::ToEmail;
 
 pacificsoft_sdk::export_nodes!(
@@ -34,5 +36,6 @@ pacificsoft_sdk::export_nodes!(
     AwsSns,
     AwsLambda,
     AzureIotHub,
-    GcpPubSub
+    GcpPubSub,
+    SendSms
 );

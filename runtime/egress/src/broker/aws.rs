@@ -74,8 +74,14 @@ fn draft(publish: &Publish, aws: &Aws) -> Draft {
             kind: "application/x-www-form-urlencoded; charset=utf-8",
             action: None,
             body: format!(
-                "Action=Publish&Message={}&TopicArn={}&Version=2010-03-31",
+                "Action=Publish&Message={}&{}={}&Version=2010-03-31",
                 encoded(&text()),
+                // No name of a topic begins so.
+                if publish.topic.starts_with('+') {
+                    "PhoneNumber"
+                } else {
+                    "TopicArn"
+                },
                 encoded(&publish.topic)
             )
             .into_bytes(),

@@ -63,6 +63,11 @@ fn each_service_is_asked_in_its_own_way() {
         &one.body[..],
         b"Action=Publish&Message=%7B%22a%22%3A%22%C3%B6%22%7D&TopicArn=arn%3Aaws%3Asns%3At&Version=2010-03-31"
     );
+    let one = asked(Service::Sns, "+12025550100");
+    assert_eq!(
+        &one.body[..],
+        b"Action=Publish&Message=%7B%22a%22%3A%22%C3%B6%22%7D&PhoneNumber=%2B12025550100&Version=2010-03-31"
+    );
     let one = asked(lambda(false), "arn:f/../x");
     assert_eq!(
         one.target.path.as_str(),

@@ -1,0 +1,287 @@
+//! send sms: sends a text to telephones, over Twilio or Amazon SNS.
+
+use pacificsoft_sdk::template::Template;
+use pacificsoft_sdk::{Descriptor, Effect, Emission, HttpRequest, Message, Outcome, Piece, RequestBody, RuleNode, Steps};
+use serde::Deserialize;
+
+use crate::aws::Account;
+
+/// Where Twilio is.
+const TWILIO: &str = "https://api.twilio.com";
+/// Telephones of one message at most.
+const NUMBERS_MAX: usize = 50;
+
+/// The node.
+pub struct SendSms {
+    numbers: Template,
+    text: Template,
+    provider: Provider,
+}
+
+enum Provider {
+    Twilio {
+        endpoint: String,
+        from: Template,
+        account: Template,
+        token: Template,
+    },
+    Sns {
+        endpoint: String,
+        account: Account,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Configuration {
+    numbers_to_template: String,
+    sms_message_template: String,
+    #[serde(default)]
+    use_system_sms_settings: bool,
+    #[serde(default)]
+    sms_provider_configuration: Option<Settings>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Settings {
+    #[serde(rename = "TWILIO", rename_all = "camelCase")]
+    Twilio {
+        number_from: String,
+        account_sid: String,
+        account_token: String,
+        #[serde(default)]
+        endpoint: Option<String>,
+    },
+    #[serde(rename = "AWS_SNS", rename_all = "camelCase")]
+    Sns {
+        access_key_id: String,
+        secret_access_key: String,
+        region: String,
+        #[serde(default)]
+        endpoint: Option<String>,
+    },
+    #[serde(rename = "SMPP")]
+    Smpp,
+}
+
+impl RuleNode for SendSms {
+    const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+
+    fn descriptor() -> Descriptor {
+        Descriptor {
+            type_name: "send-sms",
+            class_ids: &["org.thingsboard.rule.engine.sms.TbSendSmsNode"],
+            title: "send sms",
+            family: "EXTERNAL",
+            description: "Sends a text to telephones.",
+            details: "The message goes on, as it was, when the service has taken the text for every number; numbers stand between commas, such as \
+                      +12025550100. Numbers and text may hold ${metadata key} and $[data key], keys and tokens ${secret:name}: no component sees one. \
+                      Services are TWILIO and AWS_SNS; the service has to be on the tenant's list, as https://api.twilio.com or \
+                      https://sns.eu-west-1.amazonaws.com; endpoint names another place where it is. This server has no settings for it of its own: \
+                      useSystemSmsSettings is not offered, nor is SMPP.",
+            icon: "sms",
+            configuration_schema: r#"{"type":"object","required":["numbersToTemplate","smsMessageTemplate","smsProviderConfiguration"],"properties":{"numbersToTemplate":{"type":"string","minLength":1},"smsMessageTemplate":{"type":"string","minLength":1},"useSystemSmsSettings":{"const":false},"smsProviderConfiguration":{"type":"object","required":["type"],"properties":{"type":{"enum":["TWILIO","AWS_SNS"]},"numberFrom":{"type":"string"},"accountSid":{"type":"string"},"accountToken":{"type":"string"},"accessKeyId":{"type":"string"},"secretAccessKey":{"type":"string"},"region":{"type":"string"},"endpoint":{"type":["string","null"]}}}}}"#,
+            default_configuration: r#"{"numbersToTemplate":"${userPhone}","smsMessageTemplate":"Device ${deviceName} has temperature $[temperature]","useSystemSmsSettings":false,"smsProviderConfiguration":{"type":"TWILIO","numberFrom":"+12025550100","accountSid":"${secret:twilio-account}","accountToken":"${secret:twilio-token}"}}"#,
+            effects: &["http-request", "publish"],
+            ..Descriptor::new()
+        }
+    }
+
+    fn open(configuration: &str) -> Result<Self, String> {
+        let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        if own.use_system_sms_settings {
+            return Err("useSystemSmsSettings: this server has no settings for text messages of its own".to_owned());
+        }
+        if own.numbers_to_template.trim().is_empty() || own.sms_message_template.is_empty() {
+            return Err("numbersToTemplate or smsMessageTemplate is empty".to_owned());
+        }
+        let place = |given: Option<String>| given.filter(|given| !given.is_empty());
+        let settings = own.sms_provider_configuration;
+        let provider = match settings.ok_or_else(|| "smsProviderConfiguration is missing".to_owned())? {
+            Settings::Smpp => return Err("smsProviderConfiguration: there are TWILIO and AWS_SNS".to_owned()),
+            Settings::Twilio {
+                number_from,
+                account_sid,
+                account_token,
+                endpoint,
+            } => {
+                if number_from.is_empty() || account_sid.is_empty() || account_token.is_empty() {
+                    return Err("numberFrom, accountSid or accountToken is empty".to_owned());
+                }
+                Provider::Twilio {
+                    endpoint: place(endpoint).unwrap_or_else(|| TWILIO.to_owned()),
+                    from: Template::parse(&number_from),
+                    account: Template::parse(&account_sid),
+                    token: Template::parse(&account_token),
+                }
+            }
+            Settings::Sns {
+                access_key_id,
+                secret_access_key,
+                region,
+                endpoint,
+            } => {
+                let account = Account::open(&region, &access_key_id, &secret_access_key)?;
+                Provider::Sns {
+                    endpoint: account.endpoint("sns", place(endpoint)),
+                    account,
+                }
+            }
+        };
+        Ok(SendSms {
+            numbers: Template::parse(&own.numbers_to_template),
+            text: Template::parse(&own.sms_message_template),
+            provider,
+        })
+    }
+
+    fn process(&mut self, message: &Message) -> Result<Outcome, String> {
+        let (numbers, text) = (self.numbers.fill(message), self.text.fill(message));
+        let numbers: Vec<&str> = numbers.split(',').map(str::trim).filter(|number| !number.is_empty()).collect();
+        if numbers.is_empty() || numbers.len() > NUMBERS_MAX {
+            return Err(format!("{} numbers are not between 1 and {NUMBERS_MAX}", numbers.len()));
+        }
+        if let Some(wrong) = numbers.iter().find(|number| !is_number(number)) {
+            return Err(format!("{wrong:?} is no number such as +12025550100"));
+        }
+        Ok(Outcome::Steps(Steps {
+            effects: numbers.iter().map(|number| self.provider.send(number, &text, message)).collect(),
+            emissions: vec![Emission {
+                relation: "Success".to_owned(),
+                message: None,
+            }],
+        }))
+    }
+}
+
+impl Provider {
+    fn send(&self, number: &str, text: &str, message: &Message) -> Effect {
+        match self {
+            Provider::Twilio {
+                endpoint,
+                from,
+                account,
+                token,
+            } => {
+                let mut url = vec![Piece::Text([endpoint, "/2010-04-01/Accounts/"].concat())];
+                url.extend(account.pieces(message));
+                url.push(Piece::Text("/Messages.json".to_owned()));
+                let form = [("To", number), ("From", &from.fill(message)), ("Body", text)];
+                let form = form.map(|(name, value)| [name, "=", &encoded(value)].concat()).join("&");
+                let mut request = HttpRequest::new("POST", url).with_header("Content-Type", "application/x-www-form-urlencoded");
+                request.basic_auth = Some((account.pieces(message), token.pieces(message)));
+                request.body = Some(RequestBody::Text(vec![Piece::Text(form)]));
+                Effect::HttpRequest(request)
+            }
+            Provider::Sns { endpoint, account } => {
+                let text = RequestBody::Text(vec![Piece::Text(text.to_owned())]);
+                Effect::Publish(account.publish("sns", endpoint, number.to_owned(), text, message))
+            }
+        }
+    }
+}
+
+/// Whether it is a number as E.164 writes them: a plus and 3 to 15 digits.
+fn is_number(text: &str) -> bool {
+    text.strip_prefix('+')
+        .is_some_and(|digits| (3..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// A value as it stands in a form (URL standard, `application/x-www-form-urlencoded`).
+fn encoded(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pacificsoft_sdk::testing::TestMessage;
+
+    const TWILIO_ONE: &str = r#"{"numbersToTemplate": "${phones}", "smsMessageTemplate": "$[t] ° & more", "smsProviderConfiguration":
+        {"type": "TWILIO", "numberFrom": "+1999", "accountSid": "${secret:sid}", "accountToken": "${secret:token}"}}"#;
+
+    fn sent(configuration: &str, phones: &str) -> Result<Steps, String> {
+        let message = TestMessage::telemetry(r#"{"t": 21}"#).with("phones", phones);
+        let mut node = SendSms::open(configuration).expect("valid");
+        match node.process(&message.message())? {
+            Outcome::Steps(steps) => Ok(steps),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn twilio_is_asked_for_each_number_and_the_message_goes_on_as_it_was() {
+        let steps = sent(TWILIO_ONE, "+12025550100, +12025550101").expect("two requests");
+        let [Effect::HttpRequest(first), Effect::HttpRequest(second)] = &steps.effects[..] else {
+            panic!("{:?}", steps.effects)
+        };
+        let secret = |name: &str| Piece::Secret(name.to_owned());
+        let text = |text: &str| Piece::Text(text.to_owned());
+        assert_eq!(
+            first.url,
+            [
+                text("https://api.twilio.com/2010-04-01/Accounts/"),
+                secret("sid"),
+                text("/Messages.json")
+            ]
+        );
+        assert_eq!(first.basic_auth, Some((vec![secret("sid")], vec![secret("token")])));
+        let form = |number: &str| {
+            let form = format!("To=%2B{number}&From=%2B1999&Body=21%20%C2%B0%20%26%20more");
+            Some(RequestBody::Text(vec![text(&form)]))
+        };
+        assert_eq!((&first.body, &second.body), (&form("12025550100"), &form("12025550101")));
+        assert_eq!(steps.emissions.len(), 1);
+        assert!(steps.emissions[0].message.is_none(), "{:?}", steps.emissions);
+    }
+
+    #[test]
+    fn sns_gets_a_number_where_a_topic_stands_else() {
+        let configuration = r#"{"numbersToTemplate": "+12025550100", "smsMessageTemplate": "hot", "smsProviderConfiguration":
+            {"type": "AWS_SNS", "accessKeyId": "a", "secretAccessKey": "${secret:aws}", "region": "eu-west-1"}}"#;
+        let steps = sent(configuration, "").expect("one publish");
+        let [Effect::Publish(publish)] = &steps.effects[..] else {
+            panic!("{:?}", steps.effects)
+        };
+        assert_eq!(
+            (publish.broker.as_str(), publish.topic.as_str()),
+            ("https://sns.eu-west-1.amazonaws.com", "+12025550100")
+        );
+        assert_eq!(publish.payload, RequestBody::Text(vec![Piece::Text("hot".to_owned())]));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused() {
+        for phones in [
+            "",
+            " , ",
+            "12025550100",
+            "+12",
+            "+1202555a100",
+            "+1234567890123456",
+            &"+12025550100,".repeat(51),
+        ] {
+            assert!(sent(TWILIO_ONE, phones).is_err(), "{phones}");
+        }
+        for (change, says) in [
+            (("\"TWILIO\"", "\"SMPP\""), "TWILIO and AWS_SNS"),
+            (("\"numberFrom\": \"+1999\"", "\"numberFrom\": \"\""), "numberFrom"),
+            (
+                ("{\"numbersToTemplate\"", "{\"useSystemSmsSettings\": true, \"numbersToTemplate\""),
+                "useSystemSmsSettings",
+            ),
+        ] {
+            let refused = SendSms::open(&TWILIO_ONE.replace(change.0, change.1)).map(drop).expect_err(says);
+            assert!(refused.contains(says), "{refused}");
+        }
+        assert!(SendSms::open(SendSms::descriptor().default_configuration).is_ok());
+    }
+}
