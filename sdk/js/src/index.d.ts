@@ -131,7 +131,7 @@ export function emit(
 ): Emission;
 /** The message ends here, successfully. */
 export function end(): Steps;
-/** An effect by its name in the contract, with its fields. What is left out is none, false or 0; JSON may be given as an object. */
+/** An effect by its name in the contract, with its fields. What is left out is none, false or 0; JSON may be given as a value. */
 export function effect(name: Effect['tag'], fields: Record<string, unknown>): Effect;
 
 /** The value of one of the tenant's secrets, by its name. The host puts it in when it sends something; no component ever sees it. */

@@ -41,8 +41,10 @@ const INTEGERS = ['timestamp', 'expiresAt'];
 
 export function effect(name, fields) {
   const val = { ...fields };
+  // Their bodies are more than JSON: there are functions for them.
+  if (name === 'http-request' || name === 'publish') return { tag: name, val };
   for (const key of CONTENTS) {
-    if (val[key] !== undefined && typeof val[key] === 'object' && !isContent(val[key])) val[key] = content(val[key]);
+    if (val[key] !== undefined && !isContent(val[key])) val[key] = content(val[key]);
   }
   for (const key of Object.keys(val)) {
     // Whole numbers of 64 bits are BigInts in the contract.

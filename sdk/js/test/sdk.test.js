@@ -121,6 +121,11 @@ test('a publish names its broker, and its options by name', () => {
   assert.deepEqual(publish('mqtt://b', 't', { body: payload() }).val.payload.val, payload());
   assert.deepEqual(publish('mqtt://b', 't').val.payload.val, content(null));
   assert.deepEqual(effect('leave-chain', {}), { tag: 'leave-chain', val: {} });
+  for (const answer of [{ a: 1 }, [1], 5, 'warm', null]) {
+    assert.deepEqual(effect('reply-rest', { requestId: 'r', payload: answer }).val, { requestId: 'r', payload: content(answer) });
+  }
+  const row = effect('save-row', { table: 't', columns: { a: 1 }, ttlSeconds: 60 }).val;
+  assert.deepEqual(row, { table: 't', columns: content({ a: 1 }), ttlSeconds: 60 });
 });
 
 test('the package describes itself and refuses in words', () => {

@@ -102,6 +102,10 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(record.values, content({"t": 1}))
         self.assertEqual(named(effect("save-attributes", scope="SERVER_SCOPE", values=payload()))[1].values, payload())
         self.assertEqual(named(effect("report-presence", event="inactive", timestamp=5))[1].event.name, "INACTIVE")
+        replied = named(effect("reply-rest", request_id="r", payload=[1]))
+        self.assertEqual((replied[0], replied[1].payload), ("reply-rest", content([1])))
+        row = named(effect("save-row", table="t", columns={"a": 1}))[1]
+        self.assertEqual((row.table, row.columns, row.ttl_seconds), ("t", content({"a": 1}), 0))
         for wrong, error in [
             (lambda: effect("no-such"), ValueError),
             (lambda: effect("clear-alarm"), TypeError),
