@@ -146,6 +146,27 @@ impl Rest {
         }
     }
 
+    /// Gives the root chain other nodes – class, name, configuration – and lines between them; the first one is where messages come in.
+    pub fn root_chain(&self, nodes: &[(&str, &str, Json)], connections: &Json) {
+        let chains = self.get("/api/ruleChains?pageSize=10&page=0");
+        let root = chains["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|chain| chain["root"] == true)
+            .unwrap();
+        let mut metadata = self.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+        let node = |(class, name, configuration): &(&str, &str, Json)| {
+            serde_json::json!({"type": class, "name": name, "configuration": configuration, "debugSettings": null, "singletonMode": false,
+                "configurationVersion": 0})
+        };
+        metadata["nodes"] = nodes.iter().map(node).collect();
+        metadata["connections"] = connections.clone();
+        metadata["firstNodeIndex"] = 0.into();
+        metadata["ruleChainConnections"] = Json::Null;
+        self.post("/api/ruleChain/metadata", &metadata);
+    }
+
     /// The id of a device.
     pub fn device(&self, name: &str) -> String {
         let name = name.replace(' ', "%20");

@@ -2,8 +2,8 @@
 //!
 //! 1. [`plan`] – pure: which effects are plain writes that can join a batch, and what they write,
 //! 2. [`alarm`] – pure: the life of an alarm,
-//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `entities` – those
-//!    on entities and relations, with the port [`Keeper`] to who makes them.
+//! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `news` – what devices are
+//!    told without waiting for them; `entities` – those on entities and relations, with the port [`Keeper`] to who makes them.
 //! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message; [`publish`] – payloads for brokers outside.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
@@ -13,6 +13,7 @@ pub mod calls;
 mod entities;
 pub mod error;
 pub mod keeper;
+mod news;
 pub mod perform;
 pub mod plan;
 pub mod publish;

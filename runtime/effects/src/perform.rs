@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::alarm::{self, Raise, Raised};
 use crate::keeper::Keeper;
+use crate::news::NewsDesk;
 use crate::plan::{Planned, key_values, plan};
 use crate::request::Outside;
 use crate::rpc::{Rpc, device_of};
@@ -47,6 +48,7 @@ const RETRIES_MAX: u32 = 100;
 pub struct Effects {
     store: Arc<dyn Store>,
     rpc: Rpc,
+    news: NewsDesk,
     clock: Arc<dyn Clock>,
     /// Reading and writing an alarm must not interleave with another change of it. Not on the hot path: alarms are rare beside data.
     alarms: Arc<Vec<Mutex<()>>>,
@@ -61,6 +63,7 @@ impl Effects {
         let alarms = Arc::new((0..ALARM_STRIPES).map(|_| Mutex::new(())).collect());
         Effects {
             store,
+            news: NewsDesk::new(router.clone()),
             rpc: Rpc {
                 router,
                 calls: Calls::new(),
@@ -360,9 +363,7 @@ impl Effects {
 
     /// Tells a device's sessions something. What is durable already needs no answer: a device that is away asks when it returns.
     pub async fn push(&self, device: DeviceId, news: Downlink) {
-        if let Ok(lane) = self.rpc.router.lane(device).await {
-            let _ = lane.send(Delivery::Push(news)).await;
-        }
+        self.news.tell(device, news).await;
     }
 
     /// Tells a device's chain something about it. What is durable already needs no answer.

@@ -1,12 +1,18 @@
 //! Requests to devices, and answers to theirs.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cluster::{Answer, Call, Delivery, Receipt, Router, RpcError, RpcRequest, SessionId, SettleError};
 use model::{DeviceId, EntityId, Message, Payload, PresenceEvent};
 use tokio::sync::oneshot;
 
 use crate::{Calls, EffectError, Performed};
+
+/// How long an effect waits for a device's actor. That may itself wait until a chain lets its next message in, and the chain for the effect:
+/// somebody has to give up.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of a request.
 type Answered = Result<Option<Payload>, RpcError>;
@@ -55,7 +61,7 @@ impl Rpc {
             told,
         });
         self.deliver(device, delivery).await?;
-        answer.await.unwrap_or(Err(RpcError::Moved))?;
+        patiently(answer).await?.unwrap_or(Err(RpcError::Moved))?;
         Ok(Performed::SUCCESS)
     }
 
@@ -89,8 +95,13 @@ impl Rpc {
 
     async fn deliver(&self, device: DeviceId, delivery: Delivery) -> Result<(), RpcError> {
         let lane = self.router.lane(device).await.map_err(|_| RpcError::NotConnected)?;
-        lane.send(delivery).await.map_err(|_| RpcError::Moved)
+        patiently(lane.send(delivery)).await?.map_err(|_| RpcError::Moved)
     }
+}
+
+/// Waits, but not for ever.
+async fn patiently<T>(awaited: impl Future<Output = T>) -> Result<T, RpcError> {
+    tokio::time::timeout(PATIENCE, awaited).await.map_err(|_| RpcError::TooMany)
 }
 
 /// An entity as a device.

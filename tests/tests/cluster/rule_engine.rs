@@ -10,22 +10,8 @@ const DEVICES: usize = 8;
 
 /// All messages of the tenant go to a node that answers.
 fn answering(tenant: &Rest) {
-    let chains = tenant.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let mut metadata = tenant.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
-    metadata["nodes"] = json!([{
-        "type": REPLY, "name": "reply", "debugSettings": null, "singletonMode": false, "configurationVersion": 0,
-        "configuration": {"serviceIdMetaDataAttribute": "serviceId", "requestIdMetaDataAttribute": "requestUUID"},
-    }]);
-    metadata["connections"] = json!([]);
-    metadata["firstNodeIndex"] = json!(0);
-    metadata["ruleChainConnections"] = Json::Null;
-    tenant.post("/api/ruleChain/metadata", &metadata);
+    let configuration = json!({"serviceIdMetaDataAttribute": "serviceId", "requestIdMetaDataAttribute": "requestUUID"});
+    tenant.root_chain(&[(REPLY, "reply", configuration)], &json!([]));
 }
 
 /// Two servers of a version, where each is asked about every device: what it answers, and whether it owns the device.

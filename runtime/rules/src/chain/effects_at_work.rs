@@ -18,8 +18,9 @@ use crate::step::{Account, Branch};
 const COMMITS_MAX: usize = 2;
 /// Writes of a batch, or finished effects taken at one time.
 const BATCH_MAX: usize = 4096;
-/// Requests to devices that wait for an answer at most: more fail their message. Each keeps a branch of the chain open.
-const REQUESTS_MAX: usize = 1024;
+/// Effects for devices' actors – requests, answers, presence – that wait at most: more fail their message. Each keeps a branch of the chain
+/// open, and the actors may wait until the chain, which takes in only so many, lets their next message in.
+const TO_DEVICES_MAX: usize = 1024;
 /// Originators whose effects wait in turn, and effects that wait for one originator, at most: more fail their message.
 const WAITING_MAX: usize = 10_000;
 
@@ -35,6 +36,13 @@ enum Beside {
 }
 
 type Result3 = (Branch, Result<Performed, EffectError>, Emissions);
+
+/// Effects of a branch that were performed beside.
+struct Performance {
+    turn: Option<Turn>,
+    to_device: bool,
+    result: Result3,
+}
 
 /// What has become of effects.
 pub(super) enum Finished {
@@ -66,6 +74,25 @@ struct Job {
     branch: Branch,
     effects: SmallVec<[Effect; 1]>,
     emissions: Emissions,
+    /// Whether one of the effects waits for a device's actor.
+    to_device: bool,
+}
+
+impl Job {
+    fn new(branch: Branch, effects: SmallVec<[Effect; 1]>, emissions: Emissions) -> Self {
+        let waits = |effect: &Effect| {
+            matches!(
+                effect,
+                Effect::SendRpc { .. } | Effect::ReplyRpc { .. } | Effect::ReportPresence { .. }
+            )
+        };
+        Job {
+            to_device: effects.iter().any(waits),
+            branch,
+            effects,
+            emissions,
+        }
+    }
 }
 
 /// Effects at work.
@@ -75,9 +102,11 @@ pub(super) struct AtWork {
     /// Batches at the store, in the order they were handed over.
     commits: FuturesOrdered<BoxFuture<'static, Finished>>,
     /// Effects that read or wait.
-    slow: FuturesUnordered<BoxFuture<'static, (Option<Turn>, Result3)>>,
+    slow: FuturesUnordered<BoxFuture<'static, Performance>>,
     waiting: HashMap<Turn, VecDeque<Job>>,
     waiting_len: usize,
+    /// Jobs with effects that wait for a device's actor, at work or not yet.
+    to_devices: usize,
     now_ms: i64,
 }
 
@@ -91,6 +120,7 @@ impl AtWork {
             slow: FuturesUnordered::new(),
             waiting: HashMap::new(),
             waiting_len: 0,
+            to_devices: 0,
             now_ms,
         }
     }
@@ -114,11 +144,7 @@ impl AtWork {
     /// The branch and the reason, when nothing was started.
     pub(super) fn perform(&mut self, branch: Branch, effects: SmallVec<[Effect; 1]>, emissions: Emissions) -> Result<(), (Branch, String)> {
         if effects.len() != 1 {
-            return self.start(Job {
-                branch,
-                effects,
-                emissions,
-            });
+            return self.start(Job::new(branch, effects, emissions));
         }
         let Some(effect) = effects.into_iter().next() else { return Ok(()) };
         match plan(effect, self.now_ms) {
@@ -133,11 +159,7 @@ impl AtWork {
                 self.batch.written.push((branch, emissions));
                 Ok(())
             }
-            Ok(Planned::Perform(effect)) => self.start(Job {
-                branch,
-                effects: SmallVec::from_iter([effect]),
-                emissions,
-            }),
+            Ok(Planned::Perform(effect)) => self.start(Job::new(branch, SmallVec::from_iter([effect]), emissions)),
         }
     }
 
@@ -194,14 +216,13 @@ impl AtWork {
     pub(super) async fn finished(&mut self) -> Finished {
         tokio::select! {
             Some(batch) = self.commits.next(), if !self.commits.is_empty() => batch,
-            Some((turn, result)) = self.slow.next(), if !self.slow.is_empty() => {
-                let mut results = vec![result];
-                self.start_next(turn);
+            Some(done) = self.slow.next(), if !self.slow.is_empty() => {
+                let mut results = vec![self.done(done)];
                 // Most are done at once, such as clearing an alarm that is not there.
                 while results.len() < BATCH_MAX {
-                    let Some(Some((turn, result))) = self.slow.next().now_or_never() else { break };
+                    let Some(Some(done)) = self.slow.next().now_or_never() else { break };
+                    let result = self.done(done);
                     results.push(result);
-                    self.start_next(turn);
                 }
                 Finished::Effects(results)
             }
@@ -210,11 +231,18 @@ impl AtWork {
     }
 
     fn start(&mut self, job: Job) -> Result<(), (Branch, String)> {
+        if job.to_device && self.to_devices >= TO_DEVICES_MAX {
+            return Err((job.branch, "too many requests to devices, or answers to theirs, wait".to_owned()));
+        }
+        let to_device = job.to_device;
+        self.queue(job)?;
+        self.to_devices += usize::from(to_device);
+        Ok(())
+    }
+
+    fn queue(&mut self, job: Job) -> Result<(), (Branch, String)> {
         // Requests to a device may wait for a minute; they must not hold up the device's alarms and attributes.
         if job.effects.iter().any(|effect| matches!(effect, Effect::SendRpc { .. })) {
-            if self.slow.len() >= REQUESTS_MAX {
-                return Err((job.branch, "too many requests to devices wait for an answer".to_owned()));
-            }
             self.slow.push(perform(self.effects.clone(), job, None));
             return Ok(());
         }
@@ -237,6 +265,12 @@ impl AtWork {
         Ok(())
     }
 
+    fn done(&mut self, done: Performance) -> Result3 {
+        self.to_devices -= usize::from(done.to_device);
+        self.start_next(done.turn);
+        done.result
+    }
+
     /// An effect is done: the next one has its turn.
     fn start_next(&mut self, turn: Option<Turn>) {
         let Some(turn) = turn else { return };
@@ -253,15 +287,20 @@ impl AtWork {
     }
 }
 
-fn perform(effects: Effects, job: Job, turn: Option<Turn>) -> BoxFuture<'static, (Option<Turn>, Result3)> {
+fn perform(effects: Effects, job: Job, turn: Option<Turn>) -> BoxFuture<'static, Performance> {
     Box::pin(async move {
         let Job {
             branch,
             effects: wanted,
             emissions,
+            to_device,
         } = job;
         let message: Arc<Message> = Arc::clone(&branch.message);
         let result = effects.perform(wanted, message).await;
-        (turn, (branch, result, emissions))
+        Performance {
+            turn,
+            to_device,
+            result: (branch, result, emissions),
+        }
     })
 }
