@@ -26,7 +26,9 @@ impl Host {
 
     /// Whether the native code of these bytes is there.
     pub fn has_code(&self, bytes: &[u8]) -> bool {
-        self.0.cache.as_ref().is_some_and(|cache| cache.contains(&self.0.engine, bytes))
+        // Whoever carries an interpreter has more parts than the pool for small ones takes.
+        let host = self.of_class(bytes);
+        host.is_ok_and(|host| host.0.cache.as_ref().is_some_and(|cache| cache.contains(&host.0.engine, bytes)))
     }
 
     /// Keeps native code that [`precompile`] made of these bytes, in a process that this one has started.

@@ -143,7 +143,7 @@ impl Host {
     }
 
     /// The host for a component, by its size: what is larger than the limit of small ones carries an interpreter.
-    fn of_class(&self, bytes: &[u8]) -> Result<&Host, LoadError> {
+    pub(crate) fn of_class(&self, bytes: &[u8]) -> Result<&Host, LoadError> {
         if bytes.len() <= self.limits().component_bytes_max {
             return Ok(self);
         }

@@ -91,6 +91,17 @@ fn message(payload: Json) -> Arc<Message> {
     })
 }
 
+/// Or it would be compiled again by whoever asks before it loads.
+#[test]
+fn code_that_is_kept_is_known_by_its_class() {
+    for name in ["scripted/unit-converter.wasm", "scripted/geofence.wasm"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
+        drop(rules(name));
+        assert!(host().has_code(&std::fs::read(path).unwrap()), "{name}");
+    }
+    assert!(!host().has_code(b"\0asm"), "nobody has compiled it");
+}
+
 #[test]
 fn a_node_in_javascript_changes_messages() {
     let _turn = PLACES.lock();
