@@ -262,7 +262,14 @@ fn what_stands_in_the_way_is_said_with_what_to_do() {
     let rest = server.tenant();
     rest.post(&format!("{COMPONENTS}/calc/permissions"), &json!({"deny": ["log"]}));
     fails(push(&[]), &["\"log\"", "--grant log"]);
-    assert_eq!(rest.get(&format!("{COMPONENTS}/calc"))["active"], Json::Null);
+    // Where its node is to go is looked at before anything is changed.
+    let known = rest.get(&format!("{COMPONENTS}/calc"));
+    fails(
+        push(&["--before", "Nowhere", "--grant", "log"]),
+        &["no node \"Nowhere\"", "Save Timeseries"],
+    );
+    assert_eq!(rest.get(&format!("{COMPONENTS}/calc")), known);
+    assert_eq!(known["active"], Json::Null);
     let (done, text) = push(&["--grant", "log"]);
     assert!(done && text.contains("granted: log") && text.contains("--before NODE"), "{text}");
     fails(push(&["--before", "Nowhere"]), &["no node \"Nowhere\"", "Save Timeseries"]);

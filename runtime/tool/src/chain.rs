@@ -15,22 +15,22 @@ pub struct Place {
     pub before: String,
 }
 
+/// Looks whether chain and node are there, before anything is changed.
+///
+/// # Errors
+/// When one is not, with those that are.
+pub fn check(client: &Client, place: &Place) -> Result<()> {
+    let (_, id) = found(&client.all("/api/ruleChains")?, place)?;
+    let metadata: Json = client.get(&format!("/api/ruleChain/{id}/metadata"))?;
+    position(metadata["nodes"].as_array().context("the rule chain has no nodes")?, &place.before).map(drop)
+}
+
 /// Puts a node of a type into a chain, unless there is one already. Answers what was done, in words.
 ///
 /// # Errors
 /// When chain or node are not there, or the server refuses the chain.
 pub fn put(client: &Client, place: &Place, node_type: &NodeType) -> Result<String> {
-    let chains = client.all("/api/ruleChains")?;
-    let is_meant = |chain: &&Json| match &place.chain {
-        Some(name) => chain["name"] == name.as_str(),
-        None => chain["root"] == true,
-    };
-    let chain = chains.iter().find(is_meant);
-    let chain = chain.with_context(|| format!("there is no rule chain {:?}", place.chain.as_deref().unwrap_or("marked as root")))?;
-    let (name, id) = (
-        chain["name"].as_str().unwrap_or_default(),
-        chain["id"]["id"].as_str().unwrap_or_default(),
-    );
+    let (name, id) = found(&client.all("/api/ruleChains")?, place)?;
     let mut metadata: Json = client.get(&format!("/api/ruleChain/{id}/metadata"))?;
     let class_id = node_type.class_ids.first().context("the node type has no class id")?;
     let descriptor: Json = client.get(&format!("/api/component/{class_id}"))?;
@@ -40,9 +40,44 @@ pub fn put(client: &Client, place: &Place, node_type: &NodeType) -> Result<Strin
     }
     let _: Json = client.post("/api/ruleChain/metadata", &metadata)?;
     Ok(format!(
-        "rule chain {name:?} has the node {:?} now, before {:?}",
-        node_type.title, place.before
+        "rule chain {name:?} has the node {:?} now, before {:?}{}",
+        node_type.title,
+        place.before,
+        if opens(node_type) {
+            "; a message that fails at it goes on as it was"
+        } else {
+            ""
+        }
     ))
+}
+
+/// Name and id of the chain that is meant.
+fn found(chains: &[Json], place: &Place) -> Result<(String, String)> {
+    let is_meant = |chain: &&Json| match &place.chain {
+        Some(name) => chain["name"] == name.as_str(),
+        None => chain["root"] == true,
+    };
+    let text = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+    match chains.iter().find(is_meant) {
+        Some(chain) => Ok((text(&chain["name"]), text(&chain["id"]["id"]))),
+        None => {
+            let names: Vec<&str> = chains.iter().filter_map(|chain| chain["name"].as_str()).collect();
+            let wanted = place.chain.as_deref().unwrap_or("marked as root");
+            bail!("there is no rule chain {wanted:?}; there are {}", names.join(", "))
+        }
+    }
+}
+
+/// Where a node is, by its name.
+fn position(nodes: &[Json], name: &str) -> Result<usize> {
+    let names = || nodes.iter().filter_map(|node| node["name"].as_str()).collect::<Vec<_>>().join(", ");
+    let at = nodes.iter().position(|node| node["name"] == name);
+    at.with_context(|| format!("the rule chain has no node {name:?}; it has {}", names()))
+}
+
+/// Whether a failure at a node of the type leaves the message as it was: a new node that does not do yet what it should costs nothing.
+fn opens(node_type: &NodeType) -> bool {
+    node_type.relations.iter().any(|relation| relation == "Success")
 }
 
 /// Changes a chain; false: it has a node of the type already.
@@ -52,12 +87,11 @@ fn insert(metadata: &mut Json, before: &str, node_type: &NodeType, configuration
     if nodes.iter().any(|node| node["type"].as_str() == class_id.map(String::as_str)) {
         return Ok(false);
     }
-    let Some(next) = nodes.iter().position(|node| node["name"] == before) else {
-        let names: Vec<&str> = nodes.iter().filter_map(|node| node["name"].as_str()).collect();
-        bail!("the rule chain has no node {before:?}; it has {}", names.join(", "));
-    };
+    let next = position(nodes, before)?;
     let new = nodes.len();
+    let policy = opens(node_type).then(|| json!({"failurePolicy": {"type": "FAIL_OPEN", "relation": "Success"}}));
     nodes.push(json!({
+        "additionalInfo": policy,
         "type": class_id,
         "name": node_type.title,
         "configuration": configuration,

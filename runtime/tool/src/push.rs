@@ -57,6 +57,13 @@ pub fn name_of(given: Option<String>, component: Option<&Path>) -> Result<String
 pub fn push(client: &Client, name: &str, path: &PathBuf, options: &PushOptions, activate: bool) -> Result<()> {
     check_name(name)?;
     let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let place = options.before.as_ref().map(|before| Place {
+        chain: options.chain.clone(),
+        before: before.clone(),
+    });
+    if let Some(place) = &place {
+        chain::check(client, place)?;
+    }
     let started = Instant::now();
     let component = client.upload(name, &bytes, options.auto_rollback)?;
     let uploaded = component.uploaded.clone().context("the server does not say which version it is")?;
@@ -81,12 +88,8 @@ pub fn push(client: &Client, name: &str, path: &PathBuf, options: &PushOptions, 
         short(&uploaded.version),
         took.as_millis()
     );
-    if let Some(before) = &options.before {
-        let place = Place {
-            chain: options.chain.clone(),
-            before: before.clone(),
-        };
-        println!("{}", chain::put(client, &place, only_type(version)?)?);
+    if let Some(place) = &place {
+        println!("{}", chain::put(client, place, only_type(version)?)?);
     } else if instances == 0 && !version.node_types.is_empty() {
         println!("no node of a rule chain has it at work: put one in with --before NODE");
     }
