@@ -51,13 +51,6 @@ while True:
         sqs.delete_message(QueueUrl=sys.argv[4], ReceiptHandle=one['ReceiptHandle'])
 ";
 
-/// The text messages that were sent: number and text.
-const TEXTS: &str = r"
-import json, sys, urllib.request
-told = json.load(urllib.request.urlopen('http://127.0.0.1:' + sys.argv[1] + '/moto-api/data.json'))
-for one in told['sns']['SMS']: print(json.dumps([one['phone_number'], one['message']]))
-";
-
 /// The services. Killed when dropped.
 pub struct Amazon {
     child: Child,
@@ -98,12 +91,6 @@ impl Amazon {
     /// One of what was made.
     pub fn made(&self, name: &str) -> &str {
         self.made[name].as_str().unwrap()
-    }
-
-    /// The text messages that were sent.
-    pub fn texts(&self) -> Vec<Json> {
-        let said = python(TEXTS, &[&self.port.to_string()]);
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Takes all that is in a queue.
