@@ -175,3 +175,25 @@ async fn the_value_is_durable_before_the_device_hears_of_it() {
     );
     assert_eq!(soon("performing", performing).await.unwrap().unwrap(), Performed::SUCCESS);
 }
+
+/// The device's actor may itself wait until this chain has room.
+#[tokio::test]
+async fn who_has_news_waits_for_no_device() {
+    let world = World::new();
+    let (device, mut lane) = world.awake_device();
+    let (entity, message) = (device.entity(), message(device.entity()));
+    // More than the lane holds, and nobody takes anything out of it.
+    for number in 0..50 {
+        let effect = save(entity, SHARED, json!({"number": number, "always": true}), false, true);
+        world.perform(number, vec![effect], &message).await.unwrap();
+    }
+    let mut heard = Vec::new();
+    while heard.last() != Some(&49) {
+        let Some(Delivery::Push(Downlink::AttributesChanged(news))) = soon("the news", lane.recv()).await else {
+            panic!("news")
+        };
+        assert_eq!(news.json()["always"], true);
+        heard.push(news.json()["number"].as_i64().unwrap());
+    }
+    assert!(heard.len() < 50 && heard.is_sorted(), "what has waited became one: {heard:?}");
+}
