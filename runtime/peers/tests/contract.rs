@@ -175,7 +175,7 @@ fn bytes_beside_the_stream_never_change() {
 fn kind_of(name: &str) -> &'static str {
     match name {
         "connected" | "disconnected" | "telemetry" | "attributes" | "attribute-request" | "rpc-reply" | "rpc-call" | "claim" | "heard"
-        | "presence" | "got" | "rpc" | "call" | "notice" | "answer" | "remove" | "push" => "Deliver",
+        | "presence" | "got" | "rpc" | "call" | "ask" | "notice" | "answer" | "remove" | "push" => "Deliver",
         "attribute-response" | "attributes-changed" | "attributes-removed" | "rpc-request" | "rpc-response" | "child" | "superseded" => {
             "Downlink"
         }
