@@ -82,6 +82,7 @@ impl Outside {
             body: body.into(),
             timeout: Duration::from_millis(or(wanted.timeout_ms, TIMEOUT_MS).into()),
             response_bytes_max: or(wanted.response_bytes_max, RESPONSE_BYTES) as usize,
+            tls: None,
         })
     }
 

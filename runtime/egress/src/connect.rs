@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -17,7 +16,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::error::EgressError;
 use crate::target::{Host, Target};
+use crate::tls::{self, Tls};
 
 /// Addresses of a name that are tried at most.
 const ADDRESSES_MAX: usize = 4;
@@ -26,7 +27,11 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whose certificates are believed.
 #[derive(Clone)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct Trust {
+    config: Arc<ClientConfig>,
+    /// What others are made with.
+    roots: Arc<RootCertStore>,
+}
 
 impl Trust {
     /// The authorities of the operating system, and those of a file (PEM).
@@ -48,9 +53,24 @@ impl Trust {
                 return Err(io::Error::other(format!("{} holds no certificate", path.display())));
             }
         }
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().map_err(io::Error::other)?;
-        Ok(Trust(Arc::new(builder.with_root_certificates(roots).with_no_client_auth())))
+        let (builder, roots) = (tls::builder().map_err(io::Error::other)?, Arc::new(roots));
+        let config = builder.with_root_certificates(Arc::clone(&roots)).with_no_client_auth();
+        Ok(Trust {
+            config: Arc::new(config),
+            roots,
+        })
+    }
+
+    /// The same for a conversation with TLS of its own.
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`].
+    pub(crate) fn with(&self, tls: Option<&Tls>) -> Result<Self, EgressError> {
+        let mut trust = self.clone();
+        if let Some(tls) = tls {
+            trust.config = Arc::new(tls.config(&self.roots)?);
+        }
+        Ok(trust)
     }
 }
 
@@ -95,7 +115,7 @@ pub(crate) async fn secure(stream: TcpStream, target: &Target, trust: &Trust) ->
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
         Host::Address(address) => ServerName::from(*address),
     };
-    let stream = TlsConnector::from(Arc::clone(&trust.0)).connect(name, stream).await?;
+    let stream = TlsConnector::from(Arc::clone(&trust.config)).connect(name, stream).await?;
     Ok(Connection::Tls(Box::new(stream)))
 }
 

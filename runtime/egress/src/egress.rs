@@ -2,6 +2,7 @@
 //!
 //! Redirects are answers like any other: following one is up to whoever asked, as another request that is checked like this one.
 
+use std::error::Error as _;
 use std::fmt;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -26,6 +27,7 @@ use crate::error::EgressError;
 use crate::places::{Places, Tenant};
 use crate::resolve::{Lookups, Resolver};
 use crate::target::{Host, Target};
+use crate::tls::Tls;
 
 /// Bytes of a request's body at most.
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -66,6 +68,8 @@ pub struct Request {
     pub timeout: Duration,
     /// Bytes the answer's body may have; at most [`RESPONSE_BYTES_MAX`].
     pub response_bytes_max: usize,
+    /// TLS of its own, for a target over TLS; none: the server's.
+    pub tls: Option<Tls>,
 }
 
 impl fmt::Debug for Request {
@@ -165,6 +169,9 @@ impl Egress {
             )));
         }
         let origin = request.target.origin();
+        if let Some(tls) = &request.tls {
+            tls.check(&origin, request.target.scheme.is_tls())?;
+        }
         self.check_allowed(tenant, &request.target).await?;
         let places = self.0.places.of(tenant);
         let _entered = places.enter()?;
@@ -181,7 +188,8 @@ impl Egress {
     }
 
     async fn exchange(&self, places: &Tenant, request: Request) -> Result<Response, EgressError> {
-        let connection = self.connected(places, &request.target).await?;
+        let trust = self.trust(request.tls.as_ref())?;
+        let connection = self.connected(places, &request.target, &trust).await?;
         ask(connection, request).await
     }
 
@@ -196,8 +204,13 @@ impl Egress {
         )))
     }
 
+    /// Whom a conversation believes, and what it shows.
+    pub(crate) fn trust(&self, tls: Option<&Tls>) -> Result<Trust, EgressError> {
+        self.0.trust.with(tls)
+    }
+
     /// A connection to one of the addresses that the target's name has now, and that may be reached.
-    pub(crate) async fn connected(&self, places: &Tenant, target: &Target) -> Result<Connection, EgressError> {
+    pub(crate) async fn connected(&self, places: &Tenant, target: &Target, trust: &Trust) -> Result<Connection, EgressError> {
         let unreachable = |reason: String| EgressError::Unreachable {
             origin: target.origin(),
             reason,
@@ -210,16 +223,16 @@ impl Egress {
             }
         };
         let addresses = self.checked(target, addresses)?;
-        let connection = connect(target, &addresses, &self.0.trust).await;
+        let connection = connect(target, &addresses, trust).await;
         connection.map_err(|error| unreachable(error.to_string()))
     }
 
     /// The same connection, over TLS; one that is already stays as it is.
-    pub(crate) async fn secured(&self, connection: Connection, target: &Target) -> Result<Connection, EgressError> {
+    pub(crate) async fn secured(&self, connection: Connection, target: &Target, trust: &Trust) -> Result<Connection, EgressError> {
         let Connection::Plain(stream) = connection else {
             return Ok(connection);
         };
-        let secured = secure(stream, target, &self.0.trust).await;
+        let secured = secure(stream, target, trust).await;
         secured.map_err(|error| EgressError::Unreachable {
             origin: target.origin(),
             reason: error.to_string(),
@@ -255,6 +268,14 @@ fn setting(tenant: TenantId) -> String {
     format!("egress/{tenant}")
 }
 
+/// What went wrong, with the reason: a server that wants to see another certificate says so there.
+fn told(error: &hyper::Error) -> String {
+    match error.source() {
+        None => error.to_string(),
+        Some(reason) => format!("{error}: {reason}"),
+    }
+}
+
 /// Asks over a fresh connection, which ends with the answer.
 async fn ask(connection: Connection, request: Request) -> Result<Response, EgressError> {
     let Request {
@@ -287,7 +308,7 @@ async fn ask(connection: Connection, request: Request) -> Result<Response, Egres
         bytes_max,
     };
     let answering = pin!(async {
-        let response = sender.send_request(asked).await.map_err(|error| broken(error.to_string()))?;
+        let response = sender.send_request(asked).await.map_err(|error| broken(told(&error)))?;
         let (head, body) = response.into_parts();
         let body = Limited::new(body, bytes_max)
             .collect()

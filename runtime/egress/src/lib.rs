@@ -5,9 +5,10 @@
 //! 3. [`address`] – pure: addresses that nobody reaches, whatever a name resolves to,
 //! 4. [`header`] – pure: headers that are the client's own,
 //! 5. [`resolve`] – names to addresses, so many at a time,
-//! 6. [`connect`] – a connection to an address that was checked,
-//! 7. [`egress`] – the service: all of it in order, within time and size,
-//! 8. [`broker`] – the same for brokers: connections that are kept while they are used.
+//! 6. [`tls`] – pure: whose certificates a conversation believes, and which one it shows,
+//! 7. [`connect`] – a connection to an address that was checked,
+//! 8. [`egress`] – the service: all of it in order, within time and size,
+//! 9. [`broker`] – the same for brokers: connections that are kept while they are used.
 //!
 //! It knows no node and no secret: what it sends is put together above. Errors never quote path, query, headers or body.
 
@@ -22,6 +23,7 @@ pub mod header;
 mod places;
 pub mod resolve;
 pub mod target;
+pub mod tls;
 
 pub use address::Addresses;
 pub use allow::AllowList;
@@ -33,3 +35,4 @@ pub use header::header;
 pub use mqtt::packet::{Secret, Version as MqttVersion};
 pub use resolve::{Resolver, SystemResolver};
 pub use target::{Host, Scheme, Target};
+pub use tls::{Identity, Tls};

@@ -34,6 +34,7 @@ fn publish(url: &str, topic: &str) -> Publish {
         target,
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
+        tls: None,
     }
 }
 

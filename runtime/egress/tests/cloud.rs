@@ -28,6 +28,7 @@ fn publish(target: Target, protocol: Protocol, password: &str) -> Publish {
         protocol,
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
+        tls: None,
     }
 }
 

@@ -8,7 +8,7 @@
 
 mod alias;
 pub(crate) mod frame;
-mod properties;
+pub(crate) mod properties;
 mod write;
 
 use bytes::{Bytes, BytesMut};

@@ -68,7 +68,7 @@ pub(super) fn fingerprint(publish: &Publish, amqp: &Amqp) -> Fingerprint {
     let properties = amqp.client_properties.iter().flat_map(|(name, value)| [name, value]);
     let rest = [&amqp.virtual_host, &amqp.exchange].into_iter().chain(properties);
     let rest: Vec<_> = rest.map(|text| Some(text.as_str())).collect();
-    digest(publish.credentials.as_ref(), &rest)
+    digest(publish, &rest)
 }
 
 /// Until the login is done.

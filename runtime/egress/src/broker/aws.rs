@@ -153,6 +153,7 @@ fn request(publish: &Publish, aws: &Aws, at_ms: i64) -> Result<Request, EgressEr
         body: draft.body.into(),
         timeout: publish.timeout,
         response_bytes_max: RESPONSE_BYTES_MAX,
+        tls: None,
     })
 }
 

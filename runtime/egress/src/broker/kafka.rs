@@ -158,6 +158,7 @@ impl<'a> Way<'a> {
         let opening = Opening {
             target: broker,
             login: self.login,
+            tls: self.publish.tls.as_ref(),
             timeout: self.publish.connect_timeout,
             speech: &speech,
         };
@@ -204,7 +205,7 @@ fn fingerprint(publish: &Publish, kafka: &Kafka) -> Fingerprint {
         Mechanism::ScramSha256 => "1",
         Mechanism::ScramSha512 => "2",
     };
-    digest(publish.credentials.as_ref(), &[Some(&kafka.client_id), Some(mechanism)])
+    digest(publish, &[Some(&kafka.client_id), Some(mechanism)])
 }
 
 /// What a broker's error means, and whether another broker, or this one a little later, takes what it did not (protocol guide, “error

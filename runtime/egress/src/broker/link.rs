@@ -19,6 +19,7 @@ use crate::connect::Connection;
 use crate::egress::Egress;
 use crate::error::EgressError;
 use crate::target::Target;
+use crate::tls::Tls;
 
 /// A connection that nobody uses for so long ends.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
@@ -45,6 +46,8 @@ pub(super) enum Told {
 /// A connection to be.
 pub(super) struct Plan {
     pub(super) target: Target,
+    /// Until it is used.
+    pub(super) tls: Option<Tls>,
     pub(super) speech: Box<dyn Speech>,
     pub(super) timeout: Duration,
     /// Is told why it does not come about.
@@ -121,13 +124,15 @@ async fn open(egress: &Egress, tenant: TenantId, plan: &mut Plan) -> Result<(Con
         origin: origin.clone(),
         reason,
     };
+    // What is served from here on does not need it: it is not kept.
+    let trust = egress.trust(plan.tls.take().as_ref())?;
     let places = egress.0.places.of(tenant);
-    let mut stream = egress.connected(&places, &plan.target).await?;
+    let mut stream = egress.connected(&places, &plan.target, &trust).await?;
     let (mut heard, mut out) = (BytesMut::new(), BytesMut::new());
     plan.speech.greet(&mut out);
     let mut told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;
     if told == Ok(Heard::Secret) {
-        stream = egress.secured(stream, &plan.target).await?;
+        stream = egress.secured(stream, &plan.target, &trust).await?;
         plan.speech.secret(&mut out);
         told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;
     }
@@ -193,6 +198,7 @@ impl Talk {
         let now = Instant::now();
         Talk {
             over_at: speech.lasts().map(|lasts| now + lasts),
+            window: Window::new(speech.in_flight_max()),
             speech,
             origin,
             reader,
@@ -200,7 +206,6 @@ impl Talk {
             heard,
             out: BytesMut::new(),
             unflushed: false,
-            window: Window::new(),
             spoke_at: now,
             used_at: now,
             pong_by: None,
@@ -274,6 +279,11 @@ impl Talk {
     fn say(&mut self, Job { letter, reply }: Job) -> Result<(), String> {
         self.used_at = Instant::now();
         if reply.is_closed() {
+            return Ok(());
+        }
+        if let Some(reason) = self.speech.refuses(&letter) {
+            let refused = EgressError::Refused(format!("{} does not take it: {reason}", self.origin));
+            let _ = reply.send(Told::Sent(Err(refused)));
             return Ok(());
         }
         match self.window.take(reply) {

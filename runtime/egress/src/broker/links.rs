@@ -14,11 +14,12 @@ use uuid::Uuid;
 
 use super::CONNECT_TIMEOUT_MAX;
 use super::link::{Job, Plan, serve};
-use super::publish::{Credentials, Publish};
+use super::publish::Publish;
 use super::speech::Speech;
 use crate::egress::Egress;
 use crate::error::EgressError;
 use crate::target::Target;
+use crate::tls::Tls;
 
 /// Connections of a tenant to brokers at most.
 pub(crate) const LINKS_OF_TENANT_MAX: usize = 16;
@@ -44,6 +45,7 @@ pub(super) type Fingerprint = [u8; 32];
 pub(super) struct Opening<'a> {
     pub(super) target: &'a Target,
     pub(super) login: Fingerprint,
+    pub(super) tls: Option<&'a Tls>,
     pub(super) timeout: Duration,
     pub(super) speech: &'a (dyn Fn() -> Box<dyn Speech> + Sync),
 }
@@ -54,6 +56,7 @@ impl<'a> Opening<'a> {
         Opening {
             target: &publish.target,
             login,
+            tls: publish.tls.as_ref(),
             timeout: publish.connect_timeout,
             speech,
         }
@@ -158,6 +161,7 @@ impl Links {
         let unopened = Unopened::default();
         let plan = Plan {
             target: opening.target.clone(),
+            tls: opening.tls.cloned(),
             speech: (opening.speech)(),
             timeout: opening.timeout.min(CONNECT_TIMEOUT_MAX),
             unopened: Arc::clone(&unopened),
@@ -173,17 +177,79 @@ impl Links {
     }
 }
 
-/// Tells logins apart: who, and what else is said there, each text with its length.
-pub(super) fn digest(credentials: Option<&Credentials>, rest: &[Option<&str>]) -> Fingerprint {
+/// Tells logins apart: who, over which TLS, and what else is said there, each text with its length.
+pub(super) fn digest(publish: &Publish, rest: &[Option<&str>]) -> Fingerprint {
     let mut hash = Sha256::new();
+    let credentials = publish.credentials.as_ref();
     let password = credentials.and_then(|credentials| credentials.password.as_ref());
     let who = [
         credentials.map(|credentials| credentials.username.0.as_str()),
         password.map(|password| password.0.as_str()),
     ];
-    for text in who.iter().chain(rest) {
+    // One that has nothing of its own is still its own.
+    let tls = publish.tls.as_ref().map(Tls::texts).map_or([None; 4], |[one, two, three]| {
+        let text = |(_, text)| text;
+        [Some(""), text(one), text(two), text(three)]
+    });
+    for text in who.iter().chain(&tls).chain(rest) {
         hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         hash.update(text.unwrap_or_default());
     }
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{Amqp, Credentials, Protocol};
+    use crate::tls::Identity;
+    use mqtt::packet::Secret;
+
+    #[test]
+    fn every_text_tells_logins_apart() {
+        let secret = |text: &str| Secret(text.to_owned());
+        let login = |username: &str, password: Option<&str>| Credentials {
+            username: secret(username),
+            password: password.map(secret),
+        };
+        let identity = |certificates: &str, key: &str| Identity {
+            certificates: secret(certificates),
+            key: secret(key),
+        };
+        let tls = |authorities: Option<&str>, identity: Option<Identity>| Tls {
+            authorities: authorities.map(secret),
+            identity,
+        };
+        let publish = |credentials: Option<Credentials>, tls: Option<Tls>| Publish {
+            target: Target::broker("amqps://broker.test").expect("a broker"),
+            credentials,
+            topic: String::new(),
+            payload: Default::default(),
+            protocol: Protocol::Amqp(Amqp::default()),
+            connect_timeout: Duration::ZERO,
+            timeout: Duration::ZERO,
+            tls,
+        };
+        let all = [
+            publish(None, None),
+            publish(Some(login("a", None)), None),
+            publish(Some(login("a", Some(""))), None),
+            publish(Some(login("a", Some("b"))), None),
+            publish(None, Some(tls(None, None))),
+            publish(None, Some(tls(Some("a"), None))),
+            publish(None, Some(tls(Some("b"), None))),
+            publish(None, Some(tls(None, Some(identity("a", "b"))))),
+            publish(None, Some(tls(None, Some(identity("a", "c"))))),
+            publish(None, Some(tls(None, Some(identity("b", "b"))))),
+            publish(None, Some(tls(None, Some(identity("ab", ""))))),
+            publish(None, Some(tls(Some("a"), Some(identity("a", "b"))))),
+            publish(Some(login("a", Some("b"))), Some(tls(Some("a"), Some(identity("a", "b"))))),
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for (number, one) in all.iter().enumerate() {
+            assert!(seen.insert(digest(one, &[])), "{number}");
+            assert!(seen.insert(digest(one, &[Some("rest")])), "{number}");
+            assert_eq!(digest(one, &[]), digest(&one.clone(), &[]));
+        }
+    }
 }

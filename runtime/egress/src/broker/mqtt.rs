@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use model::{Clock, SystemClock};
-use mqtt::client::{self, Login};
+use mqtt::client::{self, Login, Terms};
 use mqtt::packet::Version;
 
 use super::azure::{Device, RENEWED_AFTER};
 use super::links::{Fingerprint, digest};
 use super::publish::{Mqtt, Proof, Publish};
-use super::speech::{Answer, Heard, Letter, Speech, strange};
+use super::speech::{Answer, Heard, Letter, SILENCE_MAX, Speech, strange};
 
 /// What a broker is told of how long this client may be silent.
 const KEEP_ALIVE_S: u16 = 60;
@@ -40,14 +40,19 @@ pub(super) fn login(publish: &Publish, mqtt: &Mqtt, suffix: &str, random: &str) 
 /// Tells logins apart: everything that a CONNECT says.
 pub(super) fn fingerprint(publish: &Publish, mqtt: &Mqtt) -> Fingerprint {
     let flag = |on: bool| Some(if on { "1" } else { "0" });
+    let version = match mqtt.version {
+        Version::V311 => "0",
+        Version::V31 => "1",
+        Version::V5 => "2",
+    };
     let rest = [
         Some(mqtt.client_id.as_str()),
         flag(mqtt.client_id_suffix),
         flag(mqtt.clean_session),
-        flag(mqtt.version == Version::V31),
+        Some(version),
         flag(mqtt.proof == Proof::AzureSas),
     ];
-    digest(publish.credentials.as_ref(), &rest)
+    digest(publish, &rest)
 }
 
 /// What is published.
@@ -63,6 +68,9 @@ pub(super) fn letter(publish: &Publish, mqtt: &Mqtt) -> Letter {
 pub(super) struct MqttSpeech {
     /// Until it is said.
     login: Option<Login>,
+    version: Version,
+    /// What the broker takes, when it has said so.
+    terms: Terms,
     lasts: Option<Duration>,
 }
 
@@ -71,6 +79,8 @@ impl MqttSpeech {
     pub(super) fn new(login: Login, device: Option<&Device>) -> Self {
         let token = device.map(|device| device.token(SystemClock.now_ms()));
         MqttSpeech {
+            version: login.version,
+            terms: Terms::default(),
             login: Some(Login {
                 password: token.or(login.password),
                 ..login
@@ -89,21 +99,44 @@ impl Speech for MqttSpeech {
     }
 
     fn hear(&mut self, heard: &mut BytesMut, _: &mut BytesMut) -> Result<Option<Heard>, String> {
-        let told = client::read(heard).map_err(|error| error.to_string())?;
-        Ok(told.map(|told| match told {
-            client::Heard::Accepted => Heard::LetIn,
-            client::Heard::Refused(reason) => Heard::Refused(reason),
-            client::Heard::Acknowledged(number) => Heard::Answered(number, Ok(Answer::Acknowledged)),
-            client::Heard::Pong => Heard::Alive,
-        }))
+        let told = client::read(self.version, heard).map_err(|error| error.to_string())?;
+        Ok(match told {
+            None => None,
+            Some(client::Heard::Accepted(terms)) => {
+                self.terms = terms;
+                Some(Heard::LetIn)
+            }
+            Some(client::Heard::Refused(reason)) => Some(Heard::Refused(reason)),
+            Some(client::Heard::Acknowledged(number)) => Some(Heard::Answered(number, Ok(Answer::Acknowledged))),
+            Some(client::Heard::Untaken(number, reason)) => Some(Heard::Answered(number, Err(reason))),
+            Some(client::Heard::Pong) => Some(Heard::Alive),
+            Some(client::Heard::Ended(reason)) => return Err(format!("it ends the conversation: {reason}")),
+        })
+    }
+
+    fn in_flight_max(&self) -> u16 {
+        self.terms.in_flight_max
+    }
+
+    fn refuses(&self, letter: &Letter) -> Option<String> {
+        let Letter::Mqtt { topic, payload, retain } = letter else {
+            return None;
+        };
+        self.terms.refusal(self.version, topic, payload, *retain)
     }
 
     fn say(&mut self, number: u16, letter: &Letter, out: &mut BytesMut) -> Result<(), String> {
         let Letter::Mqtt { topic, payload, retain } = letter else {
             return strange();
         };
-        client::publish(out, number, topic, payload, *retain);
+        client::publish(out, self.version, number, topic, payload, *retain);
         Ok(())
+    }
+
+    fn silence_max(&self) -> Duration {
+        // Half of what the broker waits for.
+        let asked = self.terms.keep_alive_s.filter(|seconds| *seconds > 0);
+        asked.map_or(SILENCE_MAX, |seconds| SILENCE_MAX.min(Duration::from_secs(seconds.into()) / 2))
     }
 
     fn lasts(&self) -> Option<Duration> {

@@ -11,6 +11,7 @@ use super::{aws, azure, pubsub, smtp};
 use crate::egress::REQUEST_BYTES_MAX;
 use crate::error::EgressError;
 use crate::target::{Scheme, Target};
+use crate::tls::Tls;
 
 /// Bytes of a Kafka topic's name at most, as brokers have it.
 const KAFKA_TOPIC_BYTES_MAX: usize = 249;
@@ -46,6 +47,8 @@ pub struct Publish {
     pub connect_timeout: Duration,
     /// Time for all of it, from waiting to the acknowledgement; at most [`crate::egress::TIMEOUT_MAX`].
     pub timeout: Duration,
+    /// TLS of its own, for a target over TLS; none: the server's. Services that are asked over HTTP have none.
+    pub tls: Option<Tls>,
 }
 
 /// How a broker is spoken to.
@@ -74,7 +77,7 @@ pub struct Mqtt {
     pub client_id_suffix: bool,
     /// Whether the broker forgets what it knows under the name.
     pub clean_session: bool,
-    /// 3.1.1, or 3.1.
+    /// 5, 3.1.1 or 3.1.
     pub version: Version,
     /// Whether the broker keeps it for those who come later.
     pub retain: bool,
@@ -260,10 +263,31 @@ impl Publish {
             Protocol::PubSub(one) if matches!(scheme, Scheme::Http | Scheme::Https) => pubsub::check(one, &self.topic)?,
             _ => return invalid(format!("{} is spoken to in another way", self.target.origin())),
         }
+        if let Some(tls) = &self.tls {
+            self.check_tls(tls)?;
+        }
         if texts.iter().any(|text| text.len() > TEXT_BYTES_MAX || text.contains('\0')) {
             return invalid("client id, user name or password are too long, or contain a zero".to_owned());
         }
         Ok(())
+    }
+
+    fn check_tls(&self, tls: &Tls) -> Result<(), EgressError> {
+        let becomes_secret = match &self.protocol {
+            Protocol::Aws(_) | Protocol::PubSub(_) => {
+                return invalid("a service that is asked over HTTP takes no certificates of one's own: take them out".to_owned());
+            }
+            Protocol::Smtp(mail) => mail.start_tls,
+            Protocol::Mqtt(_) | Protocol::Kafka(_) | Protocol::Amqp(_) => false,
+        };
+        let more = match &self.protocol {
+            Protocol::Kafka(kafka) => &kafka.more[..],
+            _ => &[],
+        };
+        [&self.target].into_iter().chain(more).try_for_each(|target| {
+            let is_tls = target.scheme.is_tls() || becomes_secret;
+            tls.check(&target.origin(), is_tls)
+        })
     }
 }
 

@@ -74,6 +74,7 @@ fn request(publish: &Publish, pubsub: &PubSub, token: HeaderValue) -> Result<Req
         body: json!({"messages": [message]}).to_string().into(),
         timeout: publish.timeout,
         response_bytes_max: RESPONSE_BYTES_MAX,
+        tls: None,
     })
 }
 

@@ -47,7 +47,7 @@ pub(super) fn letter(publish: &Publish, smtp: &Smtp) -> Letter {
 
 /// Tells logins apart.
 pub(super) fn fingerprint(publish: &Publish, smtp: &Smtp) -> Fingerprint {
-    digest(publish.credentials.as_ref(), &[Some(if smtp.start_tls { "1" } else { "0" })])
+    digest(publish, &[Some(if smtp.start_tls { "1" } else { "0" })])
 }
 
 /// What the next answer is to.

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::window::IN_FLIGHT_MAX;
 use super::{amqp, kafka, smtp};
+
+/// After so long without a word of its own a side says something.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// What is sent.
 pub(super) enum Letter {
@@ -55,12 +59,22 @@ pub(super) trait Speech: Send {
     /// The conversation has become secret, as was [told](Heard::Secret).
     fn secret(&mut self, _: &mut BytesMut) {}
 
+    /// Letters that may be without an answer, when the login is done.
+    fn in_flight_max(&self) -> u16 {
+        IN_FLIGHT_MAX
+    }
+
+    /// Why the other side would not take a letter, in words: it is not sent. None: it may.
+    fn refuses(&self, _: &Letter) -> Option<String> {
+        None
+    }
+
     /// Sends a letter under a number that no other has until it is answered.
     fn say(&mut self, number: u16, letter: &Letter, out: &mut BytesMut) -> Result<(), String>;
 
     /// After so long without a word of its own this side says something.
     fn silence_max(&self) -> Duration {
-        Duration::from_secs(30)
+        SILENCE_MAX
     }
 
     /// A conversation that is as old ends when all its letters are answered; what comes later begins another. None: it goes on.

@@ -8,8 +8,9 @@ pub(super) const IN_FLIGHT_MAX: u16 = 32;
 pub(super) struct Window<W>(Vec<Option<W>>);
 
 impl<W> Window<W> {
-    pub(super) fn new() -> Self {
-        Window((0..IN_FLIGHT_MAX).map(|_| None).collect())
+    /// For as many as the other side takes, and no more than [`IN_FLIGHT_MAX`].
+    pub(super) fn new(taken: u16) -> Self {
+        Window((0..taken.min(IN_FLIGHT_MAX)).map(|_| None).collect())
     }
 
     /// Whether one more may be sent.
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn identifiers_are_used_again_when_they_are_acknowledged() {
-        let mut window = Window::new();
+        let mut window = Window::new(u16::MAX);
         for expected in 1..=IN_FLIGHT_MAX {
             assert!(window.has_room());
             assert_eq!(window.take(expected), Ok(expected));
@@ -71,11 +72,12 @@ mod tests {
 
     #[test]
     fn who_has_gone_does_not_keep_a_connection() {
-        let mut window = Window::new();
+        let mut window = Window::new(2);
         assert!(window.is_idle(|_: &bool| false));
         let gone = window.take(true).expect("room");
         assert!(window.is_idle(|gone| *gone));
         let waits = window.take(false).expect("room");
+        assert!(!window.has_room(), "no more than the other side takes");
         assert!(!window.is_idle(|gone| *gone));
         assert_eq!((window.acknowledged(waits), window.acknowledged(gone)), (Some(false), Some(true)));
     }

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::{Bytes, BytesMut};
-use mqtt::packet::{Connect, Incoming};
+use mqtt::packet::{Connect, Incoming, Version};
 use mqtt::{FrameCodec, RumqttCodec};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use crate::world::certified;
 
@@ -28,6 +29,8 @@ pub enum Manner {
     Closes,
     /// Sends what nobody asked for instead of acknowledging.
     Chatty,
+    /// Says this to a login (a whole packet), and this to a publish behind its number.
+    Says(&'static [u8], &'static [u8]),
 }
 
 /// A broker. Ends with its test.
@@ -60,11 +63,18 @@ impl Broker {
     }
 
     pub async fn with(manner: Manner, tls_name: Option<&str>, address: &str) -> Self {
-        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let (acceptor, authority) = tls_name.map(certified).unzip();
+        Broker {
+            authority,
+            ..Self::over(acceptor, manner, address).await
+        }
+    }
+
+    pub async fn over(acceptor: Option<TlsAcceptor>, manner: Manner, address: &str) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let broker = Broker {
             port: listener.local_addr().unwrap().port(),
-            authority,
+            authority: None,
             may_acknowledge: Arc::new(Semaphore::new(0)),
             shared: Arc::default(),
         };
@@ -140,6 +150,8 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
                         Manner::Refuses => vec![0x20, 2, 0, 5],
                         Manner::Strange => b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
                         Manner::Silent => Vec::new(),
+                        Manner::Says(terms, _) => terms.to_vec(),
+                        _ if codec.version() == Version::V5 => vec![0x20, 3, 0, 0, 0],
                         _ => vec![0x20, 2, 0, 0],
                     }
                 }
@@ -147,11 +159,15 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
                     shared.published.lock().unwrap().push((publish.topic, publish.payload));
                     match manner {
                         Manner::Closes => break 'all,
+                        // To nobody's publish.
+                        Manner::Says(_, answer @ [0xe0, ..]) => answer.to_vec(),
                         Manner::Chatty => b"\x30\x04\0\x01ax".to_vec(),
                         _ => {
                             may.acquire().await.unwrap().forget();
                             let [high, low] = publish.pkid.to_be_bytes();
-                            vec![0x40, 2, high, low]
+                            let rest = if let Manner::Says(_, rest) = manner { rest } else { &[] };
+                            let length = u8::try_from(2 + rest.len()).unwrap();
+                            [&[0x40, length, high, low], rest].concat()
                         }
                     }
                 }

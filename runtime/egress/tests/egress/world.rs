@@ -13,6 +13,7 @@ use storage::{EmbeddedConfig, EmbeddedStore};
 use tempfile::{NamedTempFile, TempDir};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// Everything special is refused but this machine, which plays the outside.
 pub fn loopback() -> Addresses {
@@ -28,6 +29,7 @@ pub fn request(url: &str) -> Request {
         body: Default::default(),
         timeout: Duration::from_secs(30),
         response_bytes_max: 100_000,
+        tls: None,
     }
 }
 
@@ -171,22 +173,25 @@ impl Server {
     }
 
     pub async fn start_tls(name: &str, answer: &str) -> Self {
-        Self::serve("127.0.0.1", Manner::Answers(answer.to_owned()), Some(name)).await
+        let (acceptor, authority) = certified(name);
+        Server {
+            authority: Some(authority),
+            ..Self::start_over(acceptor, answer).await
+        }
     }
 
-    async fn serve(address: &str, manner: Manner, tls_name: Option<&str>) -> Self {
+    pub async fn start_over(acceptor: TlsAcceptor, answer: &str) -> Self {
+        Self::serve("127.0.0.1", Manner::Answers(answer.to_owned()), Some(acceptor)).await
+    }
+
+    async fn serve(address: &str, manner: Manner, acceptor: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
-        let mut server = Server {
+        let server = Server {
             port: listener.local_addr().unwrap().port(),
             authority: None,
             heard: Arc::default(),
             connected: Arc::default(),
         };
-        let acceptor = tls_name.map(|name| {
-            let (acceptor, authority) = certified(name);
-            server.authority = Some(authority);
-            acceptor
-        });
         let (heard, connected) = (Arc::clone(&server.heard), Arc::clone(&server.connected));
         actor::spawn("server", async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -268,7 +273,7 @@ fn is_whole(asked: &[u8]) -> bool {
 }
 
 /// What a server shows under a name, and who has signed it.
-pub fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, NamedTempFile) {
+pub fn certified(name: &str) -> (TlsAcceptor, NamedTempFile) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), made.cert.pem()).unwrap();
@@ -281,5 +286,5 @@ pub fn certified(name: &str) -> (tokio_rustls::TlsAcceptor, NamedTempFile) {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), file)
+    (TlsAcceptor::from(Arc::new(config)), file)
 }

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicI16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// What is said to whoever asks for a topic.
 #[derive(Clone)]
@@ -33,6 +34,10 @@ struct Shared {
 
 impl Broker {
     pub async fn start(address: &str) -> Self {
+        Self::over(None, address).await
+    }
+
+    pub async fn over(acceptor: Option<TlsAcceptor>, address: &str) -> Self {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let shared = Arc::new(Shared {
             says: Mutex::new(Says::Nothing),
@@ -48,10 +53,16 @@ impl Broker {
         actor::spawn("broker", async move {
             while let Ok((stream, _)) = listener.accept().await {
                 shared.connected.fetch_add(1, Ordering::SeqCst);
-                let shared = Arc::clone(&shared);
+                let (shared, acceptor) = (Arc::clone(&shared), acceptor.clone());
                 actor::spawn("connection", async move {
                     // Whoever leaves is no failure of the broker.
-                    let _ = converse(stream, &shared).await;
+                    let _ = match acceptor {
+                        None => converse(stream, &shared).await,
+                        Some(acceptor) => match acceptor.accept(stream).await {
+                            Ok(stream) => converse(stream, &shared).await,
+                            Err(error) => Err(error),
+                        },
+                    };
                 });
             }
         });
@@ -96,7 +107,7 @@ fn number(out: &mut Vec<u8>, number: usize) {
     out.extend(i32::try_from(number).unwrap().to_be_bytes());
 }
 
-async fn converse(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) -> std::io::Result<()> {
     loop {
         let len = usize::try_from(stream.read_i32().await?).unwrap();
         let mut asked = vec![0; len];
@@ -135,6 +146,7 @@ async fn converse(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()>
         }
         stream.write_i32(i32::try_from(out.len()).unwrap()).await?;
         stream.write_all(&out).await?;
+        stream.flush().await?;
     }
 }
 

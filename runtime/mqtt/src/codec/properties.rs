@@ -7,13 +7,15 @@ use super::frame::Header;
 
 /// Where properties stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Connect,
+    ConnAck,
     Will,
     Publish,
     PubAck,
     Subscribe,
     Unsubscribe,
+    Disconnect,
 }
 
 /// What a property holds.
@@ -46,23 +48,38 @@ pub(super) fn check(header: &Header, frame: &[u8]) -> Result<(), FrameError> {
     checked.unwrap_or(Ok(()))
 }
 
+/// Reads the properties that a server has put at the end of a packet, each with its bytes: a text has its length before it.
+///
+/// # Errors
+/// When they are malformed, or something follows.
+pub(crate) fn read<'a>(bytes: &'a [u8], place: Place, take: impl FnMut(u8, &'a [u8])) -> Result<(), FrameError> {
+    let mut rest = Rest(bytes);
+    let read = rest.each(place, take);
+    read.unwrap_or_else(|| Err(FrameError::Malformed("properties cut short".to_owned())))?;
+    rest.is_empty()
+}
+
 /// The form of a property that may stand at a place.
 fn form(id: u8, place: Place) -> Option<Form> {
-    use Place::{Connect, PubAck, Publish, Subscribe, Will};
+    use Place::{ConnAck, Connect, Disconnect, PubAck, Publish, Subscribe, Will};
     let (form, places): (Form, &[Place]) = match id {
         0x01 => (Form::Flag, &[Publish, Will]),
         0x02 => (Form::Bytes(4), &[Publish, Will]),
         0x03 | 0x08 => (Form::Text, &[Publish, Will]),
         0x09 => (Form::Binary, &[Publish, Will]),
         0x0B => (Form::Number, &[Publish, Subscribe]),
-        0x11 | 0x27 => (Form::Bytes(4), &[Connect]),
-        0x15 => (Form::Text, &[Connect]),
-        0x16 => (Form::Binary, &[Connect]),
+        0x11 | 0x27 => (Form::Bytes(4), &[Connect, ConnAck]),
+        0x12 | 0x1A => (Form::Text, &[ConnAck]),
+        0x13 => (Form::Bytes(2), &[ConnAck]),
+        0x15 => (Form::Text, &[Connect, ConnAck]),
+        0x16 => (Form::Binary, &[Connect, ConnAck]),
         0x17 | 0x19 => (Form::Flag, &[Connect]),
         0x18 => (Form::Bytes(4), &[Will]),
-        0x1F => (Form::Text, &[PubAck]),
-        0x21 | 0x22 => (Form::Bytes(2), &[Connect]),
+        0x1C => (Form::Text, &[ConnAck, Disconnect]),
+        0x1F => (Form::Text, &[ConnAck, PubAck, Disconnect]),
+        0x21 | 0x22 => (Form::Bytes(2), &[Connect, ConnAck]),
         0x23 => (Form::Bytes(2), &[Publish]),
+        0x24 | 0x25 | 0x28 | 0x29 | 0x2A => (Form::Flag, &[ConnAck]),
         0x26 => return Some(Form::Pair),
         _ => return None,
     };
@@ -134,6 +151,10 @@ impl<'a> Rest<'a> {
     }
 
     fn properties(&mut self, place: Place) -> Checked {
+        self.each(place, |_, _| {})
+    }
+
+    fn each(&mut self, place: Place, mut take: impl FnMut(u8, &'a [u8])) -> Checked {
         let length = self.number()?;
         let mut own = Rest(self.take(length)?);
         let mut seen = 0_u64;
@@ -149,9 +170,11 @@ impl<'a> Rest<'a> {
             seen |= 1 << id;
             // The library would read on behind the properties.
             let cut = || Err(FrameError::Malformed("a property cut short".to_owned()));
+            let before = own.0;
             if let Err(error) = own.value(form).unwrap_or_else(cut) {
                 return Some(Err(error));
             }
+            take(id, &before[..before.len() - own.0.len()]);
         }
         Some(Ok(()))
     }
@@ -205,6 +228,15 @@ mod tests {
             (Place::Unsubscribe, &[0x0B, 1], Some(false)),
             (Place::PubAck, &[0x1F, 0, 1, b'r'], Some(true)),
             (Place::PubAck, &[0x7F], Some(false)),
+            (
+                Place::ConnAck,
+                &[0x24, 1, 0x25, 0, 0x13, 0, 9, 0x12, 0, 1, b'c', 0x1C, 0, 0],
+                Some(true),
+            ),
+            (Place::ConnAck, &[0x24, 2], Some(false)),
+            (Place::Connect, &[0x24, 1], Some(false)),
+            (Place::Disconnect, &[0x1F, 0, 0, 0x1C, 0, 0], Some(true)),
+            (Place::Disconnect, &[0x11, 0, 0, 0, 0], Some(false)),
             (Place::Publish, &[0x23, 0], Some(false)),
         ] {
             assert_eq!(checked(place, properties), expected, "{place:?} {properties:02x?}");

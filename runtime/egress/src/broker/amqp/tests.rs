@@ -17,6 +17,7 @@ fn publish(amqp: &Amqp) -> Publish {
         protocol: Protocol::Amqp(amqp.clone()),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        tls: None,
     }
 }
 

@@ -25,6 +25,7 @@ fn publish(aws: &Aws, topic: &str) -> Publish {
         protocol: Protocol::Aws(aws.clone()),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        tls: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn publish(url: &str, key: Option<&str>, mqtt: Mqtt) -> Publish {
         protocol: Protocol::Mqtt(mqtt),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        tls: None,
     }
 }
 

@@ -25,6 +25,7 @@ fn publish(pubsub: &PubSub, topic: &str) -> Publish {
         protocol: Protocol::PubSub(pubsub.clone()),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        tls: None,
     }
 }
 

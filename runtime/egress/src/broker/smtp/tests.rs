@@ -17,6 +17,7 @@ fn publish(smtp: &Smtp) -> Publish {
         protocol: Protocol::Smtp(smtp.clone()),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        tls: None,
     }
 }
 

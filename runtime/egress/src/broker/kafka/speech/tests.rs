@@ -29,6 +29,7 @@ fn speech(login: Option<(&str, &str)>, kafka: &Kafka) -> KafkaSpeech {
         protocol: Protocol::Kafka(kafka.clone()),
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
+        tls: None,
     };
     KafkaSpeech::new(&publish, kafka)
 }
