@@ -59,7 +59,9 @@ pub enum News {
 /// Whose time series or attributes a mutation changes; none: it changes none.
 pub fn subject(mutation: &Mutation) -> Option<EntityId> {
     match mutation {
+        Mutation::OnlyTold(one) => subject(one),
         Mutation::Points { entity, .. }
+        | Mutation::Latest { entity, .. }
         | Mutation::DeletePoints { entity, .. }
         | Mutation::Attributes { entity, .. }
         | Mutation::DeleteAttributes { entity, .. } => Some(*entity),
@@ -76,7 +78,8 @@ impl Update {
     /// What a mutation means to those who watch its [`subject`].
     pub fn of(mutation: &Mutation) -> Option<Self> {
         let (entity, news) = match mutation {
-            Mutation::Points { entity, ts_ms, values, .. } => (
+            Mutation::OnlyTold(one) => return Update::of(one),
+            Mutation::Points { entity, ts_ms, values, .. } | Mutation::Latest { entity, ts_ms, values, .. } => (
                 entity,
                 News::Points {
                     ts_ms: *ts_ms,

@@ -3,10 +3,17 @@
 
 use std::time::Duration;
 
+/// Time and bucket, in their keys, of readings that are in no history: a bucket that no time has. Each key has one row there.
+pub(crate) const LATEST: (i64, i64) = (0, i64::MAX);
+
+/// The version of the cluster since which there is that bucket. An older server could not read what is in it.
+pub(crate) const LATEST_SINCE: u32 = 5;
+
 /// Cuts time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Buckets {
     width_ms: i64,
+    latest: bool,
 }
 
 impl Buckets {
@@ -15,7 +22,21 @@ impl Buckets {
         const HOUR_MS: i64 = 3_600_000;
         Buckets {
             width_ms: i64::try_from(width.as_millis()).unwrap_or(i64::MAX).max(HOUR_MS),
+            latest: true,
         }
+    }
+
+    /// Those of a cluster of a version; none: one program has the keyspace for itself.
+    pub(crate) fn since(self, cluster: Option<u32>) -> Self {
+        Buckets {
+            latest: cluster.is_none_or(|cluster| cluster >= LATEST_SINCE),
+            ..self
+        }
+    }
+
+    /// Where a reading is that is in no history; none: nowhere else than all others, as not every server knows that bucket.
+    pub(crate) fn latest(self) -> Option<(i64, i64)> {
+        self.latest.then_some(LATEST)
     }
 
     /// The bucket of a time, in milliseconds since 1970-01-01 UTC.
@@ -36,5 +57,14 @@ mod tests {
         }
         assert!(hours.of(i64::MIN) < hours.of(0) && hours.of(0) < hours.of(i64::MAX));
         assert_eq!(Buckets::new(Duration::ZERO), hours, "no narrower");
+        assert_ne!(hours.of(i64::MAX), LATEST.1, "that one has no time");
+    }
+
+    #[test]
+    fn an_older_cluster_has_no_bucket_without_a_time() {
+        let hours = Buckets::new(Duration::from_secs(3600));
+        for (cluster, latest) in [(None, true), (Some(LATEST_SINCE), true), (Some(LATEST_SINCE - 1), false)] {
+            assert_eq!(hours.since(cluster).latest().is_some(), latest, "{cluster:?}");
+        }
     }
 }

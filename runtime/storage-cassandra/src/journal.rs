@@ -16,6 +16,7 @@ use model::EntityId;
 use storage::{Commit, Journal, Mutation, StorageError, text};
 
 use crate::bind::{Write, part};
+use crate::buckets::LATEST;
 use crate::order::Place;
 use crate::plan::{STAMPS, Step, plan};
 use crate::queries::Query;
@@ -87,10 +88,16 @@ impl Inner {
             return Ok(());
         }
         let buckets = self.buckets_of(entity, key, from_ms, to_ms).await?;
-        let writes = buckets.into_iter().map(|bucket| {
+        let remove = |bucket: i64, from_ms: i64, to_ms: i64| {
             let rest = [key.into(), from_ms.into(), to_ms.into()];
             Write::remove(Query::DeletePoints, part(entity, bucket), rest, stamp_us)
-        });
-        self.driver.write(writes.collect()).await
+        };
+        let mut writes: Vec<_> = buckets.into_iter().map(|bucket| remove(bucket, from_ms, to_ms)).collect();
+        let latest = self.latest_of(entity, key).await?;
+        if latest.is_some_and(|latest| (from_ms..to_ms).contains(&latest.ts_ms)) {
+            let (key_ms, bucket) = LATEST;
+            writes.push(remove(bucket, key_ms, key_ms + 1));
+        }
+        self.driver.write(writes).await
     }
 }

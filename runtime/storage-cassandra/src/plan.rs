@@ -91,7 +91,22 @@ fn add(plan: &mut Plan, mutation: &Mutation, first_us: i64, buckets: Buckets, kn
             ts_ms,
             values,
             ttl_s,
-        } => points(plan, *entity, (*ts_ms, buckets.of(*ts_ms)), values, *ttl_s, then_us, known),
+        } => points(plan, *entity, (*ts_ms, buckets.of(*ts_ms)), values, (*ttl_s, then_us), known, plain),
+        Mutation::Latest {
+            entity,
+            ts_ms,
+            values,
+            ttl_s,
+        } => match buckets.latest() {
+            Some(place) => {
+                let dated = |value: &Value| value_codec::encode_dated(*ts_ms, value, None);
+                points(plan, *entity, place, values, (*ttl_s, then_us), known, dated);
+            }
+            // A history is read by all.
+            None => points(plan, *entity, (*ts_ms, buckets.of(*ts_ms)), values, (*ttl_s, then_us), known, plain),
+        },
+        Mutation::Untold(one) => add(plan, one, first_us, buckets, known)?,
+        Mutation::OnlyTold(_) => {}
         Mutation::DeletePoints {
             entity,
             key,
@@ -154,9 +169,9 @@ fn points(
     of: EntityId,
     (ts_ms, bucket): (i64, i64),
     values: &[(Arc<str>, Value)],
-    ttl_s: u32,
-    stamp_us: i64,
+    (ttl_s, stamp_us): (u32, i64),
     known: &Known,
+    encode: impl Fn(&Value) -> Vec<u8>,
 ) {
     let known = known.of(of);
     let expires_s = stamp_us / 1_000_000 + i64::from(ttl_s);
@@ -168,10 +183,14 @@ fn points(
             plan.write(Write::put(Query::PutSeries, entity(of), [key.into(), bucket.into()], stamp_us));
             plan.learned.push((Arc::clone(&known), Arc::clone(key), bucket));
         }
-        // The database removes what has expired by itself.
-        let rest = [key.into(), ts_ms.into(), value_codec::encode_point(value, None).into()];
+        let rest = [key.into(), ts_ms.into(), encode(value).into()];
         plan.write(Write::put_for(Query::PutPoint, part(of, bucket), rest, stamp_us, ttl_s));
     }
+}
+
+/// A reading whose time is that of its key. The database removes what has expired by itself.
+fn plain(value: &Value) -> Vec<u8> {
+    value_codec::encode_point(value, None)
 }
 
 fn attributes(plan: &mut Plan, of: EntityId, scope: AttributeScope, ts_ms: i64, values: &[(Arc<str>, Value)], stamp_us: i64) {
@@ -382,6 +401,33 @@ mod tests {
             let Step::Write(all) = &plan.steps[0] else { panic!("writes") };
             assert_eq!(all[1].values.last(), Some(&Bind::Int(expected)), "{written_s} {ttl_s}");
         }
+    }
+
+    #[test]
+    fn an_older_cluster_keeps_a_history_of_latest_values() {
+        let latest = Mutation::Latest {
+            entity: device(),
+            ts_ms: 7,
+            values: vec![("a".into(), Value::Long(1))],
+            ttl_s: 0,
+        };
+        let written = |cluster| {
+            let buckets = Buckets::new(Duration::from_secs(3600)).since(cluster);
+            let plan = plan(std::slice::from_ref(&latest), 1000, buckets, &Known::new(10)).expect("planned");
+            let Step::Write(all) = &plan.steps[0] else { panic!("writes") };
+            let row = all[1].values.iter().find_map(|bind| match bind {
+                Bind::Blob(bytes) => Some(bytes.to_vec()),
+                _ => None,
+            });
+            (all[1].query, row)
+        };
+        let value = Value::Long(1);
+        assert_eq!(written(Some(4)), (Query::PutPoint, Some(value_codec::encode_point(&value, None))));
+        assert_eq!(
+            written(Some(5)),
+            (Query::PutPoint, Some(value_codec::encode_dated(7, &value, None)))
+        );
+        assert_eq!(written(None), written(Some(5)));
     }
 
     #[test]

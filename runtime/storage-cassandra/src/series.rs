@@ -1,5 +1,5 @@
 //! Time series. `series` tells the keys of an entity and the buckets of each; the newest reading of a key is the first row of its newest
-//! bucket that has one.
+//! bucket that has one. A bucket that no time has holds the one reading of a key that is in no history, if there is one.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use storage::text::storable;
 use storage::{SeriesQuery, StorageError, TimeSeriesStore, value_codec};
 
 use crate::bind::tiny;
+use crate::buckets::LATEST;
 use crate::queries::Query;
 use crate::store::{CassandraStore, Inner};
 
@@ -95,13 +96,28 @@ impl Inner {
     }
 
     async fn newest(&self, entity: EntityId, key: &str, buckets: &[i64]) -> Result<Option<Reading>, StorageError> {
+        let mut latest = None;
+        // The newest first: the bucket that no time has is the very first.
         for bucket in buckets {
-            let values = (entity.tenant.0, tiny(entity.kind.number()), entity.id, *bucket, key);
-            if let Some((ts_ms, bytes)) = self.driver.first::<(i64, Vec<u8>)>(Query::NewestPoint, values).await? {
-                return reading(ts_ms, &bytes).map(Some);
+            let found = self.newest_of(entity, key, *bucket).await?;
+            match found {
+                Some(reading) if *bucket == LATEST.1 => latest = Some(reading),
+                Some(reading) => return Ok(Some(newer(reading, latest))),
+                None => {}
             }
         }
-        Ok(None)
+        Ok(latest)
+    }
+
+    async fn newest_of(&self, entity: EntityId, key: &str, bucket: i64) -> Result<Option<Reading>, StorageError> {
+        let values = (entity.tenant.0, tiny(entity.kind.number()), entity.id, bucket, key);
+        let row = self.driver.first::<(i64, Vec<u8>)>(Query::NewestPoint, values).await?;
+        row.map(|(ts_ms, bytes)| reading(ts_ms, &bytes)).transpose()
+    }
+
+    /// The reading of a key that is in no history.
+    pub(crate) async fn latest_of(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, StorageError> {
+        self.newest_of(entity, key, LATEST.1).await
     }
 
     async fn points(
@@ -139,7 +155,14 @@ pub(crate) fn asked(keys: &[Arc<str>]) -> Vec<&str> {
 
 /// A reading of its row. The database has removed what has expired.
 fn reading(ts_ms: i64, bytes: &[u8]) -> Result<Reading, StorageError> {
-    let value = value_codec::decode_point(bytes, i64::MIN)?;
-    let value = value.ok_or_else(|| StorageError::Corrupt("a reading has expired before it was written".into()))?;
-    Ok(Reading { ts_ms, value })
+    let reading = value_codec::decode_point(ts_ms, bytes, i64::MIN)?;
+    reading.ok_or_else(|| StorageError::Corrupt("a reading has expired before it was written".into()))
+}
+
+/// The newest of a history, or the one in no history, if that is not older.
+fn newer(of_history: Reading, latest: Option<Reading>) -> Reading {
+    match latest {
+        Some(latest) if latest.ts_ms >= of_history.ts_ms => latest,
+        _ => of_history,
+    }
 }

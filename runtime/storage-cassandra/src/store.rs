@@ -87,7 +87,7 @@ impl CassandraStore {
             driver,
             order: Order::new(Arc::clone(&config.clock)),
             known: Known::new(config.entities_known_max),
-            buckets: Buckets::new(bucket),
+            buckets: Buckets::new(bucket).since(config.cluster_version),
             rows: Rows::default(),
             batches: Arc::new(Semaphore::new(config.batches_max.max(1))),
             clock: config.clock,

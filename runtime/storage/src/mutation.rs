@@ -27,7 +27,23 @@ pub enum Mutation {
         /// Seconds to keep them; 0: for ever.
         ttl_s: u32,
     },
-    /// Removes readings of a key with `from_ms <= time < to_ms`.
+    /// Values of an entity's time series at one time that are in no history: of each key there is one, the one that was written last. The
+    /// latest value of a key is that one or the newest of its history, whichever has the larger time.
+    Latest {
+        /// Whose.
+        entity: EntityId,
+        /// Milliseconds since 1970-01-01 UTC.
+        ts_ms: i64,
+        /// By key.
+        values: Vec<(Arc<str>, Value)>,
+        /// Seconds to keep them; 0: for ever.
+        ttl_s: u32,
+    },
+    /// This is done, and who [watches](crate::Tap) is not to be told.
+    Untold(Box<Mutation>),
+    /// Who [watches](crate::Tap) is to be told this, and it is not done.
+    OnlyTold(Box<Mutation>),
+    /// Removes readings of a key with `from_ms <= time < to_ms`, the one that is in no history among them.
     DeletePoints {
         /// Whose.
         entity: EntityId,

@@ -2,7 +2,8 @@
 //! binary and short; rare things are JSON. Every form here is on disk: changing one needs a new format number.
 //!
 //! ```text
-//! reading   = tag [expiry: i64 ms] payload      the expiry stands there when the tag has bit 0x80
+//! reading   = tag [expiry: i64 ms] [time: i64 ms] payload      the expiry stands there when the tag has bit 0x80, the time when it
+//!                                                               has bit 0x40: then it is not the time of the key
 //! attribute = time: i64 ms, tag payload
 //! payload   = 1 byte (bool) | 8 bytes (long, double) | UTF-8 (text, JSON)
 //! ```
@@ -19,6 +20,7 @@ const DOUBLE: u8 = 3;
 const TEXT: u8 = 4;
 const JSON: u8 = 5;
 const EXPIRES: u8 = 0x80;
+const DATED: u8 = 0x40;
 
 /// A stored reading; its time is in its key. The expiry is in milliseconds since 1970-01-01 UTC; none, where the database itself removes
 /// what has expired.
@@ -35,21 +37,36 @@ pub fn encode_point(value: &Value, expiry_ms: Option<i64>) -> Vec<u8> {
     bytes
 }
 
-/// The value of a stored reading, or none when it has expired.
+/// A stored reading that says its time itself.
+pub fn encode_dated(ts_ms: i64, value: &Value, expiry_ms: Option<i64>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(17 + value.heap_len());
+    let expires = if expiry_ms.is_some() { EXPIRES } else { 0 };
+    bytes.push(tag(value) | DATED | expires);
+    bytes.extend(expiry_ms.iter().flat_map(|expiry| expiry.to_be_bytes()));
+    bytes.extend_from_slice(&ts_ms.to_be_bytes());
+    put_payload(&mut bytes, value);
+    bytes
+}
+
+/// A stored reading under a key with this time, or none when it has expired.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`]
-pub fn decode_point(bytes: &[u8], now_ms: i64) -> Result<Option<Value>, StorageError> {
+pub fn decode_point(key_ms: i64, bytes: &[u8], now_ms: i64) -> Result<Option<Reading>, StorageError> {
     if has_expired(bytes, now_ms) {
         return Ok(None);
     }
-    let (tag, rest) = bytes.split_first().ok_or_else(empty)?;
-    let payload = if tag & EXPIRES == 0 {
-        rest
-    } else {
-        rest.get(8..).ok_or_else(empty)?
-    };
-    payload_of(tag & !EXPIRES, payload).map(Some)
+    let (tag, mut rest) = bytes.split_first().ok_or_else(empty)?;
+    if tag & EXPIRES != 0 {
+        rest = rest.get(8..).ok_or_else(empty)?;
+    }
+    let mut ts_ms = key_ms;
+    if tag & DATED != 0 {
+        let (time, payload) = rest.split_first_chunk::<8>().ok_or_else(empty)?;
+        (ts_ms, rest) = (i64::from_be_bytes(*time), payload);
+    }
+    let value = payload_of(tag & !(EXPIRES | DATED), rest)?;
+    Ok(Some(Reading { ts_ms, value }))
 }
 
 /// Whether a stored reading has an expiry that has come. Unreadable bytes have not expired: nobody must lose them silently.
@@ -160,6 +177,10 @@ pub(crate) mod tests {
                 hex(&encode_point(&value, Some(258))),
                 format!("{:02x}0000000000000102{payload}", tag | 0x80)
             );
+            let dated = format!("{:02x}fffffffffffffffe{payload}", tag | 0x40);
+            assert_eq!(hex(&encode_dated(-2, &value, None)), dated);
+            let dated = format!("{:02x}0000000000000102fffffffffffffffe{payload}", tag | 0xc0);
+            assert_eq!(hex(&encode_dated(-2, &value, Some(258))), dated);
             assert_eq!(hex(&encode_attribute(-1, &value)), format!("ffffffffffffffff{expected}"));
         }
     }
@@ -167,13 +188,17 @@ pub(crate) mod tests {
     #[test]
     fn values_come_back_until_they_expire() {
         for (value, _) in values() {
-            assert_eq!(
-                decode_point(&encode_point(&value, None), i64::MAX).expect("readable"),
-                Some(value.clone())
-            );
-            let expiring = encode_point(&value, Some(1000));
-            assert_eq!(decode_point(&expiring, 999).expect("readable"), Some(value.clone()));
-            assert_eq!(decode_point(&expiring, 1000).expect("readable"), None);
+            let reading = |ts_ms| {
+                let value = value.clone();
+                Some(Reading { ts_ms, value })
+            };
+            let decoded = |bytes: &[u8], now_ms| decode_point(7, bytes, now_ms).expect("readable");
+            assert_eq!(decoded(&encode_point(&value, None), i64::MAX), reading(7));
+            assert_eq!(decoded(&encode_dated(5, &value, None), i64::MAX), reading(5));
+            for (expiring, ts_ms) in [(encode_point(&value, Some(1000)), 7), (encode_dated(5, &value, Some(1000)), 5)] {
+                assert_eq!(decoded(&expiring, 999), reading(ts_ms));
+                assert_eq!(decoded(&expiring, 1000), None);
+            }
             assert_eq!(
                 decode_attribute(&encode_attribute(5, &value)).expect("readable"),
                 Reading { ts_ms: 5, value }
@@ -183,7 +208,7 @@ pub(crate) mod tests {
 
     #[test]
     fn broken_bytes_are_named_corrupt() {
-        let broken: [&[u8]; 8] = [
+        let broken: [&[u8]; 10] = [
             b"",
             b"\x00",
             b"\x06abc",
@@ -192,9 +217,14 @@ pub(crate) mod tests {
             b"\x02\x00",
             b"\x04\xff",
             b"\x81\x00\x00",
+            b"\x44abcdefg",
+            b"\x42\x00\x00\x00\x00\x00\x00\x00\x00",
         ];
         for bytes in broken {
-            assert!(matches!(decode_point(bytes, i64::MAX), Err(StorageError::Corrupt(_))), "{bytes:?}");
+            assert!(
+                matches!(decode_point(0, bytes, i64::MAX), Err(StorageError::Corrupt(_))),
+                "{bytes:?}"
+            );
         }
         for bytes in [&b""[..], &[0; 8], &[0; 9]] {
             assert!(matches!(decode_attribute(bytes), Err(StorageError::Corrupt(_))), "{bytes:?}");

@@ -79,6 +79,26 @@ fn who_watches_is_told_and_nobody_else() {
 }
 
 #[test]
+fn who_watches_is_told_of_what_is_not_stored_and_not_of_what_is_quiet() {
+    let (feed, outbox) = (Feed::default(), outbox());
+    let entity = device(1, 1);
+    let watch = feed.watch(entity, series(), &outbox).unwrap();
+    let latest = |ts_ms| Mutation::Latest {
+        entity,
+        ts_ms,
+        values: vec![("k".into(), Value::Long(ts_ms))],
+        ttl_s: 0,
+    };
+    feed.saved(&[
+        Mutation::OnlyTold(Box::new(points(entity, 1))),
+        Mutation::Untold(Box::new(points(entity, 2))),
+        latest(3),
+        Mutation::Untold(Box::new(latest(4))),
+    ]);
+    assert_eq!(heard(&outbox), [(watch.id(), 1), (watch.id(), 3)]);
+}
+
+#[test]
 fn what_a_mutation_is_to_who_watches() {
     let (feed, outbox) = (Feed::default(), outbox());
     let interest = Arc::new(Interest::new(Wanted::Attributes(None), None));

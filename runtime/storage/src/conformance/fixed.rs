@@ -59,6 +59,15 @@ fn points(key: &str, ttl_s: u32) -> Mutation {
     }
 }
 
+fn latest(ttl_s: u32) -> Mutation {
+    Mutation::Latest {
+        entity: device().entity(),
+        ts_ms: NOW_MS - 1,
+        values: vec![(if ttl_s == 0 { "latest" } else { "latest, brief" }.into(), Value::Long(2))],
+        ttl_s,
+    }
+}
+
 fn record() -> EntityRecord {
     EntityRecord {
         customer: Some(Uuid::from_u128(0x30)),
@@ -232,6 +241,10 @@ pub fn batch() -> Vec<Mutation> {
             entity: asset(),
             group: RelationGroup::Dashboard,
         },
+        latest(0),
+        latest(600_000_000),
+        Mutation::Untold(Box::new(points("quiet", 0))),
+        Mutation::OnlyTold(Box::new(points("told", 0))),
     ]
 }
 
@@ -239,6 +252,9 @@ pub fn batch() -> Vec<Mutation> {
 pub fn kind(mutation: &Mutation) -> &'static str {
     match mutation {
         Mutation::Points { .. } => "points",
+        Mutation::Latest { .. } => "latest",
+        Mutation::Untold(_) => "untold",
+        Mutation::OnlyTold(_) => "only-told",
         Mutation::DeletePoints { .. } => "delete-points",
         Mutation::Attributes { .. } => "attributes",
         Mutation::DeleteAttributes { .. } => "delete-attributes",
@@ -315,6 +331,18 @@ async fn read_values(store: &dyn Store) {
     let brief = store.series(id, "brief", &query).await.expect("reads");
     assert_eq!(brief, [reading(Value::Long(1))]);
     assert_eq!(store.series(id, "gone", &query).await.expect("reads"), []);
+    let found = store
+        .latest(id, Some(&["latest".into(), "latest, brief".into(), "told".into()]))
+        .await;
+    let only = Reading {
+        ts_ms: NOW_MS - 1,
+        value: Value::Long(2),
+    };
+    assert_eq!(
+        found.expect("reads"),
+        [("latest".into(), only.clone()), ("latest, brief".into(), only)]
+    );
+    assert_eq!(store.series(id, "quiet", &query).await.expect("reads"), [reading(Value::Long(1))]);
 }
 
 async fn read_things(store: &dyn Store) {

@@ -122,6 +122,58 @@ pub async fn queries_bound_order_and_limit(store: &dyn Store) {
     }
 }
 
+/// It is the latest one unless the history has a newer one; the one that is written last takes the place of the one before; it goes with
+/// what is removed, and when its time is up.
+pub async fn one_reading_of_a_key_is_in_no_history(store: &dyn Store) {
+    let entity = device();
+    let only = |ts_ms: i64, values: &[(&str, i64)], ttl_s: u32| Mutation::Latest {
+        entity,
+        ts_ms,
+        values: values.iter().map(|(key, value)| ((*key).into(), Value::Long(*value))).collect(),
+        ttl_s,
+    };
+    let latest = async |expected: &[(&str, i64, i64)]| {
+        assert_eq!(store.latest(entity, None).await.expect("reads"), readings(expected));
+    };
+    commit(store, vec![only(5, &[("a", 5), ("b", 5)], 0)]).await;
+    latest(&[("a", 5, 5), ("b", 5, 5)]).await;
+    assert_eq!(times(store, entity, "a", &all()).await, [0; 0]);
+    assert_eq!(store.series_keys(entity).await.expect("reads"), keys(&["a", "b"]));
+    commit(store, vec![points(entity, 4, &[("a", 4)]), points(entity, 6, &[("b", 6)])]).await;
+    latest(&[("a", 5, 5), ("b", 6, 6)]).await;
+    assert_eq!(times(store, entity, "a", &all()).await, [4]);
+    commit(store, vec![only(3, &[("a", 3)], 0), only(i64::MAX, &[("b", 7)], 0)]).await;
+    latest(&[("a", 4, 4), ("b", i64::MAX, 7)]).await;
+    let delete = |key: &str, from_ms, to_ms| Mutation::DeletePoints {
+        entity,
+        key: key.into(),
+        from_ms,
+        to_ms,
+    };
+    commit(store, vec![delete("a", 4, 5), delete("b", 0, i64::MAX)]).await;
+    latest(&[("a", 3, 3), ("b", i64::MAX, 7)]).await;
+    commit(store, vec![delete("a", 3, 4), only(8, &[("b", 8), ("c", 8)], 1)]).await;
+    let gone = async {
+        while !store.latest(entity, None).await.expect("reads").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("expires");
+}
+
+/// What is done without being told of is there; what is only told is not, and is no error.
+pub async fn what_is_only_told_is_not_stored(store: &dyn Store) {
+    let entity = device();
+    let (quiet, told) = (points(entity, 1, &[("a", 1)]), points(entity, 2, &[("a", 2), ("b", 2)]));
+    commit(
+        store,
+        vec![Mutation::Untold(Box::new(quiet)), Mutation::OnlyTold(Box::new(told.clone()))],
+    )
+    .await;
+    commit(store, vec![Mutation::OnlyTold(Box::new(told))]).await;
+    assert_eq!(store.latest(entity, None).await.expect("reads"), readings(&[("a", 1, 1)]));
+}
+
 /// From is removed, to is not; the key stays known.
 pub async fn deletion_takes_a_range(store: &dyn Store) {
     let entity = device();

@@ -18,12 +18,15 @@ pub(super) const REMOVED_AT_ONCE_MAX: usize = 10_000;
 
 /// How much work a batch is, in values.
 pub(super) fn weight(batch: &[Mutation]) -> usize {
-    let weight = |mutation: &Mutation| match mutation {
-        Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
-        Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
-        Mutation::NodeState { change, .. } => (change.entries.len() + change.timers.len()).max(1),
-        _ => 1,
-    };
+    fn weight(mutation: &Mutation) -> usize {
+        match mutation {
+            Mutation::Points { values, .. } | Mutation::Latest { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
+            Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
+            Mutation::NodeState { change, .. } => (change.entries.len() + change.timers.len()).max(1),
+            Mutation::Untold(one) => weight(one),
+            _ => 1,
+        }
+    }
     batch.iter().map(weight).sum()
 }
 
@@ -40,6 +43,14 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
             values,
             ttl_s,
         } => points(change, *entity, *ts_ms, values, *ttl_s),
+        Mutation::Latest {
+            entity,
+            ts_ms,
+            values,
+            ttl_s,
+        } => latest(change, *entity, *ts_ms, values, *ttl_s),
+        Mutation::Untold(one) => stage(change, one),
+        Mutation::OnlyTold(_) => Ok(()),
         Mutation::DeletePoints {
             entity,
             key,
@@ -94,6 +105,23 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
 }
 
 fn points(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>, Value)], ttl_s: u32) -> Result<(), StorageError> {
+    let ts_ms = ts_ms.min(keys::LATEST_MS - 1);
+    put_readings(change, entity, (ts_ms, ttl_s), values, value_codec::encode_point)
+}
+
+/// Readings in no history: each has the place of its key.
+fn latest(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>, Value)], ttl_s: u32) -> Result<(), StorageError> {
+    let encode = |value: &Value, expiry_ms| value_codec::encode_dated(ts_ms, value, expiry_ms);
+    put_readings(change, entity, (keys::LATEST_MS, ttl_s), values, encode)
+}
+
+fn put_readings(
+    change: &mut Change,
+    entity: EntityId,
+    (key_ms, ttl_s): (i64, u32),
+    values: &[(Arc<str>, Value)],
+    encode: impl Fn(&Value, Option<i64>) -> Vec<u8>,
+) -> Result<(), StorageError> {
     let expiry = (ttl_s > 0).then(|| change.now_ms().saturating_add(i64::from(ttl_s) * 1000));
     let mut series = keys::entity(entity);
     let prefix = series.len();
@@ -101,7 +129,7 @@ fn points(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>
         series.truncate(prefix);
         series.extend_from_slice(key.as_bytes());
         let id = change.series(&series)?;
-        change.put(Table::Points, keys::point(id, ts_ms), value_codec::encode_point(value, expiry));
+        change.put(Table::Points, keys::point(id, key_ms), encode(value, expiry));
     }
     Ok(())
 }
@@ -110,6 +138,13 @@ fn delete_points(change: &mut Change, entity: EntityId, key: &str, from_ms: i64,
     let Some(series) = change.known_series(entity, key)? else {
         return Ok(());
     };
+    let place = keys::point(series, keys::LATEST_MS);
+    if let Some(latest) = change.get(Table::Points, place)? {
+        let reading = value_codec::decode_point(keys::LATEST_MS, &latest, i64::MIN)?;
+        if reading.is_some_and(|reading| (from_ms..to_ms).contains(&reading.ts_ms)) {
+            change.remove(Table::Points, place);
+        }
+    }
     let (from, to) = (keys::point(series, from_ms), keys::point(series, to_ms));
     let rows = change.range(Table::Points, &from, &to)?;
     remove_all(change, Table::Points, rows)

@@ -35,6 +35,10 @@ pub(super) fn series(id: EntityId, key: &str) -> Vec<u8> {
     with_text(entity(id), key)
 }
 
+/// The time in the key of the one reading of a series that is in no history: after all others, where whoever looks for the newest one begins.
+/// Spans end before it.
+pub(super) const LATEST_MS: i64 = i64::MAX;
+
 /// A reading of a numbered time series.
 pub(super) fn point(series: u64, ts_ms: i64) -> [u8; 16] {
     let mut bytes = [0; 16];

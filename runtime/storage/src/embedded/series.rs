@@ -1,5 +1,5 @@
 //! Time series. A series has a number ([`super::series_ids`]); its readings lie side by side, in order of time, so the newest one is
-//! the last row of the series that has not expired.
+//! the last row of the series that has not expired. One reading may stand behind them all: that which is in no history.
 
 use std::sync::Arc;
 
@@ -89,7 +89,19 @@ fn series_of(tables: &Tables, entity: EntityId) -> impl Iterator<Item = Result<(
 
 fn newest(tables: &Tables, series: u64, now_ms: i64) -> Result<Option<Reading>, StorageError> {
     let rows = tables.prefix(Table::Points, &series.to_be_bytes()).rev();
-    rows.filter_map(|row| reading(row, now_ms).transpose()).next().transpose()
+    let mut alive = rows.filter_map(|row| reading(row, now_ms).transpose());
+    let Some((key_ms, first)) = alive.next().transpose()? else {
+        return Ok(None);
+    };
+    if key_ms != keys::LATEST_MS {
+        return Ok(Some(first));
+    }
+    // It is in no history: what is newest there may be newer.
+    let newest = alive.next().transpose()?.map(|(_, reading)| reading);
+    Ok(Some(match newest {
+        Some(newest) if newest.ts_ms > first.ts_ms => newest,
+        _ => first,
+    }))
 }
 
 fn readings(tables: &Tables, series: u64, query: &SeriesQuery, now_ms: i64) -> Result<Vec<Reading>, StorageError> {
@@ -99,21 +111,17 @@ fn readings(tables: &Tables, series: u64, query: &SeriesQuery, now_ms: i64) -> R
         &keys::point(series, query.to_ms),
     );
     let limit = query.limit.clamp(1, READINGS_MAX) as usize;
-    let alive = |row: Row| reading(row, now_ms).transpose();
+    let alive = |row: Row| reading(row, now_ms).map(|row| row.map(|(_, reading)| reading)).transpose();
     match query.descending {
         true => rows.rev().filter_map(alive).take(limit).collect(),
         false => rows.filter_map(alive).take(limit).collect(),
     }
 }
 
-/// The reading of a row, unless it has expired.
-fn reading(row: Row, now_ms: i64) -> Result<Option<Reading>, StorageError> {
+/// The reading of a row, unless it has expired, after the time in the row's key.
+fn reading(row: Row, now_ms: i64) -> Result<Option<(i64, Reading)>, StorageError> {
     let (key, value) = row?;
-    let Some(value) = value_codec::decode_point(&value, now_ms)? else {
-        return Ok(None);
-    };
-    Ok(Some(Reading {
-        ts_ms: keys::point_time(&key)?,
-        value,
-    }))
+    let key_ms = keys::point_time(&key)?;
+    let reading = value_codec::decode_point(key_ms, &value, now_ms)?;
+    Ok(reading.map(|reading| (key_ms, reading)))
 }
