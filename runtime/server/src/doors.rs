@@ -65,23 +65,30 @@ impl Reread {
     }
 }
 
+/// Why a door stays closed, and which option opens another one.
+fn refusal(protocol: &str, address: SocketAddr, option: &str) -> String {
+    format!("{protocol} cannot listen on {address}; {option} names another address")
+}
+
 impl Doors {
     /// Binds every address.
     pub async fn open(config: &Config) -> Result<Self> {
-        let http = async |address, tls| {
+        let http = async |address, tls: Option<Tls>| {
+            let option = if tls.is_some() { "--https" } else { "--http" };
             let listening = HttpListener::bind(address, tls).await;
-            listening.with_context(|| format!("HTTP cannot listen on {address}"))
+            listening.with_context(|| refusal("HTTP", address, option))
         };
-        let mqtt = async |address, tls| {
+        let mqtt = async |address, tls: Option<Tls>| {
+            let option = if tls.is_some() { "--mqtts" } else { "--mqtt" };
             let listening = MqttListener::bind(address, tls).await;
-            listening.with_context(|| format!("MQTT cannot listen on {address}"))
+            listening.with_context(|| refusal("MQTT", address, option))
         };
         let mut doors = Doors {
             http: http(config.http, None).await?,
             mqtt: mqtt(config.mqtt, None).await?,
             coap: CoapListener::bind(CoapConfig::new(config.coap))
                 .await
-                .with_context(|| format!("CoAP cannot listen on {}", config.coap))?,
+                .with_context(|| refusal("CoAP", config.coap, "--coap"))?,
             https: None,
             mqtts: None,
             coaps: None,
@@ -101,7 +108,7 @@ impl Doors {
             let address = coaps.address;
             let files = crate::wire::blocking(move || DtlsFiles::load(coaps)).await??;
             let listening = CoapListener::bind(CoapConfig::secured(address, files.served())).await;
-            doors.coaps = Some(listening.with_context(|| format!("CoAP over DTLS cannot listen on {address}"))?);
+            doors.coaps = Some(listening.with_context(|| refusal("CoAP over DTLS", address, "--coaps"))?);
             doors.reread.dtls = Some(files);
         }
         Ok(doors)

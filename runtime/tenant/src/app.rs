@@ -3,14 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use actor::{Control, Observe, Stop};
-use cluster::{Announcer, Call, Change, Receipt, RpcError, What};
+use cluster::{Announcer, Call, Change, RpcError, What};
 use components::Components;
 use dashmap::DashMap;
-use device::{Chains as _, Registry};
+use device::Registry;
 use effects::Effects;
 use model::entity::Rpc;
-use model::{CustomerId, DeviceId, Downlink, EntityId, Message, TenantId};
-use rules::{ChainInput, NodeSurroundings};
+use model::{DeviceId, Downlink, TenantId};
+use rules::NodeSurroundings;
 use serde::Serialize;
 use shares::Shares;
 use storage::Store;
@@ -255,38 +255,6 @@ impl App {
     /// A request of somebody outside to a device. It enters the device's chain; the answer comes back by the call.
     pub async fn call(&self, device: DeviceId, call: Call) {
         self.effects.call(device, call).await;
-    }
-
-    /// A request of somebody outside to the tenant's root chain, about an entity that has no actor. The answer comes back by the call.
-    pub async fn ask(&self, originator: EntityId, customer: Option<CustomerId>, call: Call) {
-        let tenant = originator.tenant;
-        let entrance = match self.ensure(tenant).await {
-            Ok(()) => self.table.entrance(tenant, None),
-            Err(_) => None,
-        };
-        let Some(entrance) = entrance else {
-            // The caller may have left.
-            let _ = call.reply.send(Err(RpcError::NoRoute));
-            return;
-        };
-        let message = Message {
-            id: Uuid::now_v7(),
-            kind: call.kind,
-            originator,
-            customer,
-            metadata: call.metadata,
-            payload: call.payload,
-            ts_ms: self.effects.now_ms(),
-        };
-        let calls = self.effects.calls();
-        calls.wait(tenant, call.id, call.reply);
-        let input = ChainInput {
-            message: Arc::new(message),
-            receipt: Receipt::unclaimed(),
-        };
-        if entrance.send(input).await.is_err() {
-            calls.answer(tenant, call.id, Err(RpcError::NoRoute));
-        }
     }
 
     /// Removes a request that is kept for a device.

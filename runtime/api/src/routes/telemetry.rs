@@ -59,14 +59,8 @@ async fn save_attributes(
 async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) -> Result<(), ApiError> {
     let scope = written_scope(scope)?;
     let values = attribute_values(values)?;
-    let news = shared_device(entity, scope).map(|device| {
-        (
-            device,
-            Downlink::AttributesChanged(Payload::new(
-                values.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect(),
-            )),
-        )
-    });
+    let saved = Payload::new(values.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect());
+    let news = shared_device(entity, scope).map(|device| (device, Downlink::AttributesChanged(saved.clone())));
     let is_timeout = scope == AttributeScope::ServerScope && values.iter().any(|(key, _)| &**key == TIMEOUT_KEY);
     let mutation = Mutation::Attributes {
         entity,
@@ -78,7 +72,15 @@ async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) 
     if is_timeout {
         timeout_changed(&api, entity).await;
     }
+    tell_chain(&api, entity, MessageKind::AttributesUpdated, scope, saved).await;
     Ok(())
+}
+
+/// Tells the entity's chain what became of its attributes.
+async fn tell_chain(api: &ApiState, entity: EntityId, kind: MessageKind, scope: AttributeScope, payload: Payload) {
+    let metadata = Metadata::from_iter([("scope", scope.as_str())]);
+    let notice = Notice { kind, metadata, payload };
+    api.app.notice(entity, notice, api.clock.now_ms()).await;
 }
 
 #[derive(Deserialize)]
@@ -111,16 +113,12 @@ async fn remove(api: ApiState, entity: EntityId, scope: &str, asked: Keys) -> Re
     let keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
     let news = shared_device(entity, scope).map(|device| (device, Downlink::AttributesRemoved(keys.clone())));
     let is_timeout = scope == AttributeScope::ServerScope && keys.iter().any(|key| &**key == TIMEOUT_KEY);
-    let notice = Notice {
-        kind: MessageKind::AttributesDeleted,
-        metadata: Metadata::from_iter([("scope", scope.as_str())]),
-        payload: Payload::new(json!({ "attributes": texts(&keys) })),
-    };
+    let gone = Payload::new(json!({ "attributes": texts(&keys) }));
     write(api.clone(), Mutation::DeleteAttributes { entity, scope, keys }, news).await?;
     if is_timeout {
         timeout_changed(&api, entity).await;
     }
-    api.app.notice(entity, notice, api.clock.now_ms()).await;
+    tell_chain(&api, entity, MessageKind::AttributesDeleted, scope, gone).await;
     Ok(())
 }
 
