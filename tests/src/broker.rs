@@ -19,6 +19,8 @@ pub struct Settings<'a> {
     pub login: Option<(&'a str, &'a str)>,
     /// A certificate for TLS; none: in the clear.
     pub tls: Option<Files>,
+    /// Whose clients are let in by their certificates, and nobody else; none: nobody has to show one.
+    pub clients_of: Option<String>,
 }
 
 /// A broker. Killed when dropped.
@@ -53,6 +55,11 @@ impl Broker {
         }
         if let Some(files) = &settings.tls {
             text.push_str(&format!("certfile {}\nkeyfile {}\n", files.certificate, files.key));
+        }
+        if let Some(authority) = &settings.clients_of {
+            text.push_str(&format!(
+                "cafile {authority}\nrequire_certificate true\nuse_identity_as_username true\n"
+            ));
         }
         let configuration = folder.path().join("mosquitto.conf");
         std::fs::write(&configuration, text).unwrap();

@@ -83,6 +83,7 @@ fn a_broker_is_logged_in_to_with_a_secret_over_tls() {
     let settings = Settings {
         login: Some(("user", PASSWORD)),
         tls: Some(authority.server("broker.test")),
+        clients_of: None,
     };
     let broker = Broker::start(settings, Some(authority.file()));
     let (server, _folder) = lenient(&["--egress-authorities", &authority.file(), TALKATIVE[0], TALKATIVE[1]]);
@@ -108,6 +109,67 @@ fn a_broker_is_logged_in_to_with_a_secret_over_tls() {
     answers.extend([metadata.to_string(), payload.to_string(), server.log()]);
     for answer in answers {
         assert!(!answer.contains("hunter2"), "{answer}");
+    }
+}
+
+/// The server believes no authority but those of its system: what the broker shows, and what it wants to see, is the tenant's own affair.
+#[test]
+fn a_broker_of_version_5_lets_in_who_has_a_certificate() {
+    let (certificates, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (authority, other) = (Authority::new(certificates.path()), Authority::new(others.path()));
+    let settings = Settings {
+        login: None,
+        tls: Some(authority.server("broker.test")),
+        clients_of: Some(authority.file()),
+    };
+    let broker = Broker::start(settings, None);
+    let (server, _folder) = lenient(&TALKATIVE);
+    let tenant = server.tenant();
+    let scene = Scene::new(&server, &tenant);
+    scene.allow(&[&format!("mqtts://localhost:{}", broker.port)]);
+    let read = |file: &str| std::fs::read_to_string(file).unwrap();
+    let (known, stranger) = (authority.device("the-platform"), other.device("a-stranger"));
+    tenant.post("/api/plugins/secrets", &json!({"name": "key", "value": read(&known.key)}));
+    let node = |more: &Json| {
+        let mut credentials = json!({"type": "cert.PEM", "caCert": read(&authority.file())});
+        credentials.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        to(
+            &broker,
+            json!({"host": "localhost", "ssl": true, "protocolVersion": "MQTT_5", "credentials": credentials}),
+        )
+    };
+    let shown = |files: &tests::certificates::Files, key: &str| json!({"cert": read(&files.certificate), "privateKey": key});
+    let mut answers = Vec::new();
+    for (what, configuration, says) in [
+        ("no certificate", node(&json!({})), "mqtts://localhost"),
+        (
+            "another authority's",
+            node(&shown(&stranger, &read(&stranger.key))),
+            "mqtts://localhost",
+        ),
+        ("another's key", node(&shown(&known, &read(&stranger.key))), "key"),
+        (
+            "a broker of another authority",
+            node(&json!({"caCert": read(&other.file()), "cert": read(&known.certificate), "privateKey": "${secret:key}"})),
+            "mqtts://localhost",
+        ),
+    ] {
+        let (relation, metadata, _) = scene.ask(MQTT, &configuration);
+        let error = metadata["error"].as_str().unwrap();
+        assert!(relation == "Failure" && error.contains(says), "{what}: {error}");
+        answers.push(metadata.to_string());
+    }
+    assert_eq!(broker.clients(), 0, "{}", broker.log());
+    let (relation, metadata, payload) = scene.ask(MQTT, &node(&shown(&known, "${secret:key}")));
+    assert_eq!(relation, "Success", "{metadata} {}", broker.log());
+    let log = broker.log();
+    let came = log.lines().find(|line| line.contains("New client connected")).unwrap();
+    assert!(came.contains("(p5,") && came.contains("u'the-platform'"), "{came}");
+    answers.extend([metadata.to_string(), payload.to_string(), server.log()]);
+    let secret = read(&known.key);
+    let secret = secret.lines().nth(1).unwrap();
+    for answer in answers {
+        assert!(!answer.contains(secret) && !answer.contains("BEGIN"), "{answer}");
     }
 }
 

@@ -10,6 +10,8 @@ use tests::rest::exchange;
 use tests::server::{Options, Server};
 
 const SAVE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode";
+const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
+const SERIES: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
 
 /// Devices, messages in a second – as fast as acknowledgements allow – and seconds. With their windows these have more on the way than chain,
 /// entrance and lanes hold.
@@ -47,5 +49,29 @@ fn devices_that_say_much_are_told_what_their_chain_changes() {
             .unwrap()
             .iter()
             .any(|one| one["key"] == "after")
+    });
+}
+
+/// The news of what a chain has written come in where the devices' messages do.
+#[test]
+fn a_chain_hears_of_what_it_changes_however_much_that_is() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let save = json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "sendAttributesUpdatedNotification": true,
+        "updateAttributesOnlyOnValueChange": false});
+    let line = |to: u32, kind: &str| json!({"fromIndex": 0, "toIndex": to, "type": kind});
+    tenant.root_chain(
+        &[
+            (SWITCH, "switch", json!({"version": 0})),
+            (SAVE, "save", save),
+            (SERIES, "hear", json!({})),
+        ],
+        &json!([line(1, "Post telemetry"), line(2, "Attributes Updated")]),
+    );
+    endures(&server, "heard");
+    let device = tenant.device("Demo device");
+    tests::until("the last change is heard of", || {
+        std::thread::sleep(Duration::from_millis(50));
+        tenant.latest(&device, "after")["after"][0]["value"] == 1
     });
 }

@@ -12,8 +12,23 @@ const SEVERITIES: [&str; 5] = ["CRITICAL", "MAJOR", "MINOR", "WARNING", "INDETER
 pub struct CreateAlarmNode {
     alarm_type: Template,
     severity: Template,
-    propagate: bool,
+    propagation: Propagation,
     from_message: bool,
+}
+
+/// To whom an alarm is to be shown beside its originator.
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Propagation {
+    #[serde(default)]
+    propagate: bool,
+    #[serde(default)]
+    propagate_to_owner: bool,
+    #[serde(default)]
+    propagate_to_tenant: bool,
+    /// None, or none in it: of all types. An alarm itself has them by another name.
+    #[serde(default, alias = "propagateRelationTypes")]
+    relation_types: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -23,8 +38,8 @@ struct Configuration {
     alarm_type: Option<String>,
     #[serde(default)]
     severity: Option<String>,
-    #[serde(default)]
-    propagate: bool,
+    #[serde(flatten)]
+    propagation: Propagation,
     #[serde(default)]
     use_message_alarm_data: bool,
     #[serde(default)]
@@ -43,9 +58,10 @@ impl RuleNode for CreateAlarmNode {
             title: "create alarm",
             family: "ACTION",
             description: "Raises an alarm on the originator, or updates the active one of the same type.",
-            details: "The alarm type may contain ${metadata} and $[data]. The message's data become the alarm's details.",
+            details: "The alarm type may contain ${metadata} and $[data]. The message's data become the alarm's details, or are \
+                      the alarm itself, if that is wanted: with its type, severity, times and details. The alarm keeps to whom it propagates.",
             icon: "notifications_active",
-            configuration_schema: r#"{"type":"object","properties":{"alarmType":{"type":"string"},"severity":{"type":"string"},"propagate":{"type":"boolean"},"dynamicSeverity":{"type":"boolean"},"useMessageAlarmData":{"type":"boolean"},"overwriteAlarmDetails":{"type":"boolean"}}}"#,
+            configuration_schema: r#"{"type":"object","properties":{"alarmType":{"type":"string"},"severity":{"type":"string"},"propagate":{"type":"boolean"},"propagateToOwner":{"type":"boolean"},"propagateToTenant":{"type":"boolean"},"relationTypes":{"type":["array","null"],"items":{"type":"string"}},"dynamicSeverity":{"type":"boolean"},"useMessageAlarmData":{"type":"boolean"},"overwriteAlarmDetails":{"type":"boolean"}}}"#,
             default_configuration: r#"{"alarmType":"General Alarm","severity":"CRITICAL","propagate":false,"propagateToOwner":false,"propagateToTenant":false,"useMessageAlarmData":false,"overwriteAlarmDetails":false,"dynamicSeverity":false,"relationTypes":[],"scriptLang":"TBEL"}"#,
             effects: &["raise-alarm"],
             ..Descriptor::new()
@@ -73,29 +89,50 @@ impl RuleNode for CreateAlarmNode {
         Ok(CreateAlarmNode {
             alarm_type: Template::parse(&alarm_type),
             severity: Template::parse(&severity),
-            propagate: own.propagate,
+            propagation: own.propagation,
             from_message: own.use_message_alarm_data,
         })
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
-        let (alarm_type, severity, details) = if self.from_message {
+        let raise = if self.from_message {
             let field = |key: &str| message.text(key).ok_or_else(|| ["the message's alarm has no ", key].concat());
-            let details = message.json("details").map(pacificsoft_sdk::Content::Json);
-            (field("type")?, field("severity")?, details)
+            // An alarm that has not begun, or not ended, says 0.
+            let time = |key: &str| message.integer(key).filter(|ts_ms| *ts_ms > 0);
+            let json = message.json("").unwrap_or_default();
+            let propagation: Propagation =
+                serde_json::from_str(&json).map_err(|error| ["the message is no alarm: ", &error.to_string()].concat())?;
+            RaiseAlarm {
+                details: message.json("details").map(pacificsoft_sdk::Content::Json),
+                start_at: time("startTs"),
+                end_at: time("endTs"),
+                ..raise(field("type")?, field("severity")?, propagation)
+            }
         } else {
-            (self.alarm_type.fill(message), self.severity.fill(message), details(message))
+            RaiseAlarm {
+                details: details(message),
+                ..raise(self.alarm_type.fill(message), self.severity.fill(message), self.propagation.clone())
+            }
         };
-        if !SEVERITIES.contains(&severity.as_str()) {
-            return Err(["unknown severity ", &severity].concat());
+        if !SEVERITIES.contains(&raise.severity.as_str()) {
+            return Err(["unknown severity ", &raise.severity].concat());
         }
-        Ok(Outcome::Effect(Effect::RaiseAlarm(RaiseAlarm {
-            entity: None,
-            alarm_type,
-            severity,
-            details,
-            propagate: self.propagate,
-        })))
+        Ok(Outcome::Effect(Effect::RaiseAlarm(raise)))
+    }
+}
+
+fn raise(alarm_type: String, severity: String, propagation: Propagation) -> RaiseAlarm {
+    RaiseAlarm {
+        entity: None,
+        alarm_type,
+        severity,
+        details: None,
+        start_at: None,
+        end_at: None,
+        propagate: propagation.propagate,
+        propagate_relation_types: propagation.relation_types,
+        propagate_to_owner: propagation.propagate_to_owner,
+        propagate_to_tenant: propagation.propagate_to_tenant,
     }
 }
 
@@ -115,6 +152,40 @@ mod tests {
         };
         assert_eq!((raise.alarm_type.as_str(), raise.severity.as_str()), ("D1 hot", "MAJOR"));
         assert!(node.process(&TestMessage::telemetry(r#"{"level": "HIGH"}"#).message()).is_err());
+    }
+
+    #[test]
+    fn an_alarm_in_a_message_is_raised_as_it_is() {
+        let configuration = r#"{"useMessageAlarmData": true, "propagate": false, "relationTypes": ["Contains"]}"#;
+        let mut node = CreateAlarmNode::open(configuration).expect("valid");
+        let alarm = r#"{"type": "hot", "severity": "MINOR", "startTs": 5, "endTs": 0, "details": {"a": 1}, "propagate": true,
+            "propagateToTenant": true, "propagateRelationTypes": ["Manages"]}"#;
+        let Effect::RaiseAlarm(raise) = effect(node.process(&TestMessage::telemetry(alarm).message())) else {
+            panic!("an alarm")
+        };
+        assert_eq!((raise.alarm_type.as_str(), raise.severity.as_str()), ("hot", "MINOR"));
+        assert_eq!((raise.start_at, raise.end_at), (Some(5), None));
+        assert_eq!(
+            (raise.propagate, raise.propagate_to_owner, raise.propagate_to_tenant),
+            (true, false, true)
+        );
+        assert_eq!(raise.propagate_relation_types, Some(vec!["Manages".to_owned()]));
+        let odd = r#"{"type": "hot", "severity": "MINOR", "propagate": "yes"}"#;
+        assert!(node.process(&TestMessage::telemetry(odd).message()).is_err());
+    }
+
+    #[test]
+    fn who_else_is_shown_an_alarm_comes_from_the_configuration() {
+        let configuration = r#"{"alarmType": "a", "propagate": true, "propagateToOwner": true, "relationTypes": ["Contains"]}"#;
+        let mut node = CreateAlarmNode::open(configuration).expect("valid");
+        let Effect::RaiseAlarm(raise) = effect(node.process(&TestMessage::telemetry("{}").message())) else {
+            panic!("an alarm")
+        };
+        assert_eq!(
+            (raise.propagate, raise.propagate_to_owner, raise.propagate_to_tenant),
+            (true, true, false)
+        );
+        assert_eq!(raise.propagate_relation_types, Some(vec!["Contains".to_owned()]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub struct DeleteAttributesNode {
     scope: String,
     keys: Vec<Template>,
     notify_device: bool,
+    tell_chain: bool,
 }
 
 #[derive(Deserialize)]
@@ -21,6 +22,8 @@ struct Configuration {
     keys: Vec<String>,
     #[serde(default)]
     notify_device: bool,
+    #[serde(default)]
+    send_attributes_deleted_notification: bool,
 }
 
 fn server_scope() -> String {
@@ -53,6 +56,7 @@ impl RuleNode for DeleteAttributesNode {
             scope: own.scope,
             keys: own.keys.iter().map(|key| Template::parse(key)).collect(),
             notify_device: own.notify_device,
+            tell_chain: own.send_attributes_deleted_notification,
         })
     }
 
@@ -75,6 +79,7 @@ impl RuleNode for DeleteAttributesNode {
         Ok(Outcome::Effect(Effect::DeleteAttributes(DeleteAttributes {
             entity: None,
             notify_device: notify_device && scope == "SHARED_SCOPE",
+            tell_chain: self.tell_chain,
             scope,
             keys,
         })))

@@ -13,6 +13,7 @@ mod literal;
 mod log;
 mod math;
 mod message_count;
+mod processing;
 mod relation;
 mod rest_call_reply;
 mod rpc_call_reply;

@@ -161,20 +161,15 @@ impl Math {
         let (scope, effect) = match &self.result {
             Place::Attribute { scope, .. } => {
                 let save = SaveAttributes {
-                    entity: None,
-                    scope: scope.clone(),
-                    values,
-                    only_changed: false,
                     notify_device: scope == "SHARED_SCOPE",
+                    ..SaveAttributes::new(scope.as_str(), values)
                 };
                 (scope.as_str(), Effect::SaveAttributes(save))
             }
             Place::TimeSeries(_) => {
                 let save = SaveTimeSeries {
-                    entity: None,
                     timestamp: Some(now_ms),
-                    ttl_seconds: 0,
-                    values,
+                    ..SaveTimeSeries::new(values)
                 };
                 ("", Effect::SaveTimeSeries(save))
             }

@@ -1,16 +1,21 @@
 //! save attributes: the message's data become attributes of its originator.
 
-use pacificsoft_sdk::{Content, Descriptor, Effect, Message, Outcome, RuleNode, SaveAttributes};
+use pacificsoft_sdk::{Content, Descriptor, Effect, Keep, Message, Outcome, RuleNode, SaveAttributes};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use crate::save_time_series::ProcessingSettings;
+use crate::processing::{Processing, Settings};
+
+/// The first of the relations.
+const SUCCESS: u32 = 0;
 
 /// The node.
 pub struct SaveAttributesNode {
     scope: String,
     notify_device: bool,
+    tell_chain: bool,
     only_changed: bool,
+    processing: Processing,
 }
 
 #[derive(Deserialize)]
@@ -21,9 +26,11 @@ struct Configuration {
     #[serde(default)]
     notify_device: bool,
     #[serde(default)]
+    send_attributes_updated_notification: bool,
+    #[serde(default)]
     update_attributes_only_on_value_change: bool,
     #[serde(default)]
-    processing_settings: Option<ProcessingSettings>,
+    processing_settings: Option<Settings>,
 }
 
 fn client_scope() -> String {
@@ -60,12 +67,13 @@ impl RuleNode for SaveAttributesNode {
 
     fn open(configuration: &str) -> Result<Self, String> {
         let configuration: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        ProcessingSettings::check(configuration.processing_settings.as_ref())?;
         check_scope(&configuration.scope)?;
         Ok(SaveAttributesNode {
             scope: configuration.scope,
             notify_device: configuration.notify_device,
+            tell_chain: configuration.send_attributes_updated_notification,
             only_changed: configuration.update_attributes_only_on_value_change,
+            processing: Processing::read(configuration.processing_settings)?,
         })
     }
 
@@ -77,13 +85,19 @@ impl RuleNode for SaveAttributesNode {
                 scope
             }
         };
+        let parts = self.processing.of(message, || message.timestamp());
+        if !parts.store && !parts.tell {
+            return Ok(Outcome::Forward(SUCCESS));
+        }
         let wanted = message.metadata("notifyDevice").is_none_or(|text| text != "false");
         Ok(Outcome::Effect(Effect::SaveAttributes(SaveAttributes {
-            entity: None,
             notify_device: self.notify_device && wanted && scope == "SHARED_SCOPE",
-            scope,
-            values: Content::whole(),
+            // What a device says of itself is told by what it says.
+            tell_chain: self.tell_chain && scope != "CLIENT_SCOPE",
             only_changed: self.only_changed,
+            keep: if parts.store { None } else { Some(Keep::Nothing) },
+            quiet: !parts.tell,
+            ..SaveAttributes::new(scope, Content::whole())
         })))
     }
 
@@ -135,6 +149,25 @@ mod tests {
         assert!(!saved(shared, message().with("notifyDevice", "false")).expect("saves").notify_device);
         assert!(saved(shared, message().with("scope", "ANY")).is_err());
         assert!(saved(r#"{"scope": "ANY"}"#, message()).is_err());
+    }
+
+    #[test]
+    fn settings_say_what_is_kept_and_who_is_told() {
+        let save = |settings: &str| saved(&format!(r#"{{"processingSettings": {settings}}}"#), TestMessage::telemetry("{}"));
+        let only = save(r#"{"type": "WEBSOCKETS_ONLY"}"#).expect("saves");
+        assert_eq!((only.keep, only.quiet), (Some(Keep::Nothing), false));
+        let quiet = save(r#"{"type": "ADVANCED", "webSockets": {"type": "SKIP"}}"#).expect("saves");
+        assert_eq!((quiet.keep, quiet.quiet), (None, true));
+        assert!(save(r#"{"type": "DEDUPLICATE"}"#).is_err(), "an interval is missing");
+    }
+
+    #[test]
+    fn the_chain_is_told_of_what_no_device_said() {
+        let told = r#"{"scope": "SERVER_SCOPE", "sendAttributesUpdatedNotification": true}"#;
+        let message = || TestMessage::new("POST_ATTRIBUTES_REQUEST", "{}");
+        assert!(saved(told, message()).expect("saves").tell_chain);
+        assert!(!saved(told, message().with("scope", "CLIENT_SCOPE")).expect("saves").tell_chain);
+        assert!(!saved("{}", message()).expect("saves").tell_chain);
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! save time series: the message's data become readings of its originator.
 
-use pacificsoft_sdk::{Content, Descriptor, Effect, Message, Outcome, RuleNode, SaveTimeSeries};
+use pacificsoft_sdk::{Content, Descriptor, Effect, Keep, Message, Outcome, RuleNode, SaveTimeSeries};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+
+use crate::processing::{Processing, Settings};
+
+/// The first of the relations.
+const SUCCESS: u32 = 0;
 
 /// The node.
 pub struct SaveTimeSeriesNode {
     ttl_s: u32,
     use_server_ts: bool,
+    processing: Processing,
 }
 
 #[derive(Deserialize)]
@@ -18,28 +24,7 @@ struct Configuration {
     #[serde(default)]
     use_server_ts: bool,
     #[serde(default)]
-    processing_settings: Option<ProcessingSettings>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct ProcessingSettings {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-impl ProcessingSettings {
-    /// Only the default is understood; another one must not be ignored silently.
-    pub(crate) fn check(settings: Option<&Self>) -> Result<(), String> {
-        match settings {
-            Some(settings) if settings.kind != "ON_EVERY_MESSAGE" => Err([
-                "processing settings ",
-                &settings.kind,
-                " are not supported yet; use ON_EVERY_MESSAGE",
-            ]
-            .concat()),
-            _ => Ok(()),
-        }
-    }
+    processing_settings: Option<Settings>,
 }
 
 impl RuleNode for SaveTimeSeriesNode {
@@ -52,7 +37,9 @@ impl RuleNode for SaveTimeSeriesNode {
             title: "save time series",
             family: "ACTION",
             description: "Saves the message's data as readings of its originator.",
-            details: "Metadata ts gives the time, unless the server's time is wanted; metadata TTL, in seconds, overrides the default.",
+            details: "Metadata ts gives the time, unless the server's time is wanted; metadata TTL, in seconds, overrides the default. Processing settings say \
+                      with which messages that is done: with each, with the first one of an originator in an interval, or for those alone who \
+                      watch now; or each part for itself. A key whose history is kept has its latest value there.",
             icon: "file_upload",
             configuration_schema: r#"{"type":"object","properties":{"defaultTTL":{"type":"integer","minimum":0},"useServerTs":{"type":"boolean"},"processingSettings":{"type":"object"}}}"#,
             default_configuration: r#"{"defaultTTL":0,"useServerTs":false,"processingSettings":{"type":"ON_EVERY_MESSAGE"}}"#,
@@ -64,10 +51,10 @@ impl RuleNode for SaveTimeSeriesNode {
 
     fn open(configuration: &str) -> Result<Self, String> {
         let configuration: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        ProcessingSettings::check(configuration.processing_settings.as_ref())?;
         Ok(SaveTimeSeriesNode {
             ttl_s: configuration.default_ttl,
             use_server_ts: configuration.use_server_ts,
+            processing: Processing::read(configuration.processing_settings)?,
         })
     }
 
@@ -90,11 +77,19 @@ impl RuleNode for SaveTimeSeriesNode {
                 ),
             }
         };
+        let parts = self.processing.of(message, || timestamp.unwrap_or_else(|| message.timestamp()));
+        let keep = match (parts.store, parts.latest) {
+            (true, _) => None,
+            (false, true) => Some(Keep::Latest),
+            (false, false) if parts.tell => Some(Keep::Nothing),
+            (false, false) => return Ok(Outcome::Forward(SUCCESS)),
+        };
         Ok(Outcome::Effect(Effect::SaveTimeSeries(SaveTimeSeries {
-            entity: None,
             timestamp,
             ttl_seconds,
-            values: Content::whole(),
+            keep,
+            quiet: !parts.tell,
+            ..SaveTimeSeries::new(Content::whole())
         })))
     }
 
@@ -147,7 +142,34 @@ mod tests {
             Ok((Some(99), 7))
         );
         assert!(saved("{}", message().with("TTL", "soon")).is_err());
-        assert!(saved(r#"{"processingSettings": {"type": "WEBSOCKETS_ONLY"}}"#, message()).is_err());
+        assert!(saved(r#"{"processingSettings": {"type": "SOMETIMES"}}"#, message()).is_err());
+    }
+
+    #[test]
+    fn settings_say_what_is_kept_and_who_is_told() {
+        let advanced = |timeseries: &str, latest: &str, watchers: &str| {
+            let one = |kind: &str| json!({"type": kind});
+            json!({"type": "ADVANCED", "timeseries": one(timeseries), "latest": one(latest), "webSockets": one(watchers)})
+        };
+        const EVERY: &str = "ON_EVERY_MESSAGE";
+        const SKIP: &str = "SKIP";
+        for (settings, expected) in [
+            (json!({"type": "ON_EVERY_MESSAGE"}), Some((None, false))),
+            (json!({"type": "WEBSOCKETS_ONLY"}), Some((Some(Keep::Nothing), false))),
+            (advanced(SKIP, EVERY, EVERY), Some((Some(Keep::Latest), false))),
+            (advanced(EVERY, SKIP, SKIP), Some((None, true))),
+            (advanced(SKIP, EVERY, SKIP), Some((Some(Keep::Latest), true))),
+            (advanced(SKIP, SKIP, SKIP), None),
+        ] {
+            let configuration = json!({"processingSettings": settings}).to_string();
+            let mut node = SaveTimeSeriesNode::open(&configuration).expect("valid");
+            let told = match node.process(&TestMessage::telemetry(r#"{"t": 1}"#).message()) {
+                Ok(Outcome::Effect(Effect::SaveTimeSeries(save))) => Some((save.keep, save.quiet)),
+                Ok(Outcome::Forward(SUCCESS)) => None,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(told, expected, "{configuration}");
+        }
     }
 
     #[test]
@@ -156,5 +178,6 @@ mod tests {
         assert!(SaveTimeSeriesNode::open(&new).is_ok(), "{new}");
         let skipping = SaveTimeSeriesNode::upgrade(0, r#"{"skipLatestPersistence": true}"#).expect("an object");
         assert!(skipping.contains("ADVANCED") && !skipping.contains("skipLatest"), "{skipping}");
+        assert!(SaveTimeSeriesNode::open(&skipping).is_ok(), "{skipping}");
     }
 }

@@ -5,6 +5,7 @@ use pacificsoft_sdk::{Descriptor, Effect, Message, Outcome, Publish, RuleNode};
 use serde::Deserialize;
 
 use crate::address::address;
+use crate::credentials::{Certificate, Login};
 use crate::payload::payload;
 
 /// What the device is told apart by in a topic.
@@ -16,8 +17,7 @@ const API: &str = "/?api-version=2018-06-30";
 pub struct AzureIotHub {
     hub: String,
     topic: Template,
-    user: String,
-    key: Template,
+    login: Login,
     options: Vec<(&'static str, String)>,
     /// Whether text is published without its quotation marks.
     plain: bool,
@@ -58,25 +58,26 @@ enum Credentials {
     },
     /// A certificate of the device's.
     #[serde(rename = "cert.PEM")]
-    Certificate,
+    Certificate(Certificate),
     #[serde(other)]
     Other,
 }
 
 impl Credentials {
-    fn key(self) -> Result<Template, String> {
-        let told = match self {
-            Credentials::Sas { sas_key, ca_cert } => match sas_key.filter(|key| !key.is_empty()) {
-                _ if ca_cert.is_some_and(|text| !text.trim().is_empty()) => {
-                    "credentials: caCert is not offered, a hub is believed by the authorities of the server"
-                }
-                Some(key) => return Ok(Template::parse(&key)),
-                None => "credentials: sasKey is empty",
-            },
-            Credentials::Certificate => "credentials: certificates of devices are not offered, there is sas",
-            Credentials::Other => "credentials: there is sas",
-        };
-        Err(told.to_owned())
+    /// How a device logs in that the hub knows by this user name, and how it shows that it is the one.
+    fn login(self, user: &str) -> Result<(Login, &'static str), String> {
+        match self {
+            Credentials::Sas { sas_key, ca_cert } => {
+                let key = sas_key.filter(|key| !key.is_empty());
+                let key = key.ok_or("credentials: sasKey is empty")?;
+                Ok((Login::believing(ca_cert).with_user(user, &key), "azure-sas"))
+            }
+            Credentials::Certificate(certificate) if certificate.is_of_a_client() => {
+                Ok((Login::certificate(certificate)?.with_user(user, ""), "password"))
+            }
+            Credentials::Certificate(_) => Err("credentials: cert and privateKey are empty".to_owned()),
+            Credentials::Other => Err("credentials: there are sas and cert.PEM".to_owned()),
+        }
     }
 }
 
@@ -100,11 +101,11 @@ impl RuleNode for AzureIotHub {
             description: "Hands the data to an Azure IoT Hub, as one of its devices.",
             details: "With quality 1: the message goes on when the hub has acknowledged it, with metadata acknowledgedBy. clientId is the device's id \
                       at the hub, sasKey its key, which may be ${secret:name}: no component sees it, and the hub only tokens that it has signed and \
-                      that are good for an hour. The topic may hold ${metadata key} and $[data key]; <device_id> in it is the device's id. The hub \
+                      that are good for an hour; or cert and privateKey are its certificate and key, in PEM. The topic may hold ${metadata key} and $[data key]; <device_id> in it is the device's id. The hub \
                       has to be on the tenant's list, such as mqtts://my-hub.azure-devices.net. A hub lets a device in once: each server of a \
                       cluster needs a node with a device of its own, or takes the connection from another.",
             icon: "call_split",
-            configuration_schema: r#"{"type":"object","required":["topicPattern","host","clientId","credentials"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":"string","minLength":1},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"type":["string","null"]},"credentials":{"type":"object","required":["type","sasKey"],"properties":{"type":{"enum":["sas"]},"sasKey":{"type":"string","minLength":1}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["topicPattern","host","clientId","credentials"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":"string","minLength":1},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"type":["string","null"]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["sas","cert.PEM"]},"sasKey":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
             default_configuration: r#"{"topicPattern":"devices/<device_id>/messages/events/","host":"my-hub.azure-devices.net","port":8883,"connectTimeoutSec":10,"clientId":"my-device","appendClientIdSuffix":false,"retainedMessage":false,"cleanSession":true,"ssl":true,"parseToPlainText":false,"protocolVersion":"MQTT_3_1_1","credentials":{"type":"sas","sasKey":"${secret:azure-device-key}"}}"#,
             version: 1,
             effects: &["publish"],
@@ -130,13 +131,14 @@ impl RuleNode for AzureIotHub {
             return Err("appendClientIdSuffix: the hub knows its devices by their ids, which have no endings".to_owned());
         }
         let retained = if own.retained_message { "true" } else { "false" };
+        let user = [own.host.trim(), "/", &device, API].concat();
+        let (login, proof) = own.credentials.login(&user)?;
         Ok(AzureIotHub {
             hub: ["mqtts://", &address].concat(),
             topic: Template::parse(&own.topic_pattern.replace(DEVICE, &device)),
-            user: [own.host.trim(), "/", &device, API].concat(),
-            key: own.credentials.key()?,
+            login,
             options: vec![
-                ("proof", "azure-sas".to_owned()),
+                ("proof", proof.to_owned()),
                 ("client-id", device),
                 ("retain", retained.to_owned()),
                 ("connect-timeout-ms", own.connect_timeout_sec.saturating_mul(1_000).to_string()),
@@ -151,7 +153,8 @@ impl RuleNode for AzureIotHub {
         for (name, value) in &self.options {
             publish = publish.with_option(*name, value.as_str());
         }
-        let publish = publish.with_login(self.user.as_str(), self.key.pieces(message));
+        publish.basic_auth = self.login.basic_auth(message);
+        publish.tls = self.login.tls(message);
         Ok(Outcome::Effect(Effect::Publish(publish)))
     }
 }
@@ -198,6 +201,26 @@ mod tests {
     }
 
     #[test]
+    fn a_device_may_have_a_certificate() {
+        let configuration = CONFIGURATION
+            .replace(
+                r#""type": "sas", "sasKey": "${secret:azure}""#,
+                r#""type": "cert.PEM", "cert": "PEM", "privateKey": "${secret:key}""#,
+            )
+            .replace(r#""caCert": null"#, r#""caCert": "CA""#);
+        let told = published(&configuration, &TestMessage::telemetry("{}"));
+        let text = |text: &str| vec![Piece::Text(text.to_owned())];
+        let user = text("Hub.azure-devices.net/dev-1/?api-version=2018-06-30");
+        assert_eq!(told.basic_auth, Some((user, Vec::new())));
+        assert_eq!(told.options[0], ("proof".to_owned(), "password".to_owned()));
+        let tls = told.tls.expect("its own");
+        assert_eq!(
+            (tls.authorities, tls.identity),
+            (Some(text("CA")), Some((text("PEM"), vec![Piece::Secret("key".to_owned())])))
+        );
+    }
+
+    #[test]
     fn text_is_published_plain_if_it_should() {
         let plain = CONFIGURATION.replace(r#""parseToPlainText": false"#, r#""parseToPlainText": true"#);
         let text = RequestBody::Text(vec![Piece::Text("${secret:azure}".to_owned())]);
@@ -220,9 +243,9 @@ mod tests {
                 "appendClientIdSuffix",
             ),
             (r#""${secret:azure}""#, "null", "sasKey"),
-            (r#""caCert": null"#, r#""caCert": "-----BEGIN""#, "caCert"),
-            (r#""sas""#, r#""cert.PEM""#, "certificates"),
-            (r#""sas""#, r#""basic""#, "there is sas"),
+            (r#""sas""#, r#""cert.PEM""#, "cert and privateKey"),
+            (r#""sas""#, r#""cert.PEM", "cert": "PEM""#, "belong together"),
+            (r#""sas""#, r#""basic""#, "there are sas and cert.PEM"),
             (r#""credentials""#, r#""other""#, "credentials"),
         ] {
             assert!(CONFIGURATION.contains(from), "{from}");

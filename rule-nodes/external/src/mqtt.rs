@@ -5,14 +5,14 @@ use pacificsoft_sdk::{Descriptor, Effect, Message, Outcome, Publish, RuleNode};
 use serde::Deserialize;
 
 use crate::address::address;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Login};
 use crate::payload::payload;
 
 /// The node.
 pub struct Mqtt {
     broker: String,
     topic: Template,
-    login: Option<(Template, Template)>,
+    login: Login,
     options: Vec<(String, String)>,
     /// Whether text is published without its quotation marks.
     plain: bool,
@@ -68,10 +68,11 @@ impl RuleNode for Mqtt {
             family: "EXTERNAL",
             description: "Publishes the data to a broker outside.",
             details: "With quality 1: the message goes on when the broker has acknowledged it, with metadata acknowledgedBy. The topic may hold \
-                      ${metadata key} and $[data key], user name and password ${secret:name}, too. The broker has to be on the tenant's list, \
+                      ${metadata key} and $[data key], user name, password, certificates and keys (PEM) ${secret:name}, \
+                      too. The broker has to be on the tenant's list, \
                       as mqtt://host:port, or mqtts://host:port with ssl.",
             icon: "call_split",
-            configuration_schema: r#"{"type":"object","required":["topicPattern","host"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":["string","null"]},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"enum":["MQTT_3_1_1","MQTT_3_1",null]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic"]},"username":{"type":"string"},"password":{"type":"string"}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["topicPattern","host"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":["string","null"]},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"enum":["MQTT_3_1_1","MQTT_3_1","MQTT_5",null]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic","cert.PEM"]},"username":{"type":"string"},"password":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
             default_configuration: r#"{"topicPattern":"my-topic","host":"localhost","port":1883,"connectTimeoutSec":10,"clientId":null,"appendClientIdSuffix":false,"retainedMessage":false,"cleanSession":true,"ssl":false,"parseToPlainText":false,"protocolVersion":"MQTT_3_1_1","credentials":{"type":"anonymous"}}"#,
             version: 2,
             effects: &["publish"],
@@ -91,8 +92,13 @@ impl RuleNode for Mqtt {
         let version = match own.protocol_version.as_deref() {
             None | Some("MQTT_3_1_1") => "3.1.1",
             Some("MQTT_3_1") => "3.1",
-            Some(_) => return Err("protocolVersion: there are MQTT_3_1_1 and MQTT_3_1".to_owned()),
+            Some("MQTT_5") => "5",
+            Some(_) => return Err("protocolVersion: there are MQTT_3_1_1, MQTT_3_1 and MQTT_5".to_owned()),
         };
+        let login = Login::read(own.credentials)?;
+        if login.is_over_tls() && !own.ssl {
+            return Err("credentials: certificates belong to TLS: set ssl".to_owned());
+        }
         let scheme = if own.ssl { "mqtts://" } else { "mqtt://" };
         let flag = |on: bool| if on { "true" } else { "false" };
         let mut options = vec![
@@ -108,7 +114,7 @@ impl RuleNode for Mqtt {
         Ok(Mqtt {
             broker: [scheme, &address].concat(),
             topic: Template::parse(&own.topic_pattern),
-            login: Credentials::login(own.credentials)?,
+            login,
             options: options.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             plain: own.parse_to_plain_text,
         })
@@ -117,10 +123,8 @@ impl RuleNode for Mqtt {
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
         let payload = payload(message, self.plain);
         let mut publish = Publish::new(self.broker.as_str(), self.topic.fill(message), payload);
-        publish.basic_auth = self
-            .login
-            .as_ref()
-            .map(|(user, password)| (user.pieces(message), password.pieces(message)));
+        publish.basic_auth = self.login.basic_auth(message);
+        publish.tls = self.login.tls(message);
         publish.options.clone_from(&self.options);
         Ok(Outcome::Effect(Effect::Publish(publish)))
     }
@@ -172,6 +176,18 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_is_shown_to_a_broker_of_version_5() {
+        let configuration = r#"{"topicPattern": "t", "host": "a", "ssl": true, "protocolVersion": "MQTT_5",
+            "credentials": {"type": "cert.PEM", "caCert": "CA", "cert": "PEM", "privateKey": "${secret:key}"}}"#;
+        let told = published(configuration, &TestMessage::telemetry("{}"));
+        let text = |text: &str| vec![Piece::Text(text.to_owned())];
+        let tls = told.tls.clone().expect("its own");
+        assert_eq!(tls.authorities, Some(text("CA")));
+        assert_eq!(tls.identity, Some((text("PEM"), vec![Piece::Secret("key".to_owned())])));
+        assert_eq!(option(&told, "version"), "5");
+    }
+
+    #[test]
     fn an_old_configuration_has_defaults() {
         let told = published(r#"{"topicPattern": "t", "host": "::1"}"#, &TestMessage::telemetry("{}"));
         assert_eq!((told.broker.as_str(), told.basic_auth.is_none()), ("mqtt://[::1]:1883", true));
@@ -207,12 +223,16 @@ mod tests {
             (r#"{"topicPattern": "t", "host": "a", "port": 65536}"#, "port"),
             (r#"{"topicPattern": "t", "host": "a", "connectTimeoutSec": 0}"#, "connectTimeoutSec"),
             (
-                r#"{"topicPattern": "t", "host": "a", "protocolVersion": "MQTT_5"}"#,
+                r#"{"topicPattern": "t", "host": "a", "protocolVersion": "MQTT_6"}"#,
                 "protocolVersion",
             ),
             (
-                r#"{"topicPattern": "t", "host": "a", "credentials": {"type": "cert.PEM"}}"#,
-                "certificates",
+                r#"{"topicPattern": "t", "host": "a", "credentials": {"type": "cert.PEM", "caCert": "PEM"}}"#,
+                "set ssl",
+            ),
+            (
+                r#"{"topicPattern": "t", "host": "a", "ssl": true, "credentials": {"type": "cert.PEM", "cert": "PEM"}}"#,
+                "belong together",
             ),
         ] {
             let told = Mqtt::open(configuration).map(drop).expect_err(configuration);

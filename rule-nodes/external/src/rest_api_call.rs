@@ -6,7 +6,7 @@ use pacificsoft_sdk::template::Template;
 use pacificsoft_sdk::{Descriptor, Effect, HttpRequest, Message, Outcome, RequestBody, RuleNode};
 use serde::Deserialize;
 
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, Login};
 use crate::payload::payload;
 
 /// The node.
@@ -14,7 +14,7 @@ pub struct RestApiCall {
     method: String,
     url: Template,
     headers: Vec<(Template, Template)>,
-    basic_auth: Option<(Template, Template)>,
+    login: Login,
     body: Body,
     timeout_ms: u32,
     response_bytes_max: u32,
@@ -72,11 +72,11 @@ impl RuleNode for RestApiCall {
             title: "rest api call",
             family: "EXTERNAL",
             description: "Sends a request to a server outside; its answer becomes the data.",
-            details: "URL, headers, user name, password and body may hold ${metadata key}, $[data key] and ${secret:name}. The server has to be \
+            details: "URL, headers, user name, password, certificates, keys (PEM) and body may hold ${metadata key}, $[data key] and ${secret:name}. The server has to be \
                       on the tenant's list. Metadata of the answer: status, statusCode, statusReason and every header; of a refusal \
                       error_body, too.",
             icon: "call_made",
-            configuration_schema: r#"{"type":"object","required":["restEndpointUrlPattern"],"properties":{"restEndpointUrlPattern":{"type":"string"},"requestMethod":{"enum":["GET","HEAD","POST","PUT","PATCH","DELETE","OPTIONS"]},"headers":{"type":"object","additionalProperties":{"type":"string"}},"readTimeoutMs":{"type":"integer","minimum":0,"maximum":300000},"parseToPlainText":{"type":"boolean"},"ignoreRequestBody":{"type":"boolean"},"requestBodyTemplate":{"type":["string","null"]},"maxInMemoryBufferSizeInKb":{"type":"integer","minimum":0},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic"]},"username":{"type":"string"},"password":{"type":"string"}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["restEndpointUrlPattern"],"properties":{"restEndpointUrlPattern":{"type":"string"},"requestMethod":{"enum":["GET","HEAD","POST","PUT","PATCH","DELETE","OPTIONS"]},"headers":{"type":"object","additionalProperties":{"type":"string"}},"readTimeoutMs":{"type":"integer","minimum":0,"maximum":300000},"parseToPlainText":{"type":"boolean"},"ignoreRequestBody":{"type":"boolean"},"requestBodyTemplate":{"type":["string","null"]},"maxInMemoryBufferSizeInKb":{"type":"integer","minimum":0},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic","cert.PEM"]},"username":{"type":"string"},"password":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
             default_configuration: r#"{"restEndpointUrlPattern":"https://localhost/api","requestMethod":"POST","headers":{"Content-Type":"application/json"},"readTimeoutMs":0,"parseToPlainText":false,"ignoreRequestBody":false,"credentials":{"type":"anonymous"},"maxInMemoryBufferSizeInKb":256}"#,
             version: 4,
             effects: &["http-request"],
@@ -93,7 +93,7 @@ impl RuleNode for RestApiCall {
         if own.enable_proxy {
             return Err("enableProxy: requests are sent without a proxy".to_owned());
         }
-        let basic_auth = Credentials::login(own.credentials)?;
+        let login = Login::read(own.credentials)?;
         let body = match own.request_body_template.filter(|text| !text.is_empty()) {
             _ if own.ignore_request_body || !WITH_BODY.contains(&method.as_str()) => Body::Nothing,
             Some(template) => Body::Template(Template::parse(&template)),
@@ -106,7 +106,7 @@ impl RuleNode for RestApiCall {
             method,
             url: Template::parse(own.rest_endpoint_url_pattern.trim()),
             headers: own.headers.iter().map(header).collect(),
-            basic_auth,
+            login,
             body,
             timeout_ms: own.read_timeout_ms,
             response_bytes_max: own.max_in_memory_buffer_size_in_kb.saturating_mul(1024),
@@ -119,7 +119,6 @@ impl RuleNode for RestApiCall {
             Body::Template(template) => Some(RequestBody::Text(template.pieces(message))),
             Body::Data { plain } => Some(payload(message, *plain)),
         };
-        let basic_auth = self.basic_auth.as_ref();
         Ok(Outcome::Effect(Effect::HttpRequest(HttpRequest {
             method: self.method.clone(),
             url: self.url.pieces(message),
@@ -128,7 +127,8 @@ impl RuleNode for RestApiCall {
                 .iter()
                 .map(|(name, value)| (name.fill(message), value.pieces(message)))
                 .collect(),
-            basic_auth: basic_auth.map(|(user, password)| (user.pieces(message), password.pieces(message))),
+            basic_auth: self.login.basic_auth(message),
+            tls: self.login.tls(message),
             body,
             timeout_ms: self.timeout_ms,
             response_bytes_max: self.response_bytes_max,
@@ -156,6 +156,16 @@ mod tests {
 
     fn secret(name: &str) -> Piece {
         Piece::Secret(name.to_owned())
+    }
+
+    #[test]
+    fn a_certificate_is_shown_with_the_request() {
+        let configuration =
+            r#"{"restEndpointUrlPattern": "https://a", "credentials": {"type": "cert.PEM", "cert": "PEM", "privateKey": "${secret:key}"}}"#;
+        let request = asked(configuration, &TestMessage::telemetry("{}"));
+        let identity = request.tls.and_then(|tls| tls.identity);
+        assert_eq!(identity, Some((vec![text("PEM")], vec![secret("key")])));
+        assert_eq!(request.basic_auth, None);
     }
 
     #[test]
@@ -221,8 +231,8 @@ mod tests {
             ),
             (r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true}"#, "proxy"),
             (
-                r#"{"restEndpointUrlPattern": "https://a", "credentials": {"type": "cert.PEM"}}"#,
-                "certificates",
+                r#"{"restEndpointUrlPattern": "https://a", "credentials": {"type": "cert.PEM", "cert": "PEM"}}"#,
+                "belong together",
             ),
         ] {
             let told = RestApiCall::open(configuration).map(drop).expect_err(configuration);

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cluster::Notice;
 use effects::EffectError;
 use model::entity::{Customer, Device, IdRef, Proof};
 use model::{Clock, CustomerId, DeviceId, EntityId, EntityKind, TenantId};
@@ -123,5 +124,9 @@ impl effects::Keeper for Keeper {
             }
         }
         Err(EffectError::Invalid(format!("{id:?} is being changed by others all the time")))
+    }
+
+    async fn tell_chain(&self, entity: EntityId, notice: Notice) {
+        self.app.notice(entity, notice, self.clock.now_ms()).await;
     }
 }

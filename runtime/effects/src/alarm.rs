@@ -2,6 +2,7 @@
 
 use model::entity::{Alarm, IdRef, Severity};
 use model::{EntityId, EntityKind};
+use plugins::Propagation;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -18,8 +19,12 @@ pub struct Raise {
     pub severity: Severity,
     /// None keeps the details there are.
     pub details: Option<Json>,
-    /// Whether related entities show it.
-    pub propagate: bool,
+    /// When it began; an active alarm keeps its beginning.
+    pub start_ms: i64,
+    /// Until when it lasted; none: until now. An active alarm does not become shorter.
+    pub end_ms: Option<i64>,
+    /// To whom it is to be shown beside its originator.
+    pub propagation: Propagation,
 }
 
 /// What became of it.
@@ -42,37 +47,48 @@ pub fn raise(active: Option<Alarm>, wanted: Raise, id: Uuid, now_ms: i64) -> Rai
         Some(mut alarm) => {
             let severity_changed = alarm.severity != wanted.severity;
             alarm.severity = wanted.severity;
-            alarm.end_ts = alarm.end_ts.max(now_ms);
-            alarm.propagate = wanted.propagate;
+            alarm.end_ts = alarm.end_ts.max(wanted.end_ms.unwrap_or(now_ms));
+            propagate(&mut alarm, wanted.propagation);
             if wanted.details.is_some() {
                 alarm.details = wanted.details;
             }
             Raised::Updated { alarm, severity_changed }
         }
-        None => Raised::Created(Alarm {
-            id: IdRef::new(EntityKind::Alarm, id),
-            created_time: now_ms,
-            tenant_id: IdRef::tenant(wanted.originator.tenant),
-            customer_id: wanted.customer,
-            name: wanted.alarm_type.clone(),
-            alarm_type: wanted.alarm_type,
-            originator: IdRef::from(wanted.originator),
-            severity: wanted.severity,
-            acknowledged: false,
-            cleared: false,
-            assignee_id: None,
-            start_ts: now_ms,
-            end_ts: now_ms,
-            ack_ts: 0,
-            clear_ts: 0,
-            assign_ts: 0,
-            details: wanted.details,
-            propagate: wanted.propagate,
-            propagate_to_owner: false,
-            propagate_to_tenant: false,
-            propagate_relation_types: Vec::new(),
-        }),
+        None => {
+            let mut alarm = Alarm {
+                id: IdRef::new(EntityKind::Alarm, id),
+                created_time: now_ms,
+                tenant_id: IdRef::tenant(wanted.originator.tenant),
+                customer_id: wanted.customer,
+                name: wanted.alarm_type.clone(),
+                alarm_type: wanted.alarm_type,
+                originator: IdRef::from(wanted.originator),
+                severity: wanted.severity,
+                acknowledged: false,
+                cleared: false,
+                assignee_id: None,
+                start_ts: wanted.start_ms,
+                end_ts: wanted.end_ms.unwrap_or(now_ms).max(wanted.start_ms),
+                ack_ts: 0,
+                clear_ts: 0,
+                assign_ts: 0,
+                details: wanted.details,
+                propagate: false,
+                propagate_to_owner: false,
+                propagate_to_tenant: false,
+                propagate_relation_types: Vec::new(),
+            };
+            propagate(&mut alarm, wanted.propagation);
+            Raised::Created(alarm)
+        }
     }
+}
+
+fn propagate(alarm: &mut Alarm, wanted: Propagation) {
+    alarm.propagate = wanted.related;
+    alarm.propagate_to_owner = wanted.owner;
+    alarm.propagate_to_tenant = wanted.tenant;
+    alarm.propagate_relation_types = wanted.relation_types;
 }
 
 /// Clears the active alarm. None: there was none.
@@ -100,7 +116,9 @@ mod tests {
             alarm_type: "hot".to_owned(),
             severity,
             details,
-            propagate: false,
+            start_ms: 5,
+            end_ms: None,
+            propagation: Propagation::default(),
         }
     }
 
@@ -110,7 +128,7 @@ mod tests {
         let Raised::Created(alarm) = raise(None, first.clone(), Uuid::now_v7(), 10) else {
             panic!("a first alarm is new")
         };
-        assert_eq!((alarm.status(), alarm.start_ts, alarm.end_ts), ("ACTIVE_UNACK", 10, 10));
+        assert_eq!((alarm.status(), alarm.start_ts, alarm.end_ts), ("ACTIVE_UNACK", 5, 10));
 
         let again = Raise {
             severity: Severity::Critical,
@@ -125,7 +143,7 @@ mod tests {
             panic!("a second one updates the first")
         };
         assert!(severity_changed);
-        assert_eq!((updated.id, updated.start_ts, updated.end_ts), (alarm.id, 10, 20));
+        assert_eq!((updated.id, updated.start_ts, updated.end_ts), (alarm.id, 5, 20));
         assert_eq!(updated.details, Some(json!({"t": 1})), "details are kept when none are given");
 
         let cleared = clear(Some(updated), None, 30).expect("it was active");

@@ -1,6 +1,7 @@
 //! The port through which effects change entities: made and assigned where entities are known, above this crate.
 
 use async_trait::async_trait;
+use cluster::Notice;
 use model::{CustomerId, EntityId, EntityKind, TenantId};
 
 use crate::EffectError;
@@ -24,4 +25,7 @@ pub trait Keeper: Send + Sync + 'static {
         customer: Option<CustomerId>,
         only_from: Option<CustomerId>,
     ) -> Result<Option<CustomerId>, EffectError>;
+
+    /// Tells the chain of an entity that is no device something about it. Waits for room there; nobody waits for what it makes of it.
+    async fn tell_chain(&self, entity: EntityId, notice: Notice);
 }

@@ -3,18 +3,18 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
-use cluster::{Delivery, Keep, Router, RpcRequest, SessionId};
+use cluster::{Delivery, Keep, Notice, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
-use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, Payload, Reading, TenantId, Value};
-use plugins::{Content, Effect};
+use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, MessageKind, Metadata, Payload, Reading, TenantId, Value};
+use plugins::{Content, Effect, Retention};
 use storage::{Mutation, Row, Store};
 use tokio::sync::{Mutex, oneshot};
 use uuid::Uuid;
 
 use crate::alarm::{self, Raise, Raised};
 use crate::keeper::Keeper;
-use crate::news::NewsDesk;
-use crate::plan::{Planned, key_values, plan};
+use crate::news::{News, NewsDesk};
+use crate::plan::{Planned, key_values, plan, reaching};
 use crate::request::Outside;
 use crate::rpc::{Rpc, device_of};
 use crate::{Calls, EffectError};
@@ -34,6 +34,22 @@ impl Performed {
         relation: "Success",
         message: None,
     };
+}
+
+/// Who hears of changed attributes.
+#[derive(Clone, Copy)]
+struct Told {
+    notify_device: bool,
+    tell_chain: bool,
+    /// Whoever watches does not.
+    quiet: bool,
+}
+
+impl Told {
+    /// Devices know their shared attributes alone.
+    fn reaches_device(self, scope: AttributeScope) -> bool {
+        self.notify_device && scope == AttributeScope::SharedScope
+    }
 }
 
 /// Alarms of different originators are changed side by side; those of one originator one after the other.
@@ -60,10 +76,11 @@ pub struct Effects {
 impl Effects {
     /// Performs on a store, reaching devices through a router.
     pub fn new(store: Arc<dyn Store>, router: Router, clock: Arc<dyn Clock>) -> Self {
+        let keeper = Arc::default();
         let alarms = Arc::new((0..ALARM_STRIPES).map(|_| Mutex::new(())).collect());
         Effects {
             store,
-            news: NewsDesk::new(router.clone()),
+            news: NewsDesk::new(router.clone(), Arc::clone(&keeper)),
             rpc: Rpc {
                 router,
                 calls: Calls::new(),
@@ -71,7 +88,7 @@ impl Effects {
             clock,
             alarms,
             hasher: RandomState::new(),
-            keeper: Arc::default(),
+            keeper,
             outside: None,
         }
     }
@@ -146,16 +163,28 @@ impl Effects {
                 values,
                 only_changed,
                 notify_device,
+                tell_chain,
+                keep,
+                quiet,
             } => {
                 let values = key_values(&values)?;
-                self.save_attributes(entity, scope, values, only_changed, notify_device).await
+                // Of what is not kept neither device nor chain is told.
+                let kept = keep != Retention::Nothing;
+                let told = Told {
+                    notify_device: notify_device && kept,
+                    tell_chain: tell_chain && kept,
+                    quiet,
+                };
+                self.save_attributes((entity, scope), values, (only_changed, keep), told).await
             }
             Effect::RaiseAlarm {
                 entity,
                 alarm_type,
                 severity,
                 details,
-                propagate,
+                start_ms,
+                end_ms,
+                propagation,
             } => {
                 let wanted = Raise {
                     originator: entity,
@@ -163,7 +192,9 @@ impl Effects {
                     alarm_type,
                     severity,
                     details: details.as_ref().and_then(Content::json).cloned(),
-                    propagate,
+                    start_ms,
+                    end_ms,
+                    propagation,
                 };
                 self.raise(wanted, &message).await
             }
@@ -246,7 +277,15 @@ impl Effects {
                 scope,
                 keys,
                 notify_device,
-            } => self.delete_attributes(entity, scope, keys, notify_device).await,
+                tell_chain,
+            } => {
+                let told = Told {
+                    notify_device,
+                    tell_chain,
+                    quiet: false,
+                };
+                self.delete_attributes((entity, scope), keys, told).await
+            }
             Effect::CreateRelation(change) => self.relate(*change).await,
             Effect::DeleteRelation(change) => self.part(*change).await,
             Effect::AssignCustomer { entity, customer } => self.assign(entity, customer, message).await,
@@ -265,26 +304,29 @@ impl Effects {
 
     async fn delete_attributes(
         &self,
-        entity: EntityId,
-        scope: AttributeScope,
+        (entity, scope): (EntityId, AttributeScope),
         keys: Vec<Arc<str>>,
-        notify_device: bool,
+        told: Told,
     ) -> Result<Performed, EffectError> {
-        let news = (notify_device && scope == AttributeScope::SharedScope).then(|| keys.clone());
+        let gone = keys.clone();
         let performed = self.write(Mutation::DeleteAttributes { entity, scope, keys }).await?;
-        if let (Some(keys), Ok(device)) = (news, DeviceId::try_from(entity)) {
-            self.push(device, Downlink::AttributesRemoved(keys)).await;
+        if told.tell_chain {
+            let keys: Vec<&str> = gone.iter().map(|key| &**key).collect();
+            let payload = Payload::new(serde_json::json!({ "attributes": keys }));
+            self.tell_chain(entity, MessageKind::AttributesDeleted, scope, payload).await;
+        }
+        if let (true, Ok(device)) = (told.reaches_device(scope), DeviceId::try_from(entity)) {
+            self.push(device, Downlink::AttributesRemoved(gone)).await;
         }
         Ok(performed)
     }
 
     async fn save_attributes(
         &self,
-        entity: EntityId,
-        scope: AttributeScope,
+        (entity, scope): (EntityId, AttributeScope),
         mut values: Vec<(Arc<str>, Value)>,
-        only_changed: bool,
-        notify_device: bool,
+        (only_changed, keep): (bool, Retention),
+        told: Told,
     ) -> Result<Performed, EffectError> {
         if only_changed {
             let keys: Vec<_> = values.iter().map(|(key, _)| Arc::clone(key)).collect();
@@ -294,20 +336,31 @@ impl Effects {
         if values.is_empty() {
             return Ok(Performed::SUCCESS);
         }
-        let news = (notify_device && scope == AttributeScope::SharedScope).then(|| object_of(&values));
+        let news = object_of(&values);
         let ts_ms = self.now_ms();
-        let performed = self
-            .write(Mutation::Attributes {
-                entity,
-                scope,
-                ts_ms,
-                values,
-            })
-            .await?;
-        if let (Some(news), Ok(device)) = (news, DeviceId::try_from(entity)) {
+        let write = Mutation::Attributes {
+            entity,
+            scope,
+            ts_ms,
+            values,
+        };
+        let Planned::Write(write) = reaching(write, keep, told.quiet) else {
+            return Ok(Performed::SUCCESS);
+        };
+        let performed = self.write(write).await?;
+        if told.tell_chain {
+            self.tell_chain(entity, MessageKind::AttributesUpdated, scope, news.clone()).await;
+        }
+        if let (true, Ok(device)) = (told.reaches_device(scope), DeviceId::try_from(entity)) {
             self.push(device, Downlink::AttributesChanged(news)).await;
         }
         Ok(performed)
+    }
+
+    /// Tells the chain of an entity what became of its attributes. Waits for no chain: this may be one that has no room.
+    async fn tell_chain(&self, entity: EntityId, kind: MessageKind, scope: AttributeScope, payload: Payload) {
+        let metadata = Metadata::from_iter([("scope", scope.as_str())]);
+        self.news.tell(entity, News::Chain(Notice { kind, metadata, payload })).await;
     }
 
     async fn clear(
@@ -363,7 +416,7 @@ impl Effects {
 
     /// Tells a device's sessions something. What is durable already needs no answer: a device that is away asks when it returns.
     pub async fn push(&self, device: DeviceId, news: Downlink) {
-        self.news.tell(device, news).await;
+        self.news.tell(device.entity(), News::Device(news)).await;
     }
 
     /// Tells a device's chain something about it. What is durable already needs no answer.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{AttributeScope, Value};
-use plugins::{Content, Effect};
+use plugins::{Content, Effect, Retention};
 use serde_json::Value as Json;
 use storage::Mutation;
 
@@ -39,18 +39,28 @@ pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
             ts_ms,
             ttl_s,
             values,
+            keep,
+            quiet,
         } => {
             let values = key_values(&values)?;
-            Ok(if values.is_empty() {
-                Planned::Nothing
-            } else {
-                Planned::Write(Mutation::Points {
+            if values.is_empty() {
+                return Ok(Planned::Nothing);
+            }
+            let write = match keep {
+                Retention::All | Retention::Nothing => Mutation::Points {
                     entity,
                     ts_ms,
                     values,
                     ttl_s,
-                })
-            })
+                },
+                Retention::Latest => Mutation::Latest {
+                    entity,
+                    ts_ms,
+                    values,
+                    ttl_s,
+                },
+            };
+            Ok(reaching(write, keep, quiet))
         }
         Effect::SaveAttributes {
             entity,
@@ -58,28 +68,42 @@ pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
             values,
             only_changed: false,
             notify_device: false,
+            tell_chain: false,
+            keep,
+            quiet,
         } => {
             let values = key_values(&values)?;
-            Ok(if values.is_empty() {
-                Planned::Nothing
-            } else {
-                Planned::Write(Mutation::Attributes {
-                    entity,
-                    scope,
-                    ts_ms: now_ms,
-                    values,
-                })
-            })
+            if values.is_empty() {
+                return Ok(Planned::Nothing);
+            }
+            let write = Mutation::Attributes {
+                entity,
+                scope,
+                ts_ms: now_ms,
+                values,
+            };
+            Ok(reaching(write, keep, quiet))
         }
         Effect::DeleteAttributes {
             entity,
             scope,
             keys,
             notify_device,
+            tell_chain: false,
         } if !notify_device || scope != AttributeScope::SharedScope => {
             Ok(Planned::Write(Mutation::DeleteAttributes { entity, scope, keys }))
         }
         other => Ok(Planned::Perform(other)),
+    }
+}
+
+/// What comes of a write: stored, told to those who watch, or both.
+pub(crate) fn reaching(write: Mutation, keep: Retention, quiet: bool) -> Planned {
+    match (keep, quiet) {
+        (Retention::Nothing, true) => Planned::Nothing,
+        (Retention::Nothing, false) => Planned::Write(Mutation::OnlyTold(Box::new(write))),
+        (_, true) => Planned::Write(Mutation::Untold(Box::new(write))),
+        (_, false) => Planned::Write(write),
     }
 }
 

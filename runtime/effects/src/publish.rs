@@ -72,7 +72,7 @@ impl Outside {
             protocol,
             connect_timeout: Duration::from_millis(connect_timeout_ms.into()),
             timeout: Duration::from_millis(timeout_ms.into()),
-            tls: None,
+            tls: self.tls(tenant, wanted.tls.as_ref()).await?,
         })
     }
 }

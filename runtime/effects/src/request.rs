@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use egress::{Egress, EgressError, Request, Response, Target, header};
+use egress::{Egress, EgressError, Identity, Request, Response, Secret, Target, Tls, header};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
 use model::{Message, Payload, TenantId};
@@ -82,7 +82,7 @@ impl Outside {
             body: body.into(),
             timeout: Duration::from_millis(or(wanted.timeout_ms, TIMEOUT_MS).into()),
             response_bytes_max: or(wanted.response_bytes_max, RESPONSE_BYTES) as usize,
-            tls: None,
+            tls: self.tls(tenant, wanted.tls.as_ref()).await?,
         })
     }
 
@@ -96,6 +96,23 @@ impl Outside {
             }
         }
         Ok(text)
+    }
+
+    /// Certificates and a key, with the secrets among them as they are.
+    pub(crate) async fn tls(&self, tenant: TenantId, wanted: Option<&plugins::Tls>) -> Result<Option<Tls>, EffectError> {
+        let Some(wanted) = wanted else { return Ok(None) };
+        let authorities = match &wanted.authorities {
+            None => None,
+            Some(text) => Some(Secret(self.text(tenant, text).await?)),
+        };
+        let identity = match &wanted.identity {
+            None => None,
+            Some((certificates, key)) => Some(Identity {
+                certificates: Secret(self.text(tenant, certificates).await?),
+                key: Secret(self.text(tenant, key).await?),
+            }),
+        };
+        Ok(Some(Tls { authorities, identity }))
     }
 
     /// What is sent.

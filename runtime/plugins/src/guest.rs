@@ -43,6 +43,10 @@ pub(crate) enum Current {
 }
 
 /// What a node handed over about the message in hand, unchecked.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and a box would cost each answer an allocation"
+)]
 pub(crate) enum Answer {
     Outcome(crate::bindings::outcome::Outcome),
     Failure(String),

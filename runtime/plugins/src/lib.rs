@@ -46,7 +46,10 @@ pub use guest::{LogLevel, LogSink};
 pub use limits::Limits;
 pub use memory::{Memory, SharedMemory, Timer};
 pub use node::{NodeContext, NodeInstance, timer_message};
-pub use outcome::{Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Publish, Relation, RelationChange, RequestBody};
+pub use outcome::{
+    Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Propagation, Publish, Relation, RelationChange, RequestBody,
+    Retention, Tls,
+};
 pub use readings::{AwaitedReadings, NothingStored, Readings, Source, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};

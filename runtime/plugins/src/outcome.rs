@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::entity::Severity;
-use model::{AttributeScope, CustomerId, EntityId, EntityKind, Message, Metadata, Payload, PresenceEvent, TenantId};
+use model::{CustomerId, EntityId, Message, Metadata, Payload, TenantId};
 use serde_json::Value as Json;
 use smallvec::{SmallVec, smallvec};
 use uuid::Uuid;
@@ -15,16 +15,18 @@ use crate::limits::Limits;
 use crate::readings::Source;
 
 mod chains;
+mod effect;
 mod kinds;
 mod names;
 mod publish;
 mod request;
 
+pub use effect::{Effect, EntityRef, Propagation, RelationChange};
 pub use kinds::EffectKinds;
 pub use publish::Publish;
-pub use request::{HttpRequest, Piece, RequestBody};
+pub use request::{HttpRequest, Piece, RequestBody, Tls};
 
-use names::{NAME_BYTES_MAX, keys, kind, name, relation_type, uuid};
+use names::{NAME_BYTES_MAX, keys, kind, name, relation_type, relation_types, uuid};
 
 /// Metadata entries of a new message at most.
 const METADATA_MAX: usize = 200;
@@ -102,127 +104,26 @@ impl Content {
     }
 }
 
-/// What the host is to do for a node. Entities are always of the node's own tenant.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the fields are those of the contract in wit/outcome.wit")]
-pub enum Effect {
-    /// Save keys and values with a time in milliseconds and a life in seconds (0: for ever).
-    SaveTimeSeries {
-        entity: EntityId,
-        ts_ms: i64,
-        ttl_s: u32,
-        values: Content,
-    },
-    /// Save attributes.
-    SaveAttributes {
-        entity: EntityId,
-        scope: AttributeScope,
-        values: Content,
-        only_changed: bool,
-        notify_device: bool,
-    },
-    /// Raise or update an alarm.
-    RaiseAlarm {
-        entity: EntityId,
-        alarm_type: String,
-        severity: Severity,
-        details: Option<Content>,
-        propagate: bool,
-    },
-    /// Clear an alarm.
-    ClearAlarm {
-        entity: EntityId,
-        alarm_type: String,
-        details: Option<Content>,
-    },
-    /// Send a request to a device.
-    SendRpc {
-        device: EntityId,
-        method: String,
-        params: Content,
-        timeout_ms: u32,
-        oneway: bool,
-        request_id: Option<Uuid>,
-        expires_ms: Option<i64>,
-        persistent: bool,
-        retries: Option<u32>,
-        additional_info: Option<Content>,
-    },
-    /// Answer a request of a device.
-    ReplyRpc {
-        device: EntityId,
-        session: Uuid,
-        request_id: u32,
-        payload: Content,
-    },
-    /// Answer a request that came over REST.
-    ReplyRest { request_id: Uuid, payload: Content },
-    /// Save a row in a table of the tenant's own.
-    SaveRow { table: String, columns: Content, ttl_s: u32 },
-    /// Send a request to a server outside.
-    HttpRequest(Box<HttpRequest>),
-    /// Hand a payload to a broker outside.
-    Publish(Box<Publish>),
-    /// Send the message into another chain. Alone in an outcome.
-    EnterChain { chain: Uuid },
-    /// Send the message back to the chain it comes from; none: along the relation that is named as the node. Alone in an outcome.
-    LeaveChain { relation: Option<Relation> },
-    /// Remove attributes.
-    DeleteAttributes {
-        entity: EntityId,
-        scope: AttributeScope,
-        keys: Vec<Arc<str>>,
-        notify_device: bool,
-    },
-    /// Relate two entities.
-    CreateRelation(Box<RelationChange>),
-    /// Relate two entities no more.
-    DeleteRelation(Box<RelationChange>),
-    /// Assign an entity to a customer.
-    AssignCustomer { entity: EntityId, customer: EntityRef },
-    /// Take an entity from a customer; none: from whomever it is assigned to.
-    UnassignCustomer { entity: EntityId, customer: Option<EntityRef> },
-    /// Find or create the entity of a name.
-    EnsureEntity {
-        tenant: TenantId,
-        kind: EntityKind,
-        name: String,
-        subtype: String,
-        becomes_originator: bool,
-    },
-    /// Say whether a device is there.
-    ReportPresence {
-        device: EntityId,
-        event: PresenceEvent,
-        at_ms: i64,
-    },
+/// What is kept of values that are saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// All of them.
+    #[default]
+    All,
+    /// Of each key the one that was written last.
+    Latest,
+    /// None.
+    Nothing,
 }
 
-/// A relation that is to be there, or not.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RelationChange {
-    /// Where it starts.
-    pub source: EntityRef,
-    /// Where it ends.
-    pub target: EntityRef,
-    /// What it means.
-    pub relation_type: String,
-}
-
-/// An entity of the node's own tenant, by its id or by its name.
-#[derive(Clone, Debug, PartialEq)]
-pub enum EntityRef {
-    /// This one.
-    Id(EntityId),
-    /// The one that has the name when the effect is performed.
-    Named {
-        /// Whose.
-        tenant: TenantId,
-        /// Kind.
-        kind: EntityKind,
-        /// Name.
-        name: String,
-    },
+impl From<Option<wit::Keep>> for Retention {
+    fn from(told: Option<wit::Keep>) -> Self {
+        match told {
+            None | Some(wit::Keep::All) => Retention::All,
+            Some(wit::Keep::Latest) => Retention::Latest,
+            Some(wit::Keep::Nothing) => Retention::Nothing,
+        }
+    }
 }
 
 /// The message itself leaves along a relation of the type, by its number.
@@ -402,6 +303,8 @@ impl Checker<'_> {
                 ts_ms: save.timestamp.unwrap_or(self.message.ts_ms),
                 ttl_s: save.ttl_seconds,
                 values: self.content(save.values)?,
+                keep: save.keep.into(),
+                quiet: save.quiet,
             },
             wit::Effect::SaveAttributes(save) => Effect::SaveAttributes {
                 entity: self.entity(save.entity)?,
@@ -412,13 +315,23 @@ impl Checker<'_> {
                 values: self.content(save.values)?,
                 only_changed: save.only_changed,
                 notify_device: save.notify_device,
+                tell_chain: save.tell_chain,
+                keep: save.keep.into(),
+                quiet: save.quiet,
             },
             wit::Effect::RaiseAlarm(raise) => Effect::RaiseAlarm {
                 entity: self.entity(raise.entity)?,
                 severity: Severity::parse(&raise.severity).ok_or_else(|| format!("there is no severity {:?}", short(&raise.severity)))?,
                 alarm_type: name("an alarm type", &raise.alarm_type).map(|()| raise.alarm_type)?,
                 details: self.details(raise.details)?,
-                propagate: raise.propagate,
+                start_ms: raise.start_at.unwrap_or(self.message.ts_ms),
+                end_ms: raise.end_at,
+                propagation: Propagation {
+                    related: raise.propagate,
+                    relation_types: relation_types(raise.propagate_relation_types.unwrap_or_default())?,
+                    owner: raise.propagate_to_owner,
+                    tenant: raise.propagate_to_tenant,
+                },
             },
             wit::Effect::ClearAlarm(clear) => Effect::ClearAlarm {
                 entity: self.entity(clear.entity)?,
@@ -464,6 +377,7 @@ impl Checker<'_> {
                     .map_err(|_| format!("there is no scope {:?}", short(&delete.scope)))?,
                 keys: keys(delete.keys)?,
                 notify_device: delete.notify_device,
+                tell_chain: delete.tell_chain,
             },
             wit::Effect::CreateRelation(change) => Effect::CreateRelation(self.relation_change(change)?),
             wit::Effect::DeleteRelation(change) => Effect::DeleteRelation(self.relation_change(change)?),

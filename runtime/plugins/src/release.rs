@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_used_by_who_may() {
-        use crate::outcome::{Effect, HttpRequest, Piece, Publish, RequestBody};
+        use crate::outcome::{Effect, HttpRequest, Piece, Publish, RequestBody, Tls};
 
         let secret = |name: &str| vec![Piece::Text("x".to_owned()), Piece::Secret(name.to_owned())];
         let request = HttpRequest {
@@ -344,6 +344,10 @@ mod tests {
             body: Some(RequestBody::Text(secret("in-body"))),
             timeout_ms: 0,
             response_bytes_max: 0,
+            tls: Some(Tls {
+                authorities: Some(secret("in-authorities")),
+                identity: Some((secret("in-certificate"), secret("in-key"))),
+            }),
         };
         let mut outcome = Outcome::default();
         let release = release(&Places::new(1));
@@ -356,11 +360,25 @@ mod tests {
             basic_auth: Some((secret("name"), secret("word"))),
             options: Vec::new(),
             timeout_ms: 0,
+            tls: Some(Tls {
+                authorities: None,
+                identity: Some((secret("certificate"), secret("key"))),
+            }),
         })));
         let names: Vec<&str> = outcome.secrets().collect();
+        let of_request = [
+            "in-url",
+            "in-header",
+            "user",
+            "password",
+            "in-body",
+            "in-authorities",
+            "in-certificate",
+            "in-key",
+        ];
         assert_eq!(
             names,
-            ["in-url", "in-header", "user", "password", "in-body", "name", "word", "in-payload"]
+            [&of_request[..], &["name", "word", "in-payload", "certificate", "key"]].concat()
         );
         let all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
         release.permit_secrets(Arc::new(all.clone()));

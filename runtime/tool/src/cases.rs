@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, Publish, Relation, RequestBody};
+use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, Publish, Relation, RequestBody, Tls};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -150,28 +150,48 @@ pub fn describe(outcome: &Outcome) -> Json {
 fn effect(effect: &Effect) -> Json {
     let content = |content: &Content| content.json().cloned().unwrap_or(Json::Null);
     match effect {
-        Effect::SaveTimeSeries { ts_ms, ttl_s, values, .. } => {
-            json!({"save-time-series": {"timestamp": ts_ms, "ttl-seconds": ttl_s, "values": content(values)}})
+        Effect::SaveTimeSeries {
+            ts_ms,
+            ttl_s,
+            values,
+            keep,
+            quiet,
+            ..
+        } => {
+            json!({"save-time-series": {
+                "timestamp": ts_ms, "ttl-seconds": ttl_s, "values": content(values), "keep": word(keep), "quiet": quiet,
+            }})
         }
         Effect::SaveAttributes {
             scope,
             values,
             only_changed,
             notify_device,
+            tell_chain,
+            keep,
+            quiet,
             ..
         } => {
-            let (only, notify) = (only_changed, notify_device);
-            json!({"save-attributes": {"scope": scope.as_str(), "values": content(values), "only-changed": only, "notify-device": notify}})
+            json!({"save-attributes": {
+                "scope": scope.as_str(), "values": content(values), "only-changed": only_changed, "notify-device": notify_device,
+                "tell-chain": tell_chain, "keep": word(keep), "quiet": quiet,
+            }})
         }
         Effect::RaiseAlarm {
             alarm_type,
             severity,
             details,
-            propagate,
+            start_ms,
+            end_ms,
+            propagation,
             ..
         } => {
-            let details = details.as_ref().map(content);
-            json!({"raise-alarm": {"alarm-type": alarm_type, "severity": severity, "details": details, "propagate": propagate}})
+            json!({"raise-alarm": {
+                "alarm-type": alarm_type, "severity": severity, "details": details.as_ref().map(content), "start-at": start_ms,
+                "end-at": end_ms, "propagate": propagation.related,
+                "propagate-relation-types": propagation.relation_types, "propagate-to-owner": propagation.owner,
+                "propagate-to-tenant": propagation.tenant,
+            }})
         }
         Effect::ClearAlarm { alarm_type, details, .. } => {
             json!({"clear-alarm": {"alarm-type": alarm_type, "details": details.as_ref().map(content)}})
@@ -203,10 +223,15 @@ fn effect(effect: &Effect) -> Json {
         Effect::EnterChain { chain } => json!({"enter-chain": {"chain": chain}}),
         Effect::LeaveChain { relation } => json!({"leave-chain": {"relation": relation.as_ref().map(Relation::as_str)}}),
         Effect::ReportPresence { event, at_ms, .. } => {
-            json!({"report-presence": {"event": format!("{event:?}").to_lowercase(), "timestamp": at_ms}})
+            json!({"report-presence": {"event": word(event), "timestamp": at_ms}})
         }
         other => json!({"other": format!("{other:?}")}),
     }
+}
+
+/// One of several words, as the contract has it.
+fn word(word: &impl std::fmt::Debug) -> String {
+    format!("{word:?}").to_lowercase()
 }
 
 fn body(body: &RequestBody) -> Json {
@@ -229,6 +254,7 @@ fn publish(publish: &Publish) -> Json {
         "basic-auth": publish.basic_auth.as_ref().map(|(user, password)| [text(user), text(password)]),
         "options": options,
         "timeout-ms": publish.timeout_ms,
+        "tls": publish.tls.as_ref().map(tls),
     })
 }
 
@@ -243,7 +269,13 @@ fn http_request(request: &HttpRequest) -> Json {
         "body": body,
         "timeout-ms": request.timeout_ms,
         "response-bytes-max": request.response_bytes_max,
+        "tls": request.tls.as_ref().map(tls),
     })
+}
+
+fn tls(tls: &Tls) -> Json {
+    let identity = tls.identity.as_ref().map(|(certificates, key)| [text(certificates), text(key)]);
+    json!({"authorities": tls.authorities.as_deref().map(text), "identity": identity})
 }
 
 /// A text with its secrets by name.

@@ -142,6 +142,11 @@ export interface Secret {
 export function secret(name: string): Secret;
 /** Text, or parts of one with secrets among them. */
 export type SecretText = string | Array<string | Secret>;
+/** What a conversation over TLS has of its own, in PEM: whose certificates are believed; the client's certificate, and its private key. */
+export interface Tls {
+  authorities?: SecretText;
+  identity?: [SecretText, SecretText];
+}
 /**
  * The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the 200s the
  * body becomes the payload, any other leaves along `Failure`.
@@ -156,6 +161,7 @@ export function httpRequest(
     text?: SecretText;
     timeoutMs?: number;
     responseBytesMax?: number;
+    tls?: Tls;
   },
 ): Effect;
 /**
@@ -171,6 +177,7 @@ export function publish(
     basicAuth?: [SecretText, SecretText];
     options?: Record<string, string | boolean | number>;
     timeoutMs?: number;
+    tls?: Tls;
   },
 ): Effect;
 /** An entity that an effect is about, by its id. */

@@ -37,7 +37,7 @@ export function end() {
 const CONTENTS = ['values', 'details', 'params', 'payload', 'body', 'value', 'columns', 'additionalInfo'];
 
 /** Fields of effects that hold a whole number of 64 bits. */
-const INTEGERS = ['timestamp', 'expiresAt'];
+const INTEGERS = ['timestamp', 'expiresAt', 'startAt', 'endAt'];
 
 export function effect(name, fields) {
   const val = { ...fields };
@@ -60,7 +60,10 @@ export function secret(name) {
 /** Text of the contract: pieces, with secrets among them. */
 const pieces = (text) => (Array.isArray(text) ? text : [text]).map((one) => (one?.tag === 'secret' ? one : { tag: 'text', val: String(one) }));
 
-export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0 } = {}) {
+/** What a conversation over TLS has of its own, in the form of the contract. */
+const ownTls = ({ authorities, identity }) => ({ authorities: authorities && pieces(authorities), identity: identity && identity.map(pieces) });
+
+export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0, tls } = {}) {
   let sent;
   if (text !== undefined) sent = { tag: 'text', val: pieces(text) };
   else if (body !== undefined) sent = { tag: 'content', val: isContent(body) ? body : content(body) };
@@ -72,11 +75,12 @@ export function httpRequest(method, url, { headers = {}, basicAuth, body, text, 
     body: sent,
     timeoutMs,
     responseBytesMax,
+    tls: tls && ownTls(tls),
   };
   return { tag: 'http-request', val };
 }
 
-export function publish(broker, topic, { body, text, basicAuth, options = {}, timeoutMs = 0 } = {}) {
+export function publish(broker, topic, { body, text, basicAuth, options = {}, timeoutMs = 0, tls } = {}) {
   const sent = text !== undefined ? { tag: 'text', val: pieces(text) } : { tag: 'content', val: isContent(body) ? body : content(body ?? null) };
   const val = {
     broker,
@@ -85,6 +89,7 @@ export function publish(broker, topic, { body, text, basicAuth, options = {}, ti
     basicAuth: basicAuth && basicAuth.map(pieces),
     options: Object.entries(options).map(([name, value]) => [name, String(value)]),
     timeoutMs,
+    tls: tls && ownTls(tls),
   };
   return { tag: 'publish', val };
 }

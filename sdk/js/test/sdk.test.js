@@ -96,8 +96,13 @@ test('requests have text with secrets in it', () => {
       body: { tag: 'content', val: content({ t: 1 }) },
       timeoutMs: 0,
       responseBytesMax: 0,
+      tls: undefined,
     },
   });
+  const tls = { authorities: 'PEM', identity: ['PEM', [secret('key')]] };
+  const own = { authorities: [text('PEM')], identity: [[text('PEM')], [secret('key')]] };
+  assert.deepEqual(httpRequest('GET', 'https://a/', { tls }).val.tls, own);
+  assert.deepEqual(publish('mqtts://b', 't', { tls }).val.tls, own);
   assert.deepEqual(httpRequest('GET', 'https://a/', { text: '' }).val.body, { tag: 'text', val: [text('')] });
   assert.deepEqual(httpRequest('GET', 'https://a/').val.body, undefined);
   assert.deepEqual(httpRequest('GET', 'https://a/', { body: payload('p') }).val.body.val, payload('p'));
@@ -115,6 +120,7 @@ test('a publish names its broker, and its options by name', () => {
       basicAuth: [[text('u')], [secret('word')]],
       options: [['retain', 'true']],
       timeoutMs: 0,
+      tls: undefined,
     },
   });
   assert.deepEqual(publish('mqtt://b', 't', { body: { t: 1 } }).val.payload, { tag: 'content', val: content({ t: 1 }) });
@@ -124,6 +130,8 @@ test('a publish names its broker, and its options by name', () => {
   for (const answer of [{ a: 1 }, [1], 5, 'warm', null]) {
     assert.deepEqual(effect('reply-rest', { requestId: 'r', payload: answer }).val, { requestId: 'r', payload: content(answer) });
   }
+  const kept = effect('save-time-series', { values: { t: 1 }, timestamp: 5, keep: 'latest' }).val;
+  assert.deepEqual(kept, { values: content({ t: 1 }), timestamp: 5n, keep: 'latest' });
   const row = effect('save-row', { table: 't', columns: { a: 1 }, ttlSeconds: 60 }).val;
   assert.deepEqual(row, { table: 't', columns: content({ a: 1 }), ttlSeconds: 60 });
 });

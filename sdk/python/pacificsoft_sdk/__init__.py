@@ -24,6 +24,7 @@ from pacificsoft_sdk.outcome import (
     payload,
     publish,
     secret,
+    tls,
 )
 from pacificsoft_sdk.package import export
 
@@ -45,4 +46,5 @@ __all__ = [
     "payload",
     "publish",
     "secret",
+    "tls",
 ]

@@ -90,12 +90,13 @@ def http_request(
     text: SecretText | None = None,
     timeout_ms: int = 0,
     response_bytes_max: int = 0,
+    tls: Any = None,
 ) -> Effect:
     """The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the
-    200s the body becomes the payload, any other leaves along `Failure`."""
+    200s the body becomes the payload, any other leaves along `Failure`. `tls`: see there."""
     sent = None if text is None and body is None else _body(body, text)
     entries = [(name, _pieces(value)) for name, value in (headers or {}).items()]
-    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, timeout_ms, response_bytes_max)
+    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, timeout_ms, response_bytes_max, tls)
     return _contract.Effect_HttpRequest(request)
 
 
@@ -108,11 +109,17 @@ def publish(
     basic_auth: tuple[SecretText, SecretText] | None = None,
     options: dict[str, str] | None = None,
     timeout_ms: int = 0,
+    tls: Any = None,
 ) -> Effect:
     """The effect `publish`: a payload for a topic of a broker that the tenant's list names, such as `mqtts://broker.example.org`. `body` is
-    JSON, `text` is text. `options`: what a way of speaking has beyond that, such as `retain`."""
+    JSON, `text` is text. `options`: what a way of speaking has beyond that, such as `retain`. `tls`: see there."""
     given = list((options or {}).items())
-    return _contract.Effect_Publish(_contract.Publish(broker, topic, _body(body, text), _login(basic_auth), given, timeout_ms))
+    return _contract.Effect_Publish(_contract.Publish(broker, topic, _body(body, text), _login(basic_auth), given, timeout_ms, tls))
+
+
+def tls(*, authorities: SecretText | None = None, identity: tuple[SecretText, SecretText] | None = None) -> Any:
+    """What a conversation over TLS has of its own, in PEM: whose certificates are believed; the client's certificate, and its private key."""
+    return _contract.Tls(None if authorities is None else _pieces(authorities), _login(identity))
 
 
 def _body(body: Any, text: SecretText | None) -> Any:
@@ -178,8 +185,9 @@ def _value(effect_: str, field: str, hint: Any, given: dict[str, Any]) -> Any:
     is_json = _json_contract.Content_Json in arguments
     if field in given:
         value = given[field]
-        if isinstance(hint, type) and issubclass(hint, Enum) and isinstance(value, str):
-            return hint[value.upper().replace("-", "_")]
+        words = [one for one in (hint, *arguments) if isinstance(one, type) and issubclass(one, Enum)]
+        if words and isinstance(value, str):
+            return words[0][value.upper().replace("-", "_")]
         return value if optional and value is None or not is_json else as_content(value)
     if optional:
         return None

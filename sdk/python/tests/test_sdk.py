@@ -35,6 +35,7 @@ from pacificsoft_sdk import (
     relations,
     schema,
     secret,
+    tls,
 )
 from pacificsoft_sdk.testing import TestMessage, named, platform
 
@@ -123,6 +124,19 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(request.body, outcome.RequestBody_Content(content({"t": 1})))
         self.assertEqual(named(http_request("GET", "https://a/", text=""))[1].body, outcome.RequestBody_Text([outcome.Piece_Text("")]))
         self.assertIsNone(named(http_request("GET", "https://a/"))[1].body)
+
+    def test_a_conversation_may_have_certificates_of_its_own(self):
+        own = tls(authorities="PEM", identity=("PEM", [secret("key")]))
+        pem, key = [outcome.Piece_Text("PEM")], [outcome.Piece_Secret("key")]
+        self.assertEqual(own, outcome.Tls(pem, (pem, key)))
+        self.assertEqual(named(http_request("GET", "https://a/", tls=own))[1].tls, own)
+        self.assertEqual(named(publish("mqtts://b", "t", body={}, tls=own))[1].tls, own)
+        self.assertIsNone(named(publish("mqtts://b", "t", body={}))[1].tls)
+
+    def test_what_is_kept_is_said_by_a_word(self):
+        kept = named(effect("save-time-series", values={"t": 1}, keep="latest"))[1]
+        self.assertEqual((kept.keep, kept.quiet), (outcome.Keep.LATEST, False))
+        self.assertIsNone(named(effect("save-attributes", scope="SERVER_SCOPE", values={}))[1].keep)
 
     def test_a_publish_names_its_broker(self):
         told = publish("mqtt://broker.test", "a/b", text=["x", secret("s")], basic_auth=("u", [secret("word")]), options={"retain": "true"})

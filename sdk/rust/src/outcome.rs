@@ -3,9 +3,9 @@
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityName, EntityRef, HttpRequest,
+    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityName, EntityRef, HttpRequest, Keep,
     LeaveChain, NewMessage, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRest, ReplyRpc, ReportPresence, RequestBody,
-    SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, UnassignCustomer,
+    SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, Tls, UnassignCustomer,
 };
 
 /// What a node decided.
@@ -63,6 +63,36 @@ impl NewMessage {
     }
 }
 
+impl SaveTimeSeries {
+    /// Values of the message's originator, at the message's own time, all of them kept for ever.
+    pub fn new(values: Content) -> Self {
+        SaveTimeSeries {
+            entity: None,
+            timestamp: None,
+            ttl_seconds: 0,
+            values,
+            keep: None,
+            quiet: false,
+        }
+    }
+}
+
+impl SaveAttributes {
+    /// Values of the message's originator, all of them written; nobody is told but who watches.
+    pub fn new(scope: impl Into<String>, values: Content) -> Self {
+        SaveAttributes {
+            entity: None,
+            scope: scope.into(),
+            values,
+            only_changed: false,
+            notify_device: false,
+            tell_chain: false,
+            keep: None,
+            quiet: false,
+        }
+    }
+}
+
 impl HttpRequest {
     /// A request without headers and body, with the host's own limits. `url` is text, or pieces with secrets among them.
     pub fn new(method: impl Into<String>, url: impl Into<Text>) -> Self {
@@ -74,6 +104,7 @@ impl HttpRequest {
             body: None,
             timeout_ms: 0,
             response_bytes_max: 0,
+            tls: None,
         }
     }
 
@@ -102,6 +133,7 @@ impl Publish {
             basic_auth: None,
             options: Vec::new(),
             timeout_ms: 0,
+            tls: None,
         }
     }
 

@@ -116,12 +116,12 @@ UndeclaredEffect, "undeclared-effect", "test.evil.undeclared-effect", open: fine
 evil!(/// Writes to an entity with an id that is none.
 BadEntity, "bad-entity", "test.evil.bad-entity", open: fine, process: |_, _| {
     let entity = EntityId { entity_type: "DEVICE".to_owned(), id: "../../etc".to_owned() };
-    let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::whole() };
+    let save = SaveTimeSeries { entity: Some(entity), ..SaveTimeSeries::new(Content::whole()) };
     Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
 });
 evil!(/// Asks for more effects than one message may cause.
 EffectFlood, "effect-flood", "test.evil.effect-flood", open: fine, process: |_, _| {
-    let save = SaveTimeSeries { entity: None, timestamp: None, ttl_seconds: 0, values: Content::whole() };
+    let save = SaveTimeSeries::new(Content::whole());
     let effects = (0..500).map(|_| Effect::SaveTimeSeries(save.clone())).collect();
     Ok(Outcome::Steps(Steps { effects, emissions: vec![] }))
 });
@@ -130,7 +130,7 @@ ForeignEntity, "foreign-entity", "test.evil.foreign-entity", open: fine, process
     let json: serde_json::Value = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
     let id = json["id"].as_str().unwrap_or("00000000-0000-0000-0000-000000000000").to_owned();
     let entity = EntityId { entity_type: "DEVICE".to_owned(), id };
-    let save = SaveTimeSeries { entity: Some(entity), timestamp: None, ttl_seconds: 0, values: Content::Json("{\"stolen\": 1}".to_owned()) };
+    let save = SaveTimeSeries { entity: Some(entity), ..SaveTimeSeries::new(Content::Json("{\"stolen\": 1}".to_owned())) };
     Ok(Outcome::Effect(Effect::SaveTimeSeries(save)))
 });
 evil!(/// Emits text that is no JSON.

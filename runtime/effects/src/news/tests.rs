@@ -4,12 +4,25 @@ use serde_json::json;
 
 use super::*;
 
-fn changed(values: Json) -> Downlink {
-    Downlink::AttributesChanged(Payload::new(values))
+fn changed(values: Json) -> News {
+    News::Device(Downlink::AttributesChanged(Payload::new(values)))
 }
 
-fn removed(keys: &[&str]) -> Downlink {
-    Downlink::AttributesRemoved(keys.iter().map(|key| Arc::from(*key)).collect())
+fn removed(keys: &[&str]) -> News {
+    News::Device(Downlink::AttributesRemoved(keys.iter().map(|key| Arc::from(*key)).collect()))
+}
+
+fn told(kind: MessageKind, scope: &str, values: Json) -> News {
+    News::Chain(Notice {
+        kind,
+        metadata: [("scope", scope)].into_iter().collect(),
+        payload: Payload::new(values),
+    })
+}
+
+/// News have no equality of their own.
+fn shown(news: &[News]) -> Vec<String> {
+    news.iter().map(|one| format!("{one:?}")).collect()
 }
 
 #[test]
@@ -24,14 +37,35 @@ fn news_that_wait_become_one_and_keep_their_order() {
     ] {
         add(&mut waiting, news);
     }
-    assert_eq!(
-        waiting,
-        [
-            changed(json!({"a": 2, "b": 1})),
-            removed(&["a", "b", "c"]),
-            changed(json!({"a": 3}))
-        ]
-    );
+    let expected = [
+        changed(json!({"a": 2, "b": 1})),
+        removed(&["a", "b", "c"]),
+        changed(json!({"a": 3})),
+    ];
+    assert_eq!(shown(&waiting), shown(&expected));
+}
+
+#[test]
+fn what_chains_are_told_becomes_one_for_each_scope() {
+    const UPDATED: MessageKind = MessageKind::AttributesUpdated;
+    let gone = || told(MessageKind::AttributesDeleted, "SERVER_SCOPE", json!({"attributes": ["a"]}));
+    let mut waiting = Vec::new();
+    for news in [
+        told(UPDATED, "SERVER_SCOPE", json!({"a": 1})),
+        told(UPDATED, "SERVER_SCOPE", json!({"b": 1})),
+        told(UPDATED, "SHARED_SCOPE", json!({"a": 1})),
+        gone(),
+        gone(),
+    ] {
+        add(&mut waiting, news);
+    }
+    let expected = [
+        told(UPDATED, "SERVER_SCOPE", json!({"a": 1, "b": 1})),
+        told(UPDATED, "SHARED_SCOPE", json!({"a": 1})),
+        gone(),
+        gone(),
+    ];
+    assert_eq!(shown(&waiting), shown(&expected));
 }
 
 #[test]

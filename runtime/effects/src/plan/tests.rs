@@ -16,6 +16,8 @@ fn save(entity: EntityId, values: Content) -> Effect {
         ts_ms: 5,
         ttl_s: 60,
         values,
+        keep: Retention::All,
+        quiet: false,
     }
 }
 
@@ -26,6 +28,9 @@ fn save_attributes(entity: EntityId, values: Json, only_changed: bool, notify_de
         values: Content::Own(values),
         only_changed,
         notify_device,
+        tell_chain: false,
+        keep: Retention::All,
+        quiet: false,
     }
 }
 
@@ -61,6 +66,48 @@ fn values_become_a_write() {
             }
         ),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn values_are_kept_and_told_as_is_wanted() {
+    let entity = device();
+    let save = |keep, quiet| Effect::SaveTimeSeries {
+        entity,
+        ts_ms: 5,
+        ttl_s: 60,
+        values: Content::Own(json!({"a": 1})),
+        keep,
+        quiet,
+    };
+    let (ts_ms, ttl_s, values) = (5, 60, vec![(Arc::from("a"), Value::Long(1))]);
+    let points = Mutation::Points {
+        entity,
+        ts_ms,
+        values: values.clone(),
+        ttl_s,
+    };
+    let latest = Mutation::Latest {
+        entity,
+        ts_ms,
+        values,
+        ttl_s,
+    };
+    let (untold, only_told) = (|one| Mutation::Untold(Box::new(one)), |one| Mutation::OnlyTold(Box::new(one)));
+    for (keep, quiet, expected) in [
+        (Retention::All, false, Some(points.clone())),
+        (Retention::All, true, Some(untold(points.clone()))),
+        (Retention::Latest, false, Some(latest.clone())),
+        (Retention::Latest, true, Some(untold(latest))),
+        (Retention::Nothing, false, Some(only_told(points))),
+        (Retention::Nothing, true, None),
+    ] {
+        let written = match plan(save(keep, quiet), 99).expect("plain") {
+            Planned::Write(written) => Some(written),
+            Planned::Nothing => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(written, expected, "{keep:?} {quiet}");
     }
 }
 

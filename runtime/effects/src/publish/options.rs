@@ -128,7 +128,8 @@ fn mqtt(options: &Options<'_>) -> Result<Mqtt, EffectError> {
         version: match options.take("version") {
             None | Some("3.1.1") => MqttVersion::V311,
             Some("3.1") => MqttVersion::V31,
-            Some(_) => return invalid("the option version is 3.1.1 or 3.1".to_owned()),
+            Some("5") => MqttVersion::V5,
+            Some(_) => return invalid("the option version is 3.1.1, 3.1 or 5".to_owned()),
         },
         proof: match options.take("proof") {
             None | Some("password") => Proof::Password,

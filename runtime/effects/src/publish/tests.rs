@@ -128,7 +128,7 @@ fn what_is_no_option_is_refused_saying_why() {
     for (broker, option, says) in [
         ("mqtt://a", ("retain", "yes"), "true or false"),
         ("mqtt://a", ("clean-session", ""), "true or false"),
-        ("mqtt://a", ("version", "5"), "3.1.1 or 3.1"),
+        ("mqtt://a", ("version", "4"), "3.1.1, 3.1 or 5"),
         ("mqtt://a", ("connect-timeout-ms", "0"), "milliseconds"),
         ("kafka://a", ("connect-timeout-ms", "soon"), "milliseconds"),
         ("mqtt://a", ("acks", "all"), "no option \"acks\" for MQTT"),

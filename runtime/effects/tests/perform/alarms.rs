@@ -6,7 +6,7 @@ use crate::world::{World, leaving, mark, message, soon};
 use effects::{EffectError, Performed};
 use model::entity::{IdRef, Severity};
 use model::{DeviceId, EntityId, Payload};
-use plugins::{Content, Effect};
+use plugins::{Content, Effect, Propagation, Retention};
 use serde_json::{Value as Json, json};
 use storage::{AlarmFilter, AlarmStore, AttributeStore, Journal, StorageError};
 
@@ -16,7 +16,12 @@ fn raise(entity: EntityId, severity: Severity, details: Option<Json>) -> Effect 
         alarm_type: "hot".to_owned(),
         severity,
         details: details.map(Content::Own),
-        propagate: true,
+        start_ms: 3,
+        end_ms: None,
+        propagation: Propagation {
+            related: true,
+            ..Propagation::default()
+        },
     }
 }
 
@@ -67,7 +72,7 @@ async fn an_alarm_is_created_then_updated() {
     let stored = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
     assert_eq!(
         (stored.start_ts, stored.end_ts, stored.severity, stored.propagate),
-        (10, 10, Severity::Major, true)
+        (3, 10, Severity::Major, true)
     );
     assert_eq!(
         (stored.originator, stored.customer_id),
@@ -102,7 +107,7 @@ async fn an_alarm_is_created_then_updated() {
     let active = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
     assert_eq!(
         (active.id, active.severity, active.start_ts, active.end_ts),
-        (stored.id, Severity::Critical, 10, 30)
+        (stored.id, Severity::Critical, 3, 30)
     );
 }
 
@@ -170,11 +175,47 @@ async fn details_can_be_a_part_of_the_message() {
         alarm_type: "hot".to_owned(),
         severity: Severity::Warning,
         details,
-        propagate: false,
+        start_ms: 3,
+        end_ms: None,
+        propagation: Propagation::default(),
     };
     world.perform(10, vec![effect], &message(entity)).await.unwrap();
     let stored = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
     assert_eq!((stored.details, stored.propagate), (Some(json!({"b": 1})), false));
+}
+
+#[tokio::test]
+async fn an_alarm_keeps_when_it_was_and_to_whom_it_is_shown() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let hot = |start_ms, end_ms, relation_type: &str| Effect::RaiseAlarm {
+        entity,
+        alarm_type: "hot".to_owned(),
+        severity: Severity::Major,
+        details: None,
+        start_ms,
+        end_ms,
+        propagation: Propagation {
+            related: true,
+            relation_types: vec![relation_type.to_owned()],
+            owner: true,
+            tenant: false,
+        },
+    };
+    for (now_ms, effect, expected) in [
+        (10, hot(4, Some(6), "Contains"), (4, 6, "Contains")),
+        (20, hot(5, None, "Contains"), (4, 20, "Contains")),
+        (30, hot(5, Some(15), "Manages"), (4, 20, "Manages")),
+    ] {
+        world.perform(now_ms, vec![effect], &message(entity)).await.unwrap();
+        let stored = world.store.active_alarm(entity, "hot").await.unwrap().expect("active");
+        let types: Vec<&str> = stored.propagate_relation_types.iter().map(String::as_str).collect();
+        assert_eq!((stored.start_ts, stored.end_ts, types), (expected.0, expected.1, vec![expected.2]));
+        assert_eq!(
+            (stored.propagate, stored.propagate_to_owner, stored.propagate_to_tenant),
+            (true, true, false)
+        );
+    }
 }
 
 #[tokio::test]
@@ -193,7 +234,9 @@ async fn types_and_originators_are_apart() {
         alarm_type: "cold".to_owned(),
         severity: Severity::Major,
         details: None,
-        propagate: false,
+        start_ms: 3,
+        end_ms: None,
+        propagation: Propagation::default(),
     };
     assert_eq!(world.perform(10, vec![cold], &message(one)).await.unwrap().relation, "Created");
     assert_eq!(
@@ -241,6 +284,8 @@ async fn effects_after_one_that_fails_do_not_happen() {
         ts_ms: 1,
         ttl_s: 0,
         values: Content::Own(json!([1])),
+        keep: Retention::All,
+        quiet: false,
     };
     let all = vec![raise(entity, Severity::Major, None), bad, clear(entity, None)];
     let error = world.perform(10, all, &message(entity)).await.unwrap_err();
@@ -263,6 +308,8 @@ async fn plain_writes_are_durable_when_they_are_performed() {
         ts_ms: 3,
         ttl_s: 0,
         values: Content::Own(json!({"t": 1})),
+        keep: Retention::All,
+        quiet: false,
     };
     let attributes = Effect::SaveAttributes {
         entity,
@@ -270,12 +317,17 @@ async fn plain_writes_are_durable_when_they_are_performed() {
         values: Content::Own(json!({"a": 1})),
         only_changed: false,
         notify_device: false,
+        tell_chain: false,
+        keep: Retention::All,
+        quiet: false,
     };
     let nothing = Effect::SaveTimeSeries {
         entity,
         ts_ms: 3,
         ttl_s: 0,
         values: Content::Own(json!({})),
+        keep: Retention::All,
+        quiet: false,
     };
     assert_eq!(
         world.perform(9, vec![points, attributes, nothing], &message(entity)).await.unwrap(),

@@ -3,8 +3,8 @@
 use crate::world::{World, message, soon};
 use cluster::Delivery;
 use effects::Performed;
-use model::{AttributeScope, Downlink, EntityId, Payload, Reading, Value};
-use plugins::{Content, Effect};
+use model::{AttributeScope, Downlink, EntityId, MessageKind, Payload, Reading, Value};
+use plugins::{Content, Effect, Retention};
 use serde_json::{Value as Json, json};
 
 const SHARED: AttributeScope = AttributeScope::SharedScope;
@@ -16,6 +16,9 @@ fn save(entity: EntityId, scope: AttributeScope, values: Json, only_changed: boo
         values: Content::Own(values),
         only_changed,
         notify_device,
+        tell_chain: false,
+        keep: Retention::All,
+        quiet: false,
     }
 }
 
@@ -196,4 +199,77 @@ async fn who_has_news_waits_for_no_device() {
         heard.push(news.json()["number"].as_i64().unwrap());
     }
     assert!(heard.len() < 50 && heard.is_sorted(), "what has waited became one: {heard:?}");
+}
+
+#[tokio::test]
+async fn the_chain_hears_of_what_changed_if_that_is_wanted() {
+    let world = World::new();
+    let (device, mut lane) = world.awake_device();
+    let (entity, message) = (device.entity(), message(device.entity()));
+    let told = |effect| match effect {
+        Effect::SaveAttributes {
+            entity,
+            scope,
+            values,
+            only_changed,
+            notify_device,
+            keep,
+            quiet,
+            ..
+        } => Effect::SaveAttributes {
+            entity,
+            scope,
+            values,
+            only_changed,
+            notify_device,
+            tell_chain: true,
+            keep,
+            quiet,
+        },
+        other => other,
+    };
+    for (values, expected) in [
+        (json!({"a": 1, "b": "x"}), Some(json!({"a": 1, "b": "x"}))),
+        (json!({"a": 1, "b": "y"}), Some(json!({"b": "y"}))),
+        (json!({"a": 1, "b": "y"}), None),
+    ] {
+        let effect = told(save(entity, AttributeScope::ServerScope, values, true, false));
+        world.perform(10, vec![effect], &message).await.unwrap();
+        let heard = lane.try_recv().map(|delivery| match delivery {
+            Delivery::Notice(notice) => {
+                assert_eq!(
+                    (notice.kind, notice.metadata.get("scope")),
+                    (MessageKind::AttributesUpdated, Some("SERVER_SCOPE"))
+                );
+                notice.payload.json().clone()
+            }
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(heard, expected);
+    }
+}
+
+#[tokio::test]
+async fn of_what_is_not_kept_nobody_hears_but_who_watches() {
+    let world = World::new();
+    let (device, mut lane) = world.awake_device();
+    let (entity, message) = (device.entity(), message(device.entity()));
+    let effect = Effect::SaveAttributes {
+        entity,
+        scope: SHARED,
+        values: Content::Own(json!({"a": 1})),
+        only_changed: true,
+        notify_device: true,
+        tell_chain: true,
+        keep: Retention::Nothing,
+        quiet: false,
+    };
+    assert_eq!(world.perform(10, vec![effect], &message).await.unwrap(), Performed::SUCCESS);
+    assert!(lane.try_recv().is_none(), "neither the device nor the chain");
+    assert_eq!(
+        storage::AttributeStore::attributes(&world.store, entity, SHARED, None)
+            .await
+            .unwrap(),
+        []
+    );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use cluster::Delivery;
+use cluster::{Delivery, Notice};
 use effects::{EffectError, Keeper};
 use model::entity::{Direction, EntityRecord, RelationGroup};
 use model::{AttributeScope, CustomerId, DeviceId, Downlink, EntityId, EntityKind, TenantId, Value};
@@ -124,6 +124,8 @@ async fn relations_do_not_cross_tenants() {
 struct Counting {
     world: storage::EmbeddedStore,
     made: AtomicU32,
+    /// What chains were told.
+    told: parking_lot::Mutex<Vec<(EntityId, Notice)>>,
 }
 
 #[async_trait]
@@ -161,6 +163,10 @@ impl Keeper for Counting {
         self.world.save_entity(record).await?;
         Ok(customer)
     }
+
+    async fn tell_chain(&self, entity: EntityId, notice: Notice) {
+        self.told.lock().push((entity, notice));
+    }
 }
 
 #[tokio::test]
@@ -180,6 +186,7 @@ async fn what_is_ensured_can_be_named_by_the_next_effect() {
     let keeper = Arc::new(Counting {
         world: world.store.clone(),
         made: AtomicU32::new(0),
+        told: parking_lot::Mutex::default(),
     });
     world.effects.attach(keeper.clone());
     for _ in 0..2 {
@@ -213,6 +220,7 @@ async fn a_message_goes_on_with_its_originator_s_new_customer() {
     world.effects.attach(Arc::new(Counting {
         world: world.store.clone(),
         made: AtomicU32::new(0),
+        told: parking_lot::Mutex::default(),
     }));
     let owner = |customer: CustomerId| EntityRef::Id(customer.entity());
     let assign = |customer| Effect::AssignCustomer { entity: device, customer };
@@ -258,6 +266,7 @@ async fn attributes_go_and_the_device_hears_of_shared_ones() {
             scope,
             keys: vec!["a".into(), "never".into()],
             notify_device,
+            tell_chain: false,
         };
         world.perform(1, vec![delete], &message(device.entity())).await.unwrap();
         assert_eq!(world.attribute(device, scope, "a").await, None);

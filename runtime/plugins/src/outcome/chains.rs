@@ -88,6 +88,7 @@ mod tests {
             scope: model::AttributeScope::ServerScope,
             keys: Vec::new(),
             notify_device: false,
+            tell_chain: false,
         };
         for (effects, emissions, fine) in [
             (vec![enter()], 0, true),

@@ -9,6 +9,8 @@ use crate::capability::short;
 
 /// Attributes that one effect removes at most.
 const DELETED_KEYS_MAX: usize = 1_000;
+/// Types of relations along which an alarm propagates at most.
+const RELATION_TYPES_MAX: usize = 100;
 /// Bytes of an alarm type, of a method's name, of a key and the like at most.
 pub(super) const NAME_BYTES_MAX: usize = 255;
 
@@ -33,6 +35,16 @@ pub(super) fn relation_type(told: String) -> Result<String, String> {
         true => Err("a relation's type contains a zero".to_owned()),
         false => Ok(told),
     }
+}
+
+pub(super) fn relation_types(told: Vec<String>) -> Result<Vec<String>, String> {
+    if told.len() > RELATION_TYPES_MAX {
+        return Err(format!(
+            "{} types of relations are more than the {RELATION_TYPES_MAX} allowed",
+            told.len()
+        ));
+    }
+    told.into_iter().map(relation_type).collect()
 }
 
 pub(super) fn keys(told: Vec<String>) -> Result<Vec<Arc<str>>, String> {

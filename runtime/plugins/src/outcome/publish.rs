@@ -1,7 +1,7 @@
 //! A payload for a broker outside, as a node hands it over: checked in form. Whether it may be published is not known here.
 
-use super::request::{pieces, secrets_in};
-use super::{Checker, Piece, RequestBody};
+use super::request::{pieces, secrets_in, tls};
+use super::{Checker, Piece, RequestBody, Tls};
 use crate::bindings::outcome as wit;
 
 /// Options at most: a header of the payload is one.
@@ -21,13 +21,15 @@ pub struct Publish {
     pub basic_auth: Option<(Vec<Piece>, Vec<Piece>)>,
     pub options: Vec<(String, String)>,
     pub timeout_ms: u32,
+    pub tls: Option<Tls>,
 }
 
 impl Publish {
     /// Names of the secrets it is to use.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
-        secrets_in(basic.chain(self.payload.pieces()))
+        let tls = self.tls.iter().flat_map(Tls::pieces);
+        secrets_in(basic.chain(self.payload.pieces()).chain(tls))
     }
 }
 
@@ -57,6 +59,7 @@ impl Checker<'_> {
             basic_auth: basic.transpose()?,
             options: told.options,
             timeout_ms: told.timeout_ms,
+            tls: told.tls.map(tls).transpose()?,
         })
     }
 }

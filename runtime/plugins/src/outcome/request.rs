@@ -42,6 +42,22 @@ pub struct HttpRequest {
     pub body: Option<RequestBody>,
     pub timeout_ms: u32,
     pub response_bytes_max: u32,
+    pub tls: Option<Tls>,
+}
+
+/// What a conversation over TLS has of its own. The fields are those of the contract in wit/outcome.wit.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see there")]
+pub struct Tls {
+    pub authorities: Option<Vec<Piece>>,
+    pub identity: Option<(Vec<Piece>, Vec<Piece>)>,
+}
+
+impl Tls {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &Vec<Piece>> {
+        let identity = self.identity.iter().flat_map(|(certificates, key)| [certificates, key]);
+        self.authorities.iter().chain(identity)
+    }
 }
 
 impl RequestBody {
@@ -60,7 +76,8 @@ impl HttpRequest {
         let headers = self.headers.iter().map(|(_, value)| value);
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
         let body = self.body.iter().filter_map(RequestBody::pieces);
-        secrets_in([&self.url].into_iter().chain(headers).chain(basic).chain(body))
+        let tls = self.tls.iter().flat_map(Tls::pieces);
+        secrets_in([&self.url].into_iter().chain(headers).chain(basic).chain(body).chain(tls))
     }
 }
 
@@ -92,6 +109,7 @@ impl Checker<'_> {
             body: body.transpose()?,
             timeout_ms: told.timeout_ms,
             response_bytes_max: told.response_bytes_max,
+            tls: told.tls.map(tls).transpose()?,
         })
     }
 
@@ -101,6 +119,16 @@ impl Checker<'_> {
             wit::RequestBody::Text(text) => RequestBody::Text(pieces(text)?),
         })
     }
+}
+
+pub(super) fn tls(told: wit::Tls) -> Result<Tls, String> {
+    let identity = told
+        .identity
+        .map(|(certificates, key)| Ok::<_, String>((pieces(certificates)?, pieces(key)?)));
+    Ok(Tls {
+        authorities: told.authorities.map(pieces).transpose()?,
+        identity: identity.transpose()?,
+    })
 }
 
 pub(super) fn pieces(told: Vec<wit::Piece>) -> Result<Vec<Piece>, String> {

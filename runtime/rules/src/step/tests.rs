@@ -8,7 +8,7 @@ use super::*;
 use crate::policy::{FailurePolicy, Retry};
 use crate::testing::{message, routes};
 use model::AttributeScope;
-use plugins::Content;
+use plugins::{Content, Retention};
 use serde_json::json;
 use shell::Do::{self, Again, Ask, AtLast, Done, Enter, Failed, Leave, Recorded, Refuse};
 use shell::Shell;
@@ -482,6 +482,9 @@ fn other_effects_are_handed_on_untouched() {
         values: Content::Own(json!({"a": 1})),
         only_changed: true,
         notify_device: false,
+        tell_chain: false,
+        keep: Retention::All,
+        quiet: false,
     };
     steps.decided(
         branch,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{EntityId, Message};
-use plugins::{Content, Effect, Emission, Outcome, Relation};
+use plugins::{Content, Effect, Emission, Outcome, Relation, Retention};
 use serde_json::json;
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -293,6 +293,8 @@ fn effect(branch: &Branch, number: usize) -> Effect {
         ts_ms: number as i64,
         ttl_s: 0,
         values: Content::Own(json!({})),
+        keep: Retention::All,
+        quiet: false,
     }
 }
 
