@@ -86,8 +86,8 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         let name = class.trim_start_matches("test.evil.");
         let of = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure).collect());
         println!(
-            "| {name} | {:.0} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
-            of(|turn| turn.evil_rate),
+            "| {name} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            rate_told(of(|turn| turn.evil_rate)),
             of(|turn| turn.alone.p50_ms),
             of(|turn| turn.beside.p50_ms),
             of(|turn| turn.alone.p99_ms),
@@ -105,6 +105,14 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     let usage = evil.get("/api/plugins/usage")?;
     println!("every message of the tenant is stored, in order; the other one's usage: {usage}");
     Ok(())
+}
+
+/// A rate, or that so little was done within the time for it that the generator gave up.
+fn rate_told(rate: f64) -> String {
+    match rate.is_nan() {
+        true => "does not keep up".to_owned(),
+        false => format!("{rate:.0}"),
+    }
 }
 
 /// Node types that misbehave – all of them, or these – and the one that does not first.
