@@ -31,12 +31,15 @@ pub struct NodeOptions {
 }
 
 impl NodeOptions {
-    /// A node alone on 127.0.0.1.
+    /// A node alone on 127.0.0.1. Its heap has room for the tables of many keyspaces: each test has one of its own, and none is dropped.
     ///
     /// # Errors
     /// When no port is free.
     pub fn alone() -> Result<Self> {
-        NodeOptions::on(Ipv4Addr::LOCALHOST)
+        Ok(NodeOptions {
+            heap_mb: 1_024,
+            ..NodeOptions::on(Ipv4Addr::LOCALHOST)?
+        })
     }
 
     /// A node alone on an address of this machine.
