@@ -336,7 +336,8 @@ impl Effects {
         if values.is_empty() {
             return Ok(Performed::SUCCESS);
         }
-        let news = object_of(&values);
+        let is_news = told.tell_chain || told.reaches_device(scope);
+        let news = is_news.then(|| object_of(&values));
         let ts_ms = self.now_ms();
         let write = Mutation::Attributes {
             entity,
@@ -348,6 +349,7 @@ impl Effects {
             return Ok(Performed::SUCCESS);
         };
         let performed = self.write(write).await?;
+        let Some(news) = news else { return Ok(performed) };
         if told.tell_chain {
             self.tell_chain(entity, MessageKind::AttributesUpdated, scope, news.clone()).await;
         }
