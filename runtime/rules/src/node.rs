@@ -45,6 +45,8 @@ const PAUSE_ELSEWHERE: Duration = Duration::from_secs(1);
 const NO_TIMER_MS: i64 = 3_600_000;
 /// A node whose last call took longer decides where nobody else waits for the thread.
 const LONG_CALL: Duration = Duration::from_millis(1);
+/// The same of a tenant that uses much while others are there: many calls that are not short hold up others as one long call does.
+const LONG_CALL_OF_MUCH: Duration = Duration::from_micros(200);
 /// A node without work for so long gives its instance back, unless something else is asked for.
 pub const IDLE_AFTER: Duration = Duration::from_secs(600);
 

@@ -7,7 +7,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Instant, sleep_until};
 use xtra::Mailbox;
 
-use super::{LONG_CALL, NodeActor, Report};
+use super::{LONG_CALL, LONG_CALL_OF_MUCH, NodeActor, Report};
 use crate::step::Branch;
 
 /// Messages a node takes from its lane at one time.
@@ -109,7 +109,8 @@ async fn slice(
         let lasted = current.lap();
         // Nothing is learned from messages that no instance was asked about.
         if std::mem::take(&mut actor.asked) {
-            actor.slow = threads && actor.ran.take().unwrap_or(lasted) > LONG_CALL;
+            let long = if actor.share.is_heavy() { LONG_CALL_OF_MUCH } else { LONG_CALL };
+            actor.slow = threads && actor.ran.take().unwrap_or(lasted) > long;
         }
         if current.lapped() >= shares::SLICE {
             drop(turn);
