@@ -146,16 +146,17 @@ impl Rest {
         }
     }
 
+    /// Nodes and lines of the root chain, as `POST /api/ruleChain/metadata` takes them back.
+    pub fn root_metadata(&self) -> Json {
+        let chains = self.get("/api/ruleChains?pageSize=10&page=0");
+        let chains = chains["data"].as_array().unwrap();
+        let root = chains.iter().find(|chain| chain["root"] == true).unwrap();
+        self.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()))
+    }
+
     /// Gives the root chain other nodes – class, name, configuration – and lines between them; the first one is where messages come in.
     pub fn root_chain(&self, nodes: &[(&str, &str, Json)], connections: &Json) {
-        let chains = self.get("/api/ruleChains?pageSize=10&page=0");
-        let root = chains["data"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|chain| chain["root"] == true)
-            .unwrap();
-        let mut metadata = self.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+        let mut metadata = self.root_metadata();
         let node = |(class, name, configuration): &(&str, &str, Json)| {
             serde_json::json!({"type": class, "name": name, "configuration": configuration, "debugSettings": null, "singletonMode": false,
                 "configurationVersion": 0})

@@ -47,12 +47,7 @@ impl<'a> Scene<'a> {
     pub fn place_all(&self, all: &[(&str, &Json)]) -> u32 {
         let round = self.round.get() + 1;
         self.round.set(round);
-        let chains = self.tenant.get("/api/ruleChains?pageSize=10&page=0");
-        let found = chains["data"].as_array().unwrap();
-        let root = found.iter().find(|chain| chain["root"] == true).unwrap();
-        let mut metadata = self
-            .tenant
-            .get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+        let mut metadata = self.tenant.root_metadata();
         let mut nodes: Vec<Json> = all
             .iter()
             .enumerate()

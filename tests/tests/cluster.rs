@@ -168,14 +168,7 @@ fn a_cluster_goes_by_what_was_changed_anywhere() {
     // Chains are at work on all three.
     (0..9).for_each(|number| (0..3).for_each(|value| said_at(number, value)));
 
-    let chains = tenants[1].get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let mut metadata = tenants[1].get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = tenants[1].root_metadata();
     let node = |name: &str, class: &str, configuration: Json| json!({"type": class, "name": name, "debugSettings": null, "singletonMode": false, "configurationVersion": 0, "configuration": configuration});
     metadata["nodes"] = json!([
         node(

@@ -97,10 +97,7 @@ asyncio.run(main())
 
 /// Root chain: telemetry becomes a request to the device, and shared attributes it is told of; its answer is saved.
 fn asking_chain(rest: &Rest) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let chains = chains["data"].as_array().unwrap();
-    let root = chains.iter().find(|chain| chain["root"] == true).unwrap();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = rest.root_metadata();
     let node = |name: &str, class: &str, configuration: Json| {
         json!({"type": format!("org.thingsboard.rule.engine.{class}"), "name": name, "configuration": configuration, "debugSettings": null,
                "singletonMode": false, "configurationVersion": 0})

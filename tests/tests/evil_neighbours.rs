@@ -23,14 +23,7 @@ fn tenant(server: &Server) -> Rest {
 
 /// Everything enters a node of a class; what leaves along `Failure` ends there.
 fn chain(rest: &Rest, class: &str, configuration: &Json) -> (u16, String) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = rest.root_metadata();
     metadata["nodes"] = json!([{"type": class, "name": "evil", "configuration": configuration}]);
     metadata["connections"] = json!([]);
     metadata["firstNodeIndex"] = json!(0);

@@ -10,15 +10,7 @@ use tests::server::{Options, Server};
 
 /// Root chain: everything enters an evil node; `Failure` is saved as an attribute, so that one can see it.
 fn evil_chain(rest: &Rest, class: &str) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let id = root["id"]["id"].as_str().unwrap();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{id}/metadata"));
+    let mut metadata = rest.root_metadata();
     metadata["nodes"] = json!([
         node("evil", class, json!({})),
         node(
@@ -132,9 +124,7 @@ fn slowest(server: &Server, count: usize) -> Duration {
 fn chains_that_make_no_sense_are_refused_saying_where() {
     let server = Server::start(Options::demo());
     let tenant = server.tenant();
-    let chains = tenant.get("/api/ruleChains?pageSize=10&page=0");
-    let id = chains["data"][0]["id"]["id"].as_str().unwrap().to_owned();
-    let good = tenant.get(&format!("/api/ruleChain/{id}/metadata"));
+    let good = tenant.root_metadata();
     let refused = |change: &dyn Fn(&mut Json), says: &[&str]| {
         let mut metadata = good.clone();
         change(&mut metadata);

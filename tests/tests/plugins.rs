@@ -55,14 +55,7 @@ fn node(name: &str, class: &str, configuration: Json) -> Json {
 
 /// The root chain: the component's node, and what leaves it is saved, well or failed.
 fn use_component(rest: &Rest) -> (u16, String) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = rest.root_metadata();
     metadata["nodes"] = json!([node("mine", CLASS, json!({"tag": "x"})), node("save", SAVE, json!({}))]);
     metadata["connections"] = json!([{"fromIndex": 0, "toIndex": 1, "type": "Success"}, {"fromIndex": 0, "toIndex": 1, "type": "Failure"}]);
     metadata["firstNodeIndex"] = json!(0);
@@ -302,16 +295,14 @@ fn components_are_their_owners_alone() {
         (&inspected["active"], &inspected["versions"][0]["nodeTypes"][0]["classIds"]),
         (&json!(digest), &json!([CLASS]))
     );
-    let chains = a.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"][0]["id"]["id"].as_str().unwrap();
-    let before = a.get(&format!("/api/ruleChain/{root}/metadata"));
+    let before = a.root_metadata();
     assert_eq!(use_component(&a).0, 200);
     let (status, body) = a.delete(&calc);
     assert!(
         status == 409 && message(&body).contains("rule chain \"Root Rule Chain\", node \"mine\""),
         "{body}"
     );
-    let mut back = a.get(&format!("/api/ruleChain/{root}/metadata"));
+    let mut back = a.root_metadata();
     (back["nodes"], back["connections"]) = (before["nodes"].clone(), before["connections"].clone());
     a.post("/api/ruleChain/metadata", &back);
 

@@ -15,10 +15,7 @@ const TOKEN: &str = "A1_TEST_TOKEN";
 
 /// Messages along these relations of the type switch are saved as time series too.
 fn saving_chain(rest: &Rest, relations: &[&str]) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let chains = chains["data"].as_array().unwrap();
-    let root = chains.iter().find(|chain| chain["root"] == true).unwrap();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = rest.root_metadata();
     let nodes = metadata["nodes"].as_array().unwrap();
     let index = |name: &str| nodes.iter().position(|node| node["name"] == name).unwrap();
     let (switch, save) = (index("Message Type Switch"), index("Save Timeseries"));
@@ -195,14 +192,7 @@ fn a_chain_says_that_a_device_is_there() {
     let server = Server::start(Options::demo());
     let tenant = server.tenant();
     let device = tenant.device("Demo device");
-    let chains = tenant.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let mut metadata = tenant.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = tenant.root_metadata();
     let nodes = metadata["nodes"].as_array_mut().unwrap();
     let index = |nodes: &[Json], name: &str| nodes.iter().position(|node| node["name"] == name).unwrap();
     let (switch, save) = (index(nodes, "Message Type Switch"), index(nodes, "Save Timeseries"));

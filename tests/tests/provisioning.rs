@@ -445,14 +445,7 @@ fn the_devices_chain_is_told_what_became_of_it() {
     let server = Server::start(Options::demo());
     let tenant = server.tenant();
     // The root chain saves what is no common message.
-    let chains = tenant.get("/api/ruleChains?pageSize=10&page=0");
-    let root = chains["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|chain| chain["root"] == true)
-        .unwrap();
-    let mut metadata = tenant.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = tenant.root_metadata();
     let index = |name: &str| {
         metadata["nodes"]
             .as_array()

@@ -18,10 +18,7 @@ const REQUESTS: &str = "v1/devices/me/rpc/request/+";
 
 /// The root chain answers what devices ask with what they asked.
 fn echo_chain(rest: &Rest) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let chains = chains["data"].as_array().unwrap();
-    let root = chains.iter().find(|chain| chain["root"] == true).unwrap();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{}/metadata", root["id"]["id"].as_str().unwrap()));
+    let mut metadata = rest.root_metadata();
     let nodes = metadata["nodes"].as_array_mut().unwrap();
     let at = nodes.iter().position(|node| node["name"] == "Log RPC from Device").unwrap();
     nodes[at] = json!({

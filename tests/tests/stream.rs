@@ -178,9 +178,7 @@ fn commands_go_down_and_replies_come_up_for_several_devices_on_one_connection() 
 
 /// Root chain: telemetry is saved; what has the method `unlock` is a request to the device, and the reply becomes attributes.
 fn command_chain(rest: &Rest) {
-    let chains = rest.get("/api/ruleChains?pageSize=10&page=0");
-    let id = chains["data"][0]["id"]["id"].as_str().unwrap().to_owned();
-    let mut metadata = rest.get(&format!("/api/ruleChain/{id}/metadata"));
+    let mut metadata = rest.root_metadata();
     let node = |name: &str, class: &str, configuration: Json| json!({"type": class, "name": name, "configuration": configuration, "debugSettings": null, "singletonMode": false, "configurationVersion": 0});
     let is_command = json!({"key": "method", "operator": "EQUAL", "value": "unlock", "source": "DATA"});
     let save = json!({"scope": "SERVER_SCOPE", "notifyDevice": false, "updateAttributesOnlyOnValueChange": false});
