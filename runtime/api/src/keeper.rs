@@ -127,6 +127,6 @@ impl effects::Keeper for Keeper {
     }
 
     async fn tell_chain(&self, entity: EntityId, notice: Notice) {
-        self.app.notice(entity, notice, self.clock.now_ms()).await;
+        self.app.enter(entity, notice, self.clock.now_ms()).await;
     }
 }

@@ -80,7 +80,7 @@ impl Provisioner<'_> {
             metadata: Metadata::from_iter([("tenantId", device.tenant.to_string().as_str())]),
             payload: Payload::new(payload),
         };
-        self.app.notice(device.entity(), notice, self.clock.now_ms()).await;
+        self.app.notice(device.entity(), notice).await;
     }
 
     async fn give(&self, request: &ProvisionRequest) -> Result<(DeviceId, Proof), Refused> {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
-use cluster::{Delivery, Keep, Notice, Router, RpcRequest, SessionId};
+use cluster::{Keep, Notice, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
 use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, MessageKind, Metadata, Payload, Reading, TenantId, Value};
 use plugins::{Content, Effect, Retention};
@@ -359,10 +359,10 @@ impl Effects {
         Ok(performed)
     }
 
-    /// Tells the chain of an entity what became of its attributes. Waits for no chain: this may be one that has no room.
+    /// Tells the chain of an entity what became of its attributes.
     async fn tell_chain(&self, entity: EntityId, kind: MessageKind, scope: AttributeScope, payload: Payload) {
         let metadata = Metadata::from_iter([("scope", scope.as_str())]);
-        self.news.tell(entity, News::Chain(Notice { kind, metadata, payload })).await;
+        self.notice(entity, Notice { kind, metadata, payload }).await;
     }
 
     async fn clear(
@@ -421,11 +421,10 @@ impl Effects {
         self.news.tell(device.entity(), News::Device(news)).await;
     }
 
-    /// Tells a device's chain something about it. What is durable already needs no answer.
-    pub async fn notice(&self, device: DeviceId, notice: cluster::Notice) {
-        if let Ok(lane) = self.rpc.router.lane(device).await {
-            let _ = lane.send(Delivery::Notice(notice)).await;
-        }
+    /// Tells the chain of an entity something about it. What is durable already needs no answer. Waits for no chain: who tells may be one that
+    /// has no room.
+    pub async fn notice(&self, entity: EntityId, notice: Notice) {
+        self.news.tell(entity, News::Chain(notice)).await;
     }
 
     /// A request to a device from outside. Its answer says what became of it, also when the device cannot be reached.

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use cluster::{Call, Notice, Receipt, RpcError};
 use device::Chains;
-use model::{CustomerId, DeviceId, EntityId, Message};
+use model::{CustomerId, EntityId, Message};
 use rules::ChainInput;
 use uuid::Uuid;
 
 use crate::App;
 
 impl App {
-    /// Tells a chain something about an entity. Nobody waits for what it makes of it; a tenant without chains hears nothing.
-    pub async fn notice(&self, entity: EntityId, notice: Notice, now_ms: i64) {
-        if let Ok(device) = DeviceId::try_from(entity) {
-            self.effects().notice(device, notice).await;
-            return;
-        }
+    /// Tells a chain something about an entity. Nobody waits for what it makes of it, nor for room there; a tenant without chains hears
+    /// nothing.
+    pub async fn notice(&self, entity: EntityId, notice: Notice) {
+        self.effects().notice(entity, notice).await;
+    }
+
+    /// Tells the tenant's root chain something about an entity that has no actor, when there is room.
+    pub async fn enter(&self, entity: EntityId, notice: Notice, now_ms: i64) {
         self.enter_root((entity, None), notice, now_ms).await;
     }
 

@@ -20,14 +20,15 @@ use crate::ApiError;
 use crate::extract::{Body, Member, PathOf};
 use crate::state::ApiState;
 
-/// Bytes of a request at most: transports take no larger ones to devices.
-const BODY_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a request at most, to a device or to a rule chain alone: transports take no larger ones.
+pub(super) const BODY_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a method at most.
 const METHOD_BYTES_MAX: usize = 255;
-/// How long a device has if the caller does not say; at least; and at most, unless the request is kept.
-const TIMEOUT_MS: i64 = 10_000;
+/// How long whoever is asked has, a device or a rule chain, if the caller does not say; and at most, unless the request is kept.
+pub(super) const TIMEOUT_MS: i64 = 10_000;
+pub(super) const TIMEOUT_MS_MAX: i64 = 3_600_000;
+/// How long a device has at least.
 const TIMEOUT_MS_MIN: i64 = 5_000;
-const TIMEOUT_MS_MAX: i64 = 3_600_000;
 /// How much longer than the device the rule chain has to answer.
 const CHAIN_MS: i64 = 1_000;
 /// What stands for this server in messages.

@@ -16,16 +16,10 @@ use serde_json::Value as Json;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::rpc::SERVICE;
+use super::rpc::{BODY_BYTES_MAX, SERVICE, TIMEOUT_MS, TIMEOUT_MS_MAX};
 use crate::ApiError;
 use crate::extract::{Body, Member, PathOf};
 use crate::state::ApiState;
-
-/// Bytes of a request at most: as many as a device may say at one time.
-const BODY_BYTES_MAX: usize = 64 << 10;
-/// How long the chain has if the caller does not say, and at most.
-const TIMEOUT_MS: u64 = 10_000;
-const TIMEOUT_MS_MAX: u64 = 3_600_000;
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
@@ -52,7 +46,7 @@ async fn about(State(api): State<ApiState>, member: Member, PathOf((kind, id)): 
 async fn about_within(
     State(api): State<ApiState>,
     member: Member,
-    PathOf((kind, id, timeout)): PathOf<(String, Uuid, u64)>,
+    PathOf((kind, id, timeout)): PathOf<(String, Uuid, i64)>,
     Body(body): Body<Json>,
 ) -> Answer {
     let entity = member.entity_named(&api, &kind, id).await?;
@@ -63,19 +57,19 @@ async fn about_within(
 async fn about_in_queue(
     State(api): State<ApiState>,
     member: Member,
-    PathOf((kind, id, _, timeout)): PathOf<(String, Uuid, String, u64)>,
+    PathOf((kind, id, _, timeout)): PathOf<(String, Uuid, String, i64)>,
     Body(body): Body<Json>,
 ) -> Answer {
     let entity = member.entity_named(&api, &kind, id).await?;
     ask(api, member, entity, timeout, body).await
 }
 
-async fn ask(api: ApiState, member: Member, entity: EntityId, timeout_ms: u64, body: Json) -> Answer {
-    if timeout_ms > TIMEOUT_MS_MAX {
+async fn ask(api: ApiState, member: Member, entity: EntityId, timeout_ms: i64, body: Json) -> Answer {
+    if !(0..=TIMEOUT_MS_MAX).contains(&timeout_ms) {
         return Err(ApiError::Invalid(format!("A request waits for at most {TIMEOUT_MS_MAX} ms.")));
     }
     let id = Uuid::now_v7();
-    let expires_ms = api.clock.now_ms().saturating_add_unsigned(timeout_ms);
+    let expires_ms = api.clock.now_ms().saturating_add(timeout_ms);
     let (reply, answer) = oneshot::channel();
     let call = Call {
         id,
@@ -95,7 +89,7 @@ async fn ask(api: ApiState, member: Member, entity: EntityId, timeout_ms: u64, b
         }
         answer.await
     };
-    match tokio::time::timeout(Duration::from_millis(timeout_ms), asked).await {
+    match tokio::time::timeout(Duration::from_millis(timeout_ms.unsigned_abs()), asked).await {
         Err(_) => Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
         Ok(Ok(Ok(reply))) => {
             let text = reply.map_or_else(|| "null".to_owned(), |reply| reply.text().to_owned());

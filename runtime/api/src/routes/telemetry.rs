@@ -60,7 +60,10 @@ async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) 
     let scope = written_scope(scope)?;
     let values = attribute_values(values)?;
     let saved = Payload::new(values.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect());
-    let news = shared_device(entity, scope).map(|device| (device, Downlink::AttributesChanged(saved.clone())));
+    let news = News {
+        device: shared_device(entity, scope).map(|device| (device, Downlink::AttributesChanged(saved.clone()))),
+        chain: of_attributes(MessageKind::AttributesUpdated, scope, saved),
+    };
     let is_timeout = scope == AttributeScope::ServerScope && values.iter().any(|(key, _)| &**key == TIMEOUT_KEY);
     let mutation = Mutation::Attributes {
         entity,
@@ -68,19 +71,24 @@ async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) 
         ts_ms: api.clock.now_ms(),
         values,
     };
-    write(api.clone(), mutation, news).await?;
+    write(api.clone(), entity, mutation, news).await?;
     if is_timeout {
         timeout_changed(&api, entity).await;
     }
-    tell_chain(&api, entity, MessageKind::AttributesUpdated, scope, saved).await;
     Ok(())
 }
 
-/// Tells the entity's chain what became of its attributes.
-async fn tell_chain(api: &ApiState, entity: EntityId, kind: MessageKind, scope: AttributeScope, payload: Payload) {
+/// Who is told when attributes are written.
+struct News {
+    device: Option<(DeviceId, Downlink)>,
+    /// To the entity's chain.
+    chain: Notice,
+}
+
+/// What became of attributes, as a chain is told.
+fn of_attributes(kind: MessageKind, scope: AttributeScope, payload: Payload) -> Notice {
     let metadata = Metadata::from_iter([("scope", scope.as_str())]);
-    let notice = Notice { kind, metadata, payload };
-    api.app.notice(entity, notice, api.clock.now_ms()).await;
+    Notice { kind, metadata, payload }
 }
 
 #[derive(Deserialize)]
@@ -111,14 +119,17 @@ async fn delete_attributes(
 async fn remove(api: ApiState, entity: EntityId, scope: &str, asked: Keys) -> Result<(), ApiError> {
     let scope = parse_scope(scope)?;
     let keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
-    let news = shared_device(entity, scope).map(|device| (device, Downlink::AttributesRemoved(keys.clone())));
+    let device = shared_device(entity, scope).map(|device| (device, Downlink::AttributesRemoved(keys.clone())));
     let is_timeout = scope == AttributeScope::ServerScope && keys.iter().any(|key| &**key == TIMEOUT_KEY);
     let gone = Payload::new(json!({ "attributes": texts(&keys) }));
-    write(api.clone(), Mutation::DeleteAttributes { entity, scope, keys }, news).await?;
+    let news = News {
+        device,
+        chain: of_attributes(MessageKind::AttributesDeleted, scope, gone),
+    };
+    write(api.clone(), entity, Mutation::DeleteAttributes { entity, scope, keys }, news).await?;
     if is_timeout {
         timeout_changed(&api, entity).await;
     }
-    tell_chain(&api, entity, MessageKind::AttributesDeleted, scope, gone).await;
     Ok(())
 }
 
@@ -181,20 +192,21 @@ async fn delete_series(
     api.clone()
         .finish("delete time series", async move {
             api.store.submit(batch).await?.await?;
-            api.app.notice(entity, notice, api.clock.now_ms()).await;
+            api.app.notice(entity, notice).await;
             Ok(())
         })
         .await
 }
 
-/// Writes, and tells the device when it is durable.
-async fn write(api: ApiState, mutation: Mutation, news: Option<(DeviceId, Downlink)>) -> Result<(), ApiError> {
+/// Writes, and tells device and chain when it is durable.
+async fn write(api: ApiState, entity: EntityId, mutation: Mutation, news: News) -> Result<(), ApiError> {
     api.clone()
         .finish("write attributes", async move {
             api.store.submit(vec![mutation]).await?.await?;
-            if let Some((device, news)) = news {
+            if let Some((device, news)) = news.device {
                 api.app.push(device, news).await;
             }
+            api.app.notice(entity, news.chain).await;
             Ok(())
         })
         .await
