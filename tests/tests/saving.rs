@@ -90,6 +90,29 @@ fn the_latest_value_may_be_all_that_is_kept() {
 }
 
 #[test]
+fn a_history_may_leave_the_latest_value_alone() {
+    let (every, skip) = (json!({"type": "ON_EVERY_MESSAGE"}), json!({"type": "SKIP"}));
+    let (server, tenant, device, mut watcher) = saving(&every);
+    says(&server, "telemetry", &at(5_000, 5));
+    assert_eq!(values(&watcher.hear(), "level"), ["5"]);
+    let settings = json!({
+        "type": "ADVANCED", "timeseries": every, "latest": skip, "webSockets": every, "calculatedFields": every,
+    });
+    tenant.root_chain(&[(SERIES, "save", json!({"processingSettings": settings}))], &json!([]));
+    for (ts, level) in [(4_000, 4), (90_000, 9)] {
+        says(&server, "telemetry", &at(ts, level));
+        assert_eq!(values(&watcher.hear(), "level"), [level.to_string()]);
+    }
+    let kept = vec![(4_000, json!(4)), (5_000, json!(5)), (90_000, json!(9))];
+    assert_eq!(history(&tenant, &device), kept);
+    let server = server.kill_and_restart();
+    let tenant = server.tenant();
+    assert_eq!(history(&tenant, &device), kept);
+    let latest = tenant.latest(&device, "level")["level"][0].clone();
+    assert_eq!((&latest["ts"], &latest["value"]), (&json!(5_000), &json!(5)), "{latest}");
+}
+
+#[test]
 fn of_each_interval_one_message_counts() {
     let (server, tenant, device, mut watcher) = saving(&json!({"type": "DEDUPLICATE", "deduplicationIntervalSecs": 10}));
     for (ts, level) in [(1_000, 1), (2_000, 2), (11_000, 3), (12_000, 4)] {

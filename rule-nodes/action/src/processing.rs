@@ -68,7 +68,7 @@ pub enum Strategy {
 pub struct Parts {
     /// Its values are stored.
     pub store: bool,
-    /// They become the latest ones, at least.
+    /// They become the latest ones.
     pub latest: bool,
     /// Whoever watches is told.
     pub tell: bool,
@@ -101,11 +101,15 @@ pub enum When {
     Never,
 }
 
-/// Intervals that have had their message.
+/// Intervals that have had their message. When that one comes again, as it could not be stored, it is known by its times.
 pub struct Intervals {
     length_ms: i64,
-    seen: HashMap<String, Vec<i64>>,
+    /// By originator, sorted by interval.
+    seen: HashMap<String, Vec<(i64, Times)>>,
 }
+
+/// When a message was made, and the time in its metadata.
+type Times = (i64, Option<i64>);
 
 impl Processing {
     /// Of a configuration; without the field everything is done with each message.
@@ -168,7 +172,10 @@ impl When {
         match self {
             When::Always => true,
             When::Never => false,
-            When::Once(intervals) => intervals.is_first(message.originator().id, ts_ms),
+            When::Once(intervals) => {
+                let told = message.metadata("ts").and_then(|text| text.parse().ok());
+                intervals.is_first(message.originator().id, ts_ms, (message.timestamp(), told))
+            }
         }
     }
 }
@@ -184,16 +191,17 @@ impl Intervals {
         })
     }
 
-    fn is_first(&mut self, originator: String, ts_ms: i64) -> bool {
+    fn is_first(&mut self, originator: String, ts_ms: i64, times: Times) -> bool {
         if self.seen.len() >= ORIGINATORS_MAX && !self.seen.contains_key(&originator) {
             self.seen.clear();
         }
         let interval = ts_ms.div_euclid(self.length_ms);
         let seen = self.seen.entry(originator).or_default();
-        let Err(place) = seen.binary_search(&interval) else {
-            return false;
+        let place = match seen.binary_search_by_key(&interval, |(interval, _)| *interval) {
+            Ok(place) => return seen[place].1 == times,
+            Err(place) => place,
         };
-        seen.insert(place, interval);
+        seen.insert(place, (interval, times));
         if seen.len() > INTERVALS_MAX {
             seen.remove(0);
         }
@@ -211,7 +219,8 @@ mod tests {
     }
 
     fn parts(processing: &mut Processing, ts_ms: i64) -> (bool, bool, bool) {
-        let parts = processing.of(&TestMessage::telemetry("{}").message(), || ts_ms);
+        let message = TestMessage::telemetry("{}").with("ts", &ts_ms.to_string());
+        let parts = processing.of(&message.message(), || ts_ms);
         (parts.store, parts.latest, parts.tell)
     }
 
@@ -249,13 +258,23 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_comes_again_is_the_first_one_still() {
+        let mut intervals = Intervals::new(10).expect("valid");
+        let mut taken = |ts_ms, times| intervals.is_first("one".to_owned(), ts_ms, times);
+        assert!(taken(0, (5, None)));
+        assert!(!taken(9_999, (6, None)) && !taken(0, (5, Some(0))));
+        assert!(taken(3, (5, None)), "by the server's time, which has gone on");
+        assert!(taken(10_000, (6, None)));
+    }
+
+    #[test]
     fn what_is_remembered_has_a_limit() {
         let mut intervals = Intervals::new(1).expect("valid");
         for number in 0..ORIGINATORS_MAX as i64 + 10 {
-            assert!(intervals.is_first(number.to_string(), 0));
+            assert!(intervals.is_first(number.to_string(), 0, (0, None)));
         }
         assert!(intervals.seen.len() <= ORIGINATORS_MAX);
-        assert!((0..100).all(|second| intervals.is_first("one".to_owned(), second * 1_000)));
+        assert!((0..100).all(|second| intervals.is_first("one".to_owned(), second * 1_000, (0, None))));
         assert_eq!(intervals.seen["one"].len(), INTERVALS_MAX);
     }
 

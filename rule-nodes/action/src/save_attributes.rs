@@ -55,7 +55,9 @@ impl RuleNode for SaveAttributesNode {
             title: "save attributes",
             family: "ACTION",
             description: "Saves the message's data as attributes of its originator.",
-            details: "Metadata scope overrides the scope, metadata notifyDevice whether a device is told.",
+            details: "Metadata scope overrides the scope, metadata notifyDevice whether a device is told. The chain can be told, too, of what is no client \
+                      attribute: a message ATTRIBUTES_UPDATED. A chain that saves what it is told that way, and is told of that, goes round \
+                      for ever, unless only what changes is written.",
             icon: "file_upload",
             configuration_schema: r#"{"type":"object","properties":{"scope":{"enum":["CLIENT_SCOPE","SHARED_SCOPE","SERVER_SCOPE"]},"notifyDevice":{"type":"boolean"},"sendAttributesUpdatedNotification":{"type":"boolean"},"updateAttributesOnlyOnValueChange":{"type":"boolean"},"processingSettings":{"type":"object"}}}"#,
             default_configuration: r#"{"scope":"SERVER_SCOPE","notifyDevice":false,"sendAttributesUpdatedNotification":false,"updateAttributesOnlyOnValueChange":true,"processingSettings":{"type":"ON_EVERY_MESSAGE"}}"#,

@@ -39,7 +39,7 @@ impl RuleNode for SaveTimeSeriesNode {
             description: "Saves the message's data as readings of its originator.",
             details: "Metadata ts gives the time, unless the server's time is wanted; metadata TTL, in seconds, overrides the default. Processing settings say \
                       with which messages that is done: with each, with the first one of an originator in an interval, or for those alone who \
-                      watch now; or each part for itself. A key whose history is kept has its latest value there.",
+                      watch now; or each part for itself: history, latest values, those who watch.",
             icon: "file_upload",
             configuration_schema: r#"{"type":"object","properties":{"defaultTTL":{"type":"integer","minimum":0},"useServerTs":{"type":"boolean"},"processingSettings":{"type":"object"}}}"#,
             default_configuration: r#"{"defaultTTL":0,"useServerTs":false,"processingSettings":{"type":"ON_EVERY_MESSAGE"}}"#,
@@ -79,7 +79,8 @@ impl RuleNode for SaveTimeSeriesNode {
         };
         let parts = self.processing.of(message, || timestamp.unwrap_or_else(|| message.timestamp()));
         let keep = match (parts.store, parts.latest) {
-            (true, _) => None,
+            (true, true) => None,
+            (true, false) => Some(Keep::History),
             (false, true) => Some(Keep::Latest),
             (false, false) if parts.tell => Some(Keep::Nothing),
             (false, false) => return Ok(Outcome::Forward(SUCCESS)),
@@ -157,7 +158,9 @@ mod tests {
             (json!({"type": "ON_EVERY_MESSAGE"}), Some((None, false))),
             (json!({"type": "WEBSOCKETS_ONLY"}), Some((Some(Keep::Nothing), false))),
             (advanced(SKIP, EVERY, EVERY), Some((Some(Keep::Latest), false))),
-            (advanced(EVERY, SKIP, SKIP), Some((None, true))),
+            (advanced(EVERY, EVERY, SKIP), Some((None, true))),
+            (advanced(EVERY, SKIP, EVERY), Some((Some(Keep::History), false))),
+            (advanced(EVERY, SKIP, SKIP), Some((Some(Keep::History), true))),
             (advanced(SKIP, EVERY, SKIP), Some((Some(Keep::Latest), true))),
             (advanced(SKIP, SKIP, SKIP), None),
         ] {

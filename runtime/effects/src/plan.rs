@@ -59,6 +59,12 @@ pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
                     values,
                     ttl_s,
                 },
+                Retention::History => Mutation::History {
+                    entity,
+                    ts_ms,
+                    values,
+                    ttl_s,
+                },
             };
             Ok(reaching(write, keep, quiet))
         }

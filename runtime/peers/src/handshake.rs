@@ -10,9 +10,9 @@ use std::ops::RangeInclusive;
 
 use crate::wire::Hello;
 
-/// The versions that this binary speaks. A rolling upgrade needs one that both speak. The fifth differs from the one before in what Cassandra
-/// holds, not in what is said: `LATEST_SINCE` in `storage-cassandra`.
-pub const VERSIONS: RangeInclusive<u32> = 1..=5;
+/// The versions that this binary speaks. A rolling upgrade needs one that both speak. The fifth and the sixth differ from those before in
+/// what Cassandra holds, not in what is said: `LATEST_SINCE` and `APART_SINCE` in `storage-cassandra`.
+pub const VERSIONS: RangeInclusive<u32> = 1..=6;
 
 /// The version with which every cluster begins.
 pub const FIRST: u32 = 1;

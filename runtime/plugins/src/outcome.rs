@@ -114,6 +114,8 @@ pub enum Retention {
     Latest,
     /// None.
     Nothing,
+    /// All of them, and the latest values stay what they were.
+    History,
 }
 
 impl From<Option<wit::Keep>> for Retention {
@@ -122,6 +124,7 @@ impl From<Option<wit::Keep>> for Retention {
             None | Some(wit::Keep::All) => Retention::All,
             Some(wit::Keep::Latest) => Retention::Latest,
             Some(wit::Keep::Nothing) => Retention::Nothing,
+            Some(wit::Keep::History) => Retention::History,
         }
     }
 }
@@ -316,7 +319,11 @@ impl Checker<'_> {
                 only_changed: save.only_changed,
                 notify_device: save.notify_device,
                 tell_chain: save.tell_chain,
-                keep: save.keep.into(),
+                // Attributes have no history.
+                keep: match save.keep.into() {
+                    Retention::History => Retention::Nothing,
+                    keep => keep,
+                },
                 quiet: save.quiet,
             },
             wit::Effect::RaiseAlarm(raise) => Effect::RaiseAlarm {

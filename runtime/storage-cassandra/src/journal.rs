@@ -87,7 +87,8 @@ impl Inner {
         if from_ms >= to_ms {
             return Ok(());
         }
-        let buckets = self.buckets_of(entity, key, from_ms, to_ms).await?;
+        let (mut buckets, apart) = self.buckets_of(entity, key, from_ms, to_ms).await?;
+        buckets.extend(apart);
         let remove = |bucket: i64, from_ms: i64, to_ms: i64| {
             let rest = [key.into(), from_ms.into(), to_ms.into()];
             Write::remove(Query::DeletePoints, part(entity, bucket), rest, stamp_us)

@@ -1,5 +1,6 @@
 //! Time series. `series` tells the keys of an entity and the buckets of each; the newest reading of a key is the first row of its newest
-//! bucket that has one. A bucket that no time has holds the one reading of a key that is in no history, if there is one.
+//! bucket that has one. A bucket that no time has holds the one reading of a key that is in no history, if there is one; buckets below those
+//! of all times hold what is in the history alone.
 
 use std::sync::Arc;
 
@@ -7,10 +8,10 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use model::{EntityId, Reading};
 use storage::text::storable;
-use storage::{SeriesQuery, StorageError, TimeSeriesStore, value_codec};
+use storage::{SeriesQuery, StorageError, TimeSeriesStore, lists, value_codec};
 
 use crate::bind::tiny;
-use crate::buckets::LATEST;
+use crate::buckets::{Buckets, LATEST};
 use crate::queries::Query;
 use crate::store::{CassandraStore, Inner};
 
@@ -46,7 +47,43 @@ impl TimeSeriesStore for CassandraStore {
             return Ok(Vec::new());
         }
         let limit = query.limit.clamp(1, READINGS_MAX) as usize;
-        let mut buckets = self.0.buckets_of(entity, key, query.from_ms, query.to_ms).await?;
+        let (ordinary, apart) = self.0.buckets_of(entity, key, query.from_ms, query.to_ms).await?;
+        let ordinary = self.0.points_of(entity, key, ordinary, query, limit).await?;
+        let apart = self.0.points_of(entity, key, apart, query, limit).await?;
+        Ok(lists::readings::merged(ordinary, apart, query.descending, limit))
+    }
+}
+
+impl Inner {
+    /// Buckets that may have readings of a key with `from_ms <= time < to_ms`, the newest first; and those of what is in the history alone.
+    pub(crate) async fn buckets_of(
+        &self,
+        entity: EntityId,
+        key: &str,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<(Vec<i64>, Vec<i64>), StorageError> {
+        let last_ms = to_ms.saturating_sub(1);
+        let between = |first: i64, last: i64| async move {
+            let values = (entity.tenant.0, tiny(entity.kind.number()), entity.id, key, first, last);
+            let rows = self.driver.rows::<(i64,)>(WHAT, Query::BucketsOf, values).await?;
+            Ok::<Vec<i64>, StorageError>(rows.into_iter().map(|(bucket,)| bucket).collect())
+        };
+        let buckets = self.buckets;
+        let ordinary = between(buckets.of(from_ms), buckets.of(last_ms));
+        let apart = between(buckets.apart_of(from_ms), buckets.apart_of(last_ms));
+        futures::future::try_join(ordinary, apart).await
+    }
+
+    /// Readings of a key in some buckets, which stand the newest first.
+    async fn points_of(
+        &self,
+        entity: EntityId,
+        key: &str,
+        mut buckets: Vec<i64>,
+        query: &SeriesQuery,
+        limit: usize,
+    ) -> Result<Vec<Reading>, StorageError> {
         if !query.descending {
             buckets.reverse();
         }
@@ -56,19 +93,9 @@ impl TimeSeriesStore for CassandraStore {
             if left == 0 {
                 break;
             }
-            readings.extend(self.0.points(entity, key, bucket, query, left).await?);
+            readings.extend(self.points(entity, key, bucket, query, left).await?);
         }
         Ok(readings)
-    }
-}
-
-impl Inner {
-    /// Buckets that may have readings of a key with `from_ms <= time < to_ms`, the newest first.
-    pub(crate) async fn buckets_of(&self, entity: EntityId, key: &str, from_ms: i64, to_ms: i64) -> Result<Vec<i64>, StorageError> {
-        let (first, last) = (self.buckets.of(from_ms), self.buckets.of(to_ms.saturating_sub(1)));
-        let values = (entity.tenant.0, tiny(entity.kind.number()), entity.id, key, first, last);
-        let rows = self.driver.rows::<(i64,)>(WHAT, Query::BucketsOf, values).await?;
-        Ok(rows.into_iter().map(|(bucket,)| bucket).collect())
     }
 
     /// The series of the keys given, or all, sorted by key.
@@ -97,8 +124,8 @@ impl Inner {
 
     async fn newest(&self, entity: EntityId, key: &str, buckets: &[i64]) -> Result<Option<Reading>, StorageError> {
         let mut latest = None;
-        // The newest first: the bucket that no time has is the very first.
-        for bucket in buckets {
+        // The newest first: the bucket that no time has is the very first, and those of what is in the history alone are the last.
+        for bucket in buckets.iter().take_while(|bucket| !Buckets::is_apart(**bucket)) {
             let found = self.newest_of(entity, key, *bucket).await?;
             match found {
                 Some(reading) if *bucket == LATEST.1 => latest = Some(reading),

@@ -81,6 +81,7 @@ async fn run_values(store: &dyn Store) {
     time_series::latest_is_the_largest_time(store).await;
     time_series::latest_is_chosen_by_key(store).await;
     time_series::one_reading_of_a_key_is_in_no_history(store).await;
+    time_series::a_reading_can_be_in_the_history_alone(store).await;
     time_series::what_is_only_told_is_not_stored(store).await;
     time_series::queries_bound_order_and_limit(store).await;
     time_series::deletion_takes_a_range(store).await;

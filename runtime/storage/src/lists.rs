@@ -2,6 +2,7 @@
 
 pub mod alarms;
 pub mod entities;
+pub mod readings;
 pub mod rpcs;
 
 use model::PageRequest;

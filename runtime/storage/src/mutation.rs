@@ -39,6 +39,18 @@ pub enum Mutation {
         /// Seconds to keep them; 0: for ever.
         ttl_s: u32,
     },
+    /// Values of an entity's time series at one time that are in the history alone: the latest value of a key is none of them. Where the key
+    /// has a reading of the same time that may be the latest one, that one stays and this one is not seen.
+    History {
+        /// Whose.
+        entity: EntityId,
+        /// Milliseconds since 1970-01-01 UTC.
+        ts_ms: i64,
+        /// By key.
+        values: Vec<(Arc<str>, Value)>,
+        /// Seconds to keep them; 0: for ever.
+        ttl_s: u32,
+    },
     /// This is done, and who [watches](crate::Tap) is not to be told.
     Untold(Box<Mutation>),
     /// Who [watches](crate::Tap) is to be told this, and it is not done.

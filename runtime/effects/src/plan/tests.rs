@@ -90,6 +90,12 @@ fn values_are_kept_and_told_as_is_wanted() {
     let latest = Mutation::Latest {
         entity,
         ts_ms,
+        values: values.clone(),
+        ttl_s,
+    };
+    let history = Mutation::History {
+        entity,
+        ts_ms,
         values,
         ttl_s,
     };
@@ -99,6 +105,8 @@ fn values_are_kept_and_told_as_is_wanted() {
         (Retention::All, true, Some(untold(points.clone()))),
         (Retention::Latest, false, Some(latest.clone())),
         (Retention::Latest, true, Some(untold(latest))),
+        (Retention::History, false, Some(history.clone())),
+        (Retention::History, true, Some(untold(history))),
         (Retention::Nothing, false, Some(only_told(points))),
         (Retention::Nothing, true, None),
     ] {

@@ -68,6 +68,15 @@ fn latest(ttl_s: u32) -> Mutation {
     }
 }
 
+fn history() -> Mutation {
+    Mutation::History {
+        entity: device().entity(),
+        ts_ms: NOW_MS - 2,
+        values: vec![("history".into(), Value::Long(3))],
+        ttl_s: 0,
+    }
+}
+
 fn record() -> EntityRecord {
     EntityRecord {
         customer: Some(Uuid::from_u128(0x30)),
@@ -245,6 +254,7 @@ pub fn batch() -> Vec<Mutation> {
         latest(600_000_000),
         Mutation::Untold(Box::new(points("quiet", 0))),
         Mutation::OnlyTold(Box::new(points("told", 0))),
+        history(),
     ]
 }
 
@@ -253,6 +263,7 @@ pub fn kind(mutation: &Mutation) -> &'static str {
     match mutation {
         Mutation::Points { .. } => "points",
         Mutation::Latest { .. } => "latest",
+        Mutation::History { .. } => "history",
         Mutation::Untold(_) => "untold",
         Mutation::OnlyTold(_) => "only-told",
         Mutation::DeletePoints { .. } => "delete-points",

@@ -161,6 +161,74 @@ pub async fn one_reading_of_a_key_is_in_no_history(store: &dyn Store) {
     tokio::time::timeout(Duration::from_secs(30), gone).await.expect("expires");
 }
 
+/// It is in the history, among the others, and never the latest one; at the time of another one it is not seen; it goes with what is
+/// removed, and when its time is up.
+pub async fn a_reading_can_be_in_the_history_alone(store: &dyn Store) {
+    let entity = device();
+    let only = |ts_ms: i64, values: &[(&str, i64)], ttl_s: u32| Mutation::History {
+        entity,
+        ts_ms,
+        values: values.iter().map(|(key, value)| ((*key).into(), Value::Long(*value))).collect(),
+        ttl_s,
+    };
+    let latest = async |expected: &[(&str, i64, i64)]| {
+        assert_eq!(store.latest(entity, None).await.expect("reads"), readings(expected));
+    };
+    let history = async |key: &str, descending, limit, expected: &[(i64, i64)]| {
+        let query = SeriesQuery {
+            descending,
+            limit,
+            ..all()
+        };
+        let found = store.series(entity, key, &query).await.expect("reads");
+        let expected = expected.iter().map(|(ts_ms, value)| Reading {
+            ts_ms: *ts_ms,
+            value: Value::Long(*value),
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{key}");
+    };
+    commit(store, vec![only(5, &[("a", 5)], 0), only(3, &[("a", 3)], 0)]).await;
+    latest(&[]).await;
+    assert_eq!(store.series_keys(entity).await.expect("reads"), keys(&["a"]));
+    // Months lie between them.
+    let late = 400 * 86_400_000;
+    commit(store, vec![points(entity, 4, &[("a", 4)]), only(late, &[("a", 9)], 0)]).await;
+    latest(&[("a", 4, 4)]).await;
+    history("a", false, 100, &[(3, 3), (4, 4), (5, 5), (late, 9)]).await;
+    history("a", true, 3, &[(late, 9), (5, 5), (4, 4)]).await;
+    // Of one time: the one that may be the latest, whichever came first.
+    commit(store, vec![only(4, &[("a", 40)], 0), points(entity, 5, &[("a", 50)])]).await;
+    history("a", false, 100, &[(3, 3), (4, 4), (5, 50), (late, 9)]).await;
+    latest(&[("a", 5, 50)]).await;
+    let told = Mutation::Latest {
+        entity,
+        ts_ms: 6,
+        values: vec![("a".into(), Value::Long(6))],
+        ttl_s: 0,
+    };
+    commit(store, vec![told]).await;
+    latest(&[("a", 6, 6)]).await;
+    let delete = |from_ms, to_ms| Mutation::DeletePoints {
+        entity,
+        key: "a".into(),
+        from_ms,
+        to_ms,
+    };
+    commit(store, vec![delete(5, late + 1)]).await;
+    history("a", false, 100, &[(3, 3), (4, 4)]).await;
+    latest(&[("a", 4, 4)]).await;
+    commit(store, vec![only(1, &[("b", 1)], 1), only(2, &[("b", 2)], 0)]).await;
+    let gone = async {
+        while times(store, entity, "b", &all()).await != [2] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("expires");
+    store.delete_entity(entity).await.expect("deletes");
+    commit(store, vec![points(entity, 1, &[("a", 1)])]).await;
+    assert_eq!(times(store, entity, "a", &all()).await, [1], "nothing came back");
+}
+
 /// What is done without being told of is there; what is only told is not, and is no error.
 pub async fn what_is_only_told_is_not_stored(store: &dyn Store) {
     let entity = device();

@@ -20,7 +20,10 @@ pub(super) const REMOVED_AT_ONCE_MAX: usize = 10_000;
 pub(super) fn weight(batch: &[Mutation]) -> usize {
     fn weight(mutation: &Mutation) -> usize {
         match mutation {
-            Mutation::Points { values, .. } | Mutation::Latest { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
+            Mutation::Points { values, .. }
+            | Mutation::Latest { values, .. }
+            | Mutation::History { values, .. }
+            | Mutation::Attributes { values, .. } => values.len().max(1),
             Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
             Mutation::NodeState { change, .. } => (change.entries.len() + change.timers.len()).max(1),
             Mutation::Untold(one) => weight(one),
@@ -49,6 +52,12 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
             values,
             ttl_s,
         } => latest(change, *entity, *ts_ms, values, *ttl_s),
+        Mutation::History {
+            entity,
+            ts_ms,
+            values,
+            ttl_s,
+        } => history(change, *entity, *ts_ms, values, *ttl_s),
         Mutation::Untold(one) => stage(change, one),
         Mutation::OnlyTold(_) => Ok(()),
         Mutation::DeletePoints {
@@ -105,20 +114,37 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
 }
 
 fn points(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>, Value)], ttl_s: u32) -> Result<(), StorageError> {
-    let ts_ms = ts_ms.min(keys::LATEST_MS - 1);
-    put_readings(change, entity, (ts_ms, ttl_s), values, value_codec::encode_point)
+    put_readings(change, entity, in_history(ts_ms, ttl_s), |id| id, values, value_codec::encode_point)
+}
+
+/// Readings in the history alone: each in the other half of its series.
+fn history(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>, Value)], ttl_s: u32) -> Result<(), StorageError> {
+    put_readings(
+        change,
+        entity,
+        in_history(ts_ms, ttl_s),
+        keys::apart,
+        values,
+        value_codec::encode_point,
+    )
+}
+
+/// A time that readings of a history may have, and how long they are kept.
+fn in_history(ts_ms: i64, ttl_s: u32) -> (i64, u32) {
+    (ts_ms.min(keys::LATEST_MS - 1), ttl_s)
 }
 
 /// Readings in no history: each has the place of its key.
 fn latest(change: &mut Change, entity: EntityId, ts_ms: i64, values: &[(Arc<str>, Value)], ttl_s: u32) -> Result<(), StorageError> {
     let encode = |value: &Value, expiry_ms| value_codec::encode_dated(ts_ms, value, expiry_ms);
-    put_readings(change, entity, (keys::LATEST_MS, ttl_s), values, encode)
+    put_readings(change, entity, (keys::LATEST_MS, ttl_s), |id| id, values, encode)
 }
 
 fn put_readings(
     change: &mut Change,
     entity: EntityId,
     (key_ms, ttl_s): (i64, u32),
+    half: impl Fn(u64) -> u64,
     values: &[(Arc<str>, Value)],
     encode: impl Fn(&Value, Option<i64>) -> Vec<u8>,
 ) -> Result<(), StorageError> {
@@ -129,7 +155,7 @@ fn put_readings(
         series.truncate(prefix);
         series.extend_from_slice(key.as_bytes());
         let id = change.series(&series)?;
-        change.put(Table::Points, keys::point(id, key_ms), encode(value, expiry));
+        change.put(Table::Points, keys::point(half(id), key_ms), encode(value, expiry));
     }
     Ok(())
 }
@@ -145,9 +171,12 @@ fn delete_points(change: &mut Change, entity: EntityId, key: &str, from_ms: i64,
             change.remove(Table::Points, place);
         }
     }
-    let (from, to) = (keys::point(series, from_ms), keys::point(series, to_ms));
-    let rows = change.range(Table::Points, &from, &to)?;
-    remove_all(change, Table::Points, rows)
+    for half in [series, keys::apart(series)] {
+        let (from, to) = (keys::point(half, from_ms), keys::point(half, to_ms));
+        let rows = change.range(Table::Points, &from, &to)?;
+        remove_all(change, Table::Points, rows)?;
+    }
+    Ok(())
 }
 
 /// Removes rows, applying the removal piece by piece.

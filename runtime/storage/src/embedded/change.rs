@@ -96,7 +96,9 @@ impl Change {
     pub(super) fn discard_series(&mut self, key: Slice, id: u64) {
         self.series.forget(&key);
         self.remove(Table::Series, key);
-        self.put(Table::Garbage, id.to_be_bytes(), []);
+        for half in [id, keys::apart(id)] {
+            self.put(Table::Garbage, half.to_be_bytes(), []);
+        }
         self.garbage = true;
     }
 

@@ -1,5 +1,6 @@
 //! Time series. A series has a number ([`super::series_ids`]); its readings lie side by side, in order of time, so the newest one is
-//! the last row of the series that has not expired. One reading may stand behind them all: that which is in no history.
+//! the last row of the series that has not expired. One reading may stand behind them all: that which is in no history. Those that are in the
+//! history alone lie in a half of their own, where nobody looks for the newest one.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use model::{EntityId, Reading};
 use super::series_ids::{number, stored};
 use super::tables::{Row, Table, Tables, capped};
 use super::{EmbeddedStore, keys};
-use crate::{SeriesQuery, StorageError, TimeSeriesStore, value_codec};
+use crate::{SeriesQuery, StorageError, TimeSeriesStore, lists, value_codec};
 
 /// Readings of one answer at most.
 const READINGS_MAX: u32 = 100_000;
@@ -105,12 +106,18 @@ fn newest(tables: &Tables, series: u64, now_ms: i64) -> Result<Option<Reading>, 
 }
 
 fn readings(tables: &Tables, series: u64, query: &SeriesQuery, now_ms: i64) -> Result<Vec<Reading>, StorageError> {
+    let limit = query.limit.clamp(1, READINGS_MAX) as usize;
+    let ordinary = of_half(tables, series, query, limit, now_ms)?;
+    let apart = of_half(tables, keys::apart(series), query, limit, now_ms)?;
+    Ok(lists::readings::merged(ordinary, apart, query.descending, limit))
+}
+
+fn of_half(tables: &Tables, series: u64, query: &SeriesQuery, limit: usize, now_ms: i64) -> Result<Vec<Reading>, StorageError> {
     let rows = tables.range(
         Table::Points,
         &keys::point(series, query.from_ms),
         &keys::point(series, query.to_ms),
     );
-    let limit = query.limit.clamp(1, READINGS_MAX) as usize;
     let alive = |row: Row| reading(row, now_ms).map(|row| row.map(|(_, reading)| reading)).transpose();
     match query.descending {
         true => rows.rev().filter_map(alive).take(limit).collect(),
