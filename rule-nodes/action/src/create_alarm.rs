@@ -59,7 +59,8 @@ impl RuleNode for CreateAlarmNode {
             family: "ACTION",
             description: "Raises an alarm on the originator, or updates the active one of the same type.",
             details: "The alarm type may contain ${metadata} and $[data]. The message's data become the alarm's details, or are \
-                      the alarm itself, if that is wanted: with its type, severity, times and details. The alarm keeps to whom it propagates.",
+                      the alarm itself, if that is wanted: with its type, severity, times and details. It is listed, too, with what relations \
+                      lead from to the originator, with its owner and with its tenant, as is wanted; whenever it is raised these are found anew.",
             icon: "notifications_active",
             configuration_schema: r#"{"type":"object","properties":{"alarmType":{"type":"string"},"severity":{"type":"string"},"propagate":{"type":"boolean"},"propagateToOwner":{"type":"boolean"},"propagateToTenant":{"type":"boolean"},"relationTypes":{"type":["array","null"],"items":{"type":"string"}},"dynamicSeverity":{"type":"boolean"},"useMessageAlarmData":{"type":"boolean"},"overwriteAlarmDetails":{"type":"boolean"}}}"#,
             default_configuration: r#"{"alarmType":"General Alarm","severity":"CRITICAL","propagate":false,"propagateToOwner":false,"propagateToTenant":false,"useMessageAlarmData":false,"overwriteAlarmDetails":false,"dynamicSeverity":false,"relationTypes":[],"scriptLang":"TBEL"}"#,

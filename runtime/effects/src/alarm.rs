@@ -27,7 +27,7 @@ pub struct Raise {
     pub propagation: Propagation,
 }
 
-/// What became of it.
+/// What became of it. Who shows it is found next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Raised {
     /// There was none: a new one.
@@ -77,6 +77,7 @@ pub fn raise(active: Option<Alarm>, wanted: Raise, id: Uuid, now_ms: i64) -> Rai
                 propagate_to_owner: false,
                 propagate_to_tenant: false,
                 propagate_relation_types: Vec::new(),
+                shown_to: Vec::new(),
             };
             propagate(&mut alarm, wanted.propagation);
             Raised::Created(alarm)

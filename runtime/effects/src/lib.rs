@@ -1,7 +1,7 @@
 //! Performing what nodes ask for: nodes return effects as data, and here they happen.
 //!
 //! 1. [`plan`] – pure: which effects are plain writes that can join a batch, and what they write,
-//! 2. [`alarm`] – pure: the life of an alarm,
+//! 2. [`alarm`] – pure: the life of an alarm; `propagation` – who shows it beside its originator,
 //! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `news` – what devices are
 //!    told without waiting for them; `entities` – those on entities and relations, with the port [`Keeper`] to who makes them.
 //! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message; [`publish`] – payloads for brokers outside.
@@ -16,6 +16,7 @@ pub mod keeper;
 mod news;
 pub mod perform;
 pub mod plan;
+mod propagation;
 pub mod publish;
 pub mod request;
 mod rpc;

@@ -17,7 +17,7 @@ use crate::news::{News, NewsDesk};
 use crate::plan::{Planned, key_values, plan, reaching};
 use crate::request::Outside;
 use crate::rpc::{Rpc, device_of};
-use crate::{Calls, EffectError};
+use crate::{Calls, EffectError, propagation};
 
 /// Where a message goes after its effects.
 #[derive(Clone, Debug, PartialEq)]
@@ -397,7 +397,7 @@ impl Effects {
     async fn raise(&self, wanted: Raise, message: &Arc<Message>) -> Result<Performed, EffectError> {
         let _turn = self.alarm_turn(wanted.originator.id).await;
         let active = self.store.active_alarm(wanted.originator, &wanted.alarm_type).await?;
-        let (alarm, relation, mark) = match alarm::raise(active, wanted, Uuid::now_v7(), self.now_ms()) {
+        let (mut alarm, relation, mark) = match alarm::raise(active, wanted, Uuid::now_v7(), self.now_ms()) {
             Raised::Created(alarm) => (alarm, "Created", "isNewAlarm"),
             Raised::Updated {
                 alarm,
@@ -408,6 +408,7 @@ impl Effects {
                 severity_changed: true,
             } => (alarm, "Updated", "isSeverityUpdated"),
         };
+        alarm.shown_to = propagation::shown_to(&*self.store, &alarm).await?;
         let next = alarm_message(message, &alarm, mark);
         self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
         Ok(Performed {

@@ -90,14 +90,33 @@ fn records_of_people_stay_as_they_are() {
     }));
 }
 
-#[test]
-fn what_happened_stays_as_it_is() {
-    stays::<Alarm>(json!({
+fn alarm() -> Json {
+    json!({
         "id": id("ALARM"), "createdTime": 1, "tenantId": id("TENANT"), "customerId": id("CUSTOMER"), "name": "n", "type": "t",
         "originator": id("DEVICE"), "severity": "MAJOR", "acknowledged": true, "cleared": true, "assigneeId": id("USER"), "startTs": 1,
         "endTs": 2, "ackTs": 3, "clearTs": 4, "assignTs": 5, "details": {"a": 1}, "propagate": true, "propagateToOwner": true,
         "propagateToTenant": true, "propagateRelationTypes": ["r"],
-    }));
+    })
+}
+
+/// Stores keep who shows an alarm; whoever is shown it does not see that, and an alarm that nobody else shows has the bytes it always had.
+#[test]
+fn who_shows_an_alarm_is_kept_and_not_shown() {
+    let mut written = alarm();
+    written["shownTo"] = json!([id("ASSET"), id("CUSTOMER")]);
+    let mut read: Alarm = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read.stored()).unwrap(), written);
+    assert_eq!(serde_json::to_value(&read).unwrap(), alarm());
+    read.shown_to.clear();
+    assert_eq!(
+        serde_json::to_string(&read.stored()).unwrap(),
+        serde_json::to_string(&read).unwrap()
+    );
+}
+
+#[test]
+fn what_happened_stays_as_it_is() {
+    stays::<Alarm>(alarm());
     stays::<Rpc>(json!({
         "id": id("RPC"), "createdTime": 1, "tenantId": id("TENANT"), "deviceId": id("DEVICE"), "expirationTime": 2,
         "request": {"body": {"method": "m", "params": [1]}, "oneway": true, "retries": 3}, "response": {"a": 1}, "status": "QUEUED",

@@ -220,7 +220,11 @@ fn attributes(plan: &mut Plan, of: EntityId, scope: AttributeScope, ts_ms: i64, 
 
 fn put_alarm(plan: &mut Plan, alarm: &Alarm, buckets: Buckets, stamp_us: i64) -> Result<(), StorageError> {
     let tenant = TenantId(alarm.tenant_id.id);
-    let (id, bucket, body) = (Bind::Id(alarm.uuid()), Bind::Big(buckets.of(alarm.created_time)), text(alarm)?);
+    let (id, bucket, body) = (
+        Bind::Id(alarm.uuid()),
+        Bind::Big(buckets.of(alarm.created_time)),
+        text(&alarm.stored())?,
+    );
     plan.write(Write::put(
         Query::PutAlarm,
         vec![tenant.into(), id.clone()],

@@ -94,6 +94,7 @@ async fn run_alarms_and_events(store: &dyn Store) {
     alarms::all_active_ones_come_sorted(store).await;
     alarms::an_old_one_does_not_clear_a_new_one(store).await;
     alarms::lists_filter(store).await;
+    alarms::lists_have_what_is_shown(store).await;
     alarms::lists_sort_and_page(store).await;
     events::newest_come_first(store).await;
     events::are_bounded_by_time(store).await;

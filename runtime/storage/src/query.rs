@@ -29,8 +29,8 @@ pub struct EntityFilter {
 /// Which alarms of a tenant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AlarmFilter {
-    /// Of this originator.
-    pub originator: Option<EntityId>,
+    /// Of this originator, or [shown](model::entity::Alarm::shown_to) by it.
+    pub entity: Option<EntityId>,
     /// Of originators assigned to this customer.
     pub customer: Option<Uuid>,
     /// Of this type.

@@ -1,6 +1,6 @@
 //! Alarms: reading, acknowledging, clearing.
 //!
-//! A customer user sees the alarms that were raised while the originator belonged to the customer.
+//! A customer user sees the alarms that were raised while the originator belonged to the customer, whoever they propagate to.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/api/alarms", get(all))
         .route("/api/alarm/{a}", get(read))
         .route("/api/alarm/info/{a}", get(info))
-        .route("/api/alarm/{a}/{b}", get(of_originator))
+        .route("/api/alarm/{a}/{b}", get(of_entity))
         .route("/api/alarm/{a}/ack", post(acknowledge))
         .route("/api/alarm/{a}/clear", post(clear))
 }
@@ -68,21 +68,22 @@ async fn all(
     list(&api, member, None, asked, paging).await
 }
 
-async fn of_originator(
+/// Of an originator, and what propagates to it.
+async fn of_entity(
     State(api): State<ApiState>,
     member: Member,
     PathOf((kind, id)): PathOf<(String, Uuid)>,
     Params(asked): Params<Asked>,
     paging: Paging,
 ) -> Result<Json<Page<AlarmInfo>>, ApiError> {
-    let originator = member.entity_named(&api, &kind, id).await?;
-    list(&api, member, Some(originator), asked, paging).await
+    let entity = member.entity_named(&api, &kind, id).await?;
+    list(&api, member, Some(entity), asked, paging).await
 }
 
 async fn list(
     api: &ApiState,
     member: Member,
-    originator: Option<EntityId>,
+    entity: Option<EntityId>,
     asked: Asked,
     Paging(page): Paging,
 ) -> Result<Json<Page<AlarmInfo>>, ApiError> {
@@ -91,7 +92,7 @@ async fn list(
         return Ok(Json(Page::of(Vec::new(), &page)));
     }
     let filter = AlarmFilter {
-        originator,
+        entity,
         customer: member.customer,
         ..filter(&asked)?
     };

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::world::{World, leaving, mark, message, soon};
 use effects::{EffectError, Performed};
-use model::entity::{IdRef, Severity};
-use model::{DeviceId, EntityId, Payload};
+use model::entity::{IdRef, Relation, RelationGroup, Severity};
+use model::{DeviceId, EntityId, EntityKind, Payload};
 use plugins::{Content, Effect, Propagation, Retention};
 use serde_json::{Value as Json, json};
-use storage::{AlarmFilter, AlarmStore, AttributeStore, Journal, StorageError};
+use storage::{AlarmFilter, AlarmStore, AttributeStore, Journal, Mutation, StorageError};
 
 fn raise(entity: EntityId, severity: Severity, details: Option<Json>) -> Effect {
     Effect::RaiseAlarm {
@@ -216,6 +216,78 @@ async fn an_alarm_keeps_when_it_was_and_to_whom_it_is_shown() {
             (true, true, false)
         );
     }
+}
+
+/// Who shows the alarms of an entity is found when they are raised; clearing leaves it, and nobody hears of it.
+#[tokio::test]
+async fn an_alarm_is_shown_by_what_it_propagates_to() {
+    let world = World::new();
+    let entity = world.device().entity();
+    let message = message(entity);
+    let asset = || EntityId::new(world.tenant, EntityKind::Asset, uuid::Uuid::now_v7());
+    let (room, house, other) = (asset(), asset(), asset());
+    let customer = message.customer.expect("a customer").entity();
+    let tenant = EntityId::new(world.tenant, EntityKind::Tenant, world.tenant.0);
+    let contains = |from: EntityId, to: EntityId| Relation {
+        from: from.into(),
+        to: to.into(),
+        relation_type: "Contains".to_owned(),
+        type_group: RelationGroup::Common,
+        additional_info: None,
+    };
+    let write = async |mutation| world.store.submit(vec![mutation]).await.unwrap().await.unwrap();
+    for relation in [contains(room, entity), contains(house, room), contains(entity, other)] {
+        let (tenant, relation) = (world.tenant, Arc::new(relation));
+        write(Mutation::PutRelation { tenant, relation }).await;
+    }
+    let shown = async || {
+        let mut showing = Vec::new();
+        for one in [entity, room, house, other, customer, tenant] {
+            let filter = AlarmFilter {
+                entity: Some(one),
+                ..AlarmFilter::default()
+            };
+            let page = model::PageRequest::first(100);
+            if world.store.alarms(world.tenant, &filter, &page).await.unwrap().total_elements == 1 {
+                showing.push(one);
+            }
+        }
+        showing
+    };
+    let raised = async |propagation| {
+        let effect = Effect::RaiseAlarm {
+            entity,
+            alarm_type: "hot".to_owned(),
+            severity: Severity::Major,
+            details: None,
+            start_ms: 3,
+            end_ms: None,
+            propagation,
+        };
+        let performed = world.perform(10, vec![effect], &message).await.unwrap();
+        assert_eq!(leaving(&performed).get("shownTo"), None);
+    };
+    let related = || Propagation {
+        related: true,
+        ..Propagation::default()
+    };
+
+    raised(Propagation::default()).await;
+    assert_eq!(shown().await, [entity]);
+    raised(related()).await;
+    assert_eq!(shown().await, [entity, room, house]);
+    let relation = Arc::new(contains(house, room));
+    write(Mutation::DeleteRelation {
+        tenant: world.tenant,
+        relation,
+    })
+    .await;
+    assert_eq!(shown().await, [entity, room, house], "until it is raised again");
+    raised(Propagation { owner: true, ..related() }).await;
+    assert_eq!(shown().await, [entity, room, customer]);
+    let cleared = world.perform(20, vec![clear(entity, None)], &message).await.unwrap();
+    assert_eq!((cleared.relation, leaving(&cleared).get("shownTo")), ("Cleared", None));
+    assert_eq!(shown().await, [entity, room, customer]);
 }
 
 #[tokio::test]

@@ -81,9 +81,12 @@ pub struct Alarm {
     /// Whether the tenant shows it.
     #[serde(default)]
     pub propagate_to_tenant: bool,
-    /// Relation types along which it is shown.
+    /// Relation types along which it is shown; empty: along all.
     #[serde(default)]
     pub propagate_relation_types: Vec<String>,
+    /// Who shows it beside its originator, found when it was last raised. Stores keep it, see [`Alarm::stored`]; no other form has it.
+    #[serde(default, skip_serializing)]
+    pub shown_to: Vec<IdRef>,
 }
 
 impl Alarm {
@@ -97,8 +100,25 @@ impl Alarm {
         }
     }
 
+    /// The form that stores keep: the REST form, and with it who shows the alarm, if anybody does.
+    pub fn stored(&self) -> impl Serialize {
+        Stored {
+            alarm: self,
+            shown_to: &self.shown_to,
+        }
+    }
+
     /// A key that sorts a tenant's alarms by creation.
     pub fn uuid(&self) -> Uuid {
         self.id.id
     }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored<'a> {
+    #[serde(flatten)]
+    alarm: &'a Alarm,
+    #[serde(skip_serializing_if = "<[IdRef]>::is_empty")]
+    shown_to: &'a [IdRef],
 }

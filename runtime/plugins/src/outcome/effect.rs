@@ -115,7 +115,7 @@ pub enum Effect {
 /// To whom an alarm is to be shown beside its originator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Propagation {
-    /// To entities with a relation to it.
+    /// To entities that relations lead from to it.
     pub related: bool,
     /// Of these types; none: of all.
     pub relation_types: Vec<String>,

@@ -1,7 +1,7 @@
 //! Promises of [`crate::AlarmStore`].
 
 use model::entity::{Alarm, IdRef, Severity};
-use model::{EntityKind, PageRequest, TenantId};
+use model::{EntityId, EntityKind, PageRequest, TenantId};
 use uuid::Uuid;
 
 use super::sample::{alarm, commit, device, put, sibling};
@@ -111,7 +111,7 @@ pub async fn lists_filter(store: &dyn Store) {
         (none.clone(), None, "4321"),
         (
             AlarmFilter {
-                originator: Some(other),
+                entity: Some(other),
                 ..none.clone()
             },
             None,
@@ -185,7 +185,7 @@ pub async fn lists_filter(store: &dyn Store) {
         (none.clone(), Some("wet"), "4"),
         (
             AlarmFilter {
-                originator: Some(entity),
+                entity: Some(entity),
                 cleared: Some(false),
                 to_ms: Some(10),
                 ..none
@@ -206,6 +206,43 @@ pub async fn lists_filter(store: &dyn Store) {
             .collect();
         assert_eq!(found, expected, "{filter:?} {search:?}");
     }
+}
+
+/// Who shows an alarm comes back with it, and lists of theirs have it until it is shown to them no more.
+pub async fn lists_have_what_is_shown(store: &dyn Store) {
+    let (entity, customer) = (device(), Uuid::now_v7());
+    let (parent, unrelated) = (sibling(entity), sibling(entity));
+    let mut hot = Alarm {
+        customer_id: Some(IdRef::new(EntityKind::Customer, customer)),
+        shown_to: vec![parent.into(), IdRef::tenant(entity.tenant)],
+        ..alarm(entity, "hot", 10)
+    };
+    commit(store, vec![put(&hot), put(&alarm(parent, "own", 20))]).await;
+    assert_eq!(store.alarm(entity.tenant, hot.id.id).await.expect("reads"), Some(hot.clone()));
+    assert_eq!(store.active_alarm(entity, "hot").await.expect("reads"), Some(hot.clone()));
+    assert_eq!(store.active_alarm(parent, "hot").await.expect("reads"), None);
+    let of = async |entity: EntityId, customer| {
+        let filter = AlarmFilter {
+            entity: Some(entity),
+            customer,
+            ..AlarmFilter::default()
+        };
+        types(store, entity.tenant, &filter, &PageRequest::first(10)).await
+    };
+    let tenant = IdRef::tenant(entity.tenant).of(entity.tenant);
+    let other_kind = EntityId::new(entity.tenant, EntityKind::Asset, parent.id);
+    let elsewhere = EntityId::new(TenantId::generate(), parent.kind, parent.id);
+    assert_eq!(of(parent, None).await, ["own", "hot"]);
+    assert_eq!(of(parent, Some(customer)).await, ["hot"], "another filter narrows it, too");
+    assert!(of(parent, Some(Uuid::now_v7())).await.is_empty());
+    assert_eq!(of(tenant, None).await, ["hot"]);
+    assert_eq!(of(entity, None).await, ["hot"]);
+    for other in [unrelated, other_kind, elsewhere] {
+        assert!(of(other, None).await.is_empty(), "{other:?}");
+    }
+    hot.shown_to.clear();
+    commit(store, vec![put(&hot)]).await;
+    assert_eq!(of(parent, None).await, ["own"]);
 }
 
 /// Newest first, unless the request names a property; pages are complete.

@@ -142,6 +142,7 @@ pub(super) fn alarm(originator: EntityId, alarm_type: &str, created_time: i64) -
         propagate_to_owner: false,
         propagate_to_tenant: false,
         propagate_relation_types: vec![],
+        shown_to: vec![],
     }
 }
 

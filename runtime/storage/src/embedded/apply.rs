@@ -203,7 +203,7 @@ fn put_alarm(change: &mut Change, alarm: &Alarm) -> Result<(), StorageError> {
         // A newer alarm of the type stays the active one.
         change.remove(Table::ActiveAlarms, active);
     }
-    change.put(Table::Alarms, keys::of_tenant(tenant, id), json(alarm)?);
+    change.put(Table::Alarms, keys::of_tenant(tenant, id), json(&alarm.stored())?);
     Ok(())
 }
 

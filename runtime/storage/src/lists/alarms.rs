@@ -3,14 +3,14 @@
 use std::cmp::Ordering;
 
 use model::entity::Alarm;
-use model::{Page, PageRequest, TenantId};
+use model::{EntityId, Page, PageRequest, TenantId};
 
 use super::matches;
 use crate::AlarmFilter;
 
 /// Whether an alarm of a tenant belongs to a list. `search`: part of its type, in lower case.
 pub fn passes(alarm: &Alarm, tenant: TenantId, filter: &AlarmFilter, search: Option<&String>) -> bool {
-    filter.originator.is_none_or(|originator| alarm.originator.of(tenant) == originator)
+    filter.entity.is_none_or(|entity| is_shown(alarm, tenant, entity))
         && filter
             .customer
             .is_none_or(|customer| alarm.customer_id.is_some_and(|of| of.id == customer))
@@ -21,6 +21,11 @@ pub fn passes(alarm: &Alarm, tenant: TenantId, filter: &AlarmFilter, search: Opt
         && filter.from_ms.is_none_or(|from| alarm.created_time >= from)
         && filter.to_ms.is_none_or(|to| alarm.created_time <= to)
         && matches(search, &alarm.alarm_type)
+}
+
+/// Whether an entity shows an alarm: its own, or one that propagates to it.
+fn is_shown(alarm: &Alarm, tenant: TenantId, entity: EntityId) -> bool {
+    alarm.originator.of(tenant) == entity || alarm.shown_to.iter().any(|one| one.of(tenant) == entity)
 }
 
 /// The part that a request asks for, of all alarms that pass. Newest first unless the request names a property, and with it a direction.
