@@ -150,6 +150,33 @@ impl Kafka {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Makes a topic of one partition, with a setting of its own.
+    pub fn make(&self, topic: &str, setting: &str) {
+        let door = format!("127.0.0.1:{}", self.port);
+        let made = java(128)
+            .args(["org.apache.kafka.tools.TopicCommand", "--bootstrap-server", &door, "--create"])
+            .args(["--topic", topic, "--partitions", "1", "--config", setting])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+    }
+
+    /// What the batches of a topic's first partition are compressed with where they lie, in their order.
+    pub fn codecs(&self, topic: &str) -> Vec<String> {
+        let file = self.folder.path().join(format!("data/{topic}-0/00000000000000000000.log"));
+        let output = java(128)
+            .args(["org.apache.kafka.tools.DumpLogSegments", "--files"])
+            .arg(file)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let named = text
+            .lines()
+            .filter_map(|line| line.split("compresscodec: ").nth(1)?.split(' ').next());
+        named.map(str::to_lowercase).collect()
+    }
+
     /// What lies in a topic, so many records: partition, headers, key and value, as Kafka's own consumer writes them. Those of a
     /// partition in their order.
     pub fn records(&self, topic: &str, count: usize) -> Vec<String> {

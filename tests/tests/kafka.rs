@@ -62,6 +62,7 @@ fn a_kafka_takes_records_and_leads_nobody_astray() {
 
     keyed_and_headed(&scene, &kafka);
     unkeyed_in_order(&scene, &kafka);
+    compressed(&scene, &kafka);
 
     // The broker is outside, and names one that is not: that one is listed, too.
     let lies = to(kafka.lying_port, "readings.Demo-device", json!({}));
@@ -152,4 +153,30 @@ fn unkeyed_in_order(scene: &Scene, kafka: &Kafka) {
     );
     let expected = (0..20).map(|n| format!("{partition}\tNO_HEADERS\tnull\t{{\"n\":{n},\"room\":\"hall\"}}"));
     assert_eq!(records, expected.collect::<Vec<_>>());
+}
+
+/// Records of several blocks in each codec: they lie there as they were sent, and Kafka's own consumer reads them. Where a topic has a codec of
+/// its own, the broker takes them apart and puts them together again.
+fn compressed(scene: &Scene, kafka: &Kafka) {
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    let part = "x".repeat(40_000);
+    let body = format!(r#"{{"x":["{part}","{part}","{part}","{part}","{part}"]}}"#);
+    for (topic, setting, lie_as) in [
+        ("packed", "compression.type=producer", codecs),
+        ("repacked", "compression.type=gzip", ["gzip"; 5]),
+    ] {
+        kafka.make(topic, setting);
+        for codec in codecs {
+            let more = json!({"keyPattern": codec, "otherProperties": {"compression.type": codec}});
+            scene.place(KAFKA, &to(kafka.port, topic, more));
+            scene.report(&body);
+            let (relation, metadata, _) = scene.told();
+            assert_eq!(relation, "Success", "{topic}, {codec}: {metadata}");
+        }
+        for (record, codec) in kafka.records(topic, codecs.len()).iter().zip(codecs) {
+            let expected = format!("Partition:0\tNO_HEADERS\t{codec}\t{body}");
+            assert!(*record == expected, "{topic}, {codec}: {} bytes", record.len());
+        }
+        assert_eq!(kafka.codecs(topic), lie_as, "{topic}");
+    }
 }

@@ -53,7 +53,8 @@ impl RuleNode for Kafka {
                       hold ${metadata key} and $[data key]. Without a key, records of one originator stay in one partition. Every broker of the \
                       cluster has to be on the tenant's list, as kafka://host:port, or kafkas://host:port with security.protocol SSL or SASL_SSL. Of \
                       otherProperties there are security.protocol, sasl.mechanism (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512), sasl.jaas.config, in which \
-                      user name and password may hold ${secret:name}, and client.id; what only tunes a client is left out, as are \
+                      user name and password may hold ${secret:name}, client.id, and compression.type (none, gzip, snappy, lz4, zstd; zstd \
+                      needs brokers of 2.1 or later); what only tunes a client is left out, as are compression levels, \
                       retries, batchSize, linger and bufferMemory: each message is sent at once. acks 0 means 1.",
             icon: "call_split",
             configuration_schema: r#"{"type":"object","required":["topicPattern","bootstrapServers"],"properties":{"topicPattern":{"type":"string","minLength":1},"keyPattern":{"type":["string","null"]},"bootstrapServers":{"type":"string","minLength":1},"retries":{"type":"integer"},"batchSize":{"type":"integer"},"linger":{"type":"integer"},"bufferMemory":{"type":"integer"},"acks":{"enum":["all","-1","1","0",null]},"otherProperties":{"type":["object","null"],"additionalProperties":{"type":"string"}},"addMetadataKeyValuesAsKafkaHeaders":{"type":"boolean"},"kafkaHeadersCharset":{"enum":["UTF-8","US-ASCII",null]}}}"#,
@@ -148,6 +149,11 @@ impl Properties {
                 },
                 "sasl.jaas.config" => jaas = Some(login(value)?),
                 "client.id" => options.push(("client-id".to_owned(), value.to_owned())),
+                "compression.type" => match value {
+                    "none" => {}
+                    "gzip" | "snappy" | "lz4" | "zstd" => options.push(("compression".to_owned(), value.to_owned())),
+                    _ => return Err("compression.type: there are none, gzip, snappy, lz4 and zstd".to_owned()),
+                },
                 "key.serializer" | "value.serializer" if !value.ends_with("StringSerializer") => {
                     return Err([name.as_str(), ": there is org.apache.kafka.common.serialization.StringSerializer"].concat());
                 }
@@ -244,6 +250,7 @@ mod tests {
             ("acks", "1"),
             ("sasl-mechanism", "SCRAM-SHA-512"),
             ("client-id", "c"),
+            ("compression", "lz4"),
             ("header.tb_msg_md_deviceName", "D1"),
         ] {
             assert_eq!(option(&told, name), value, "{name}");
@@ -258,6 +265,23 @@ mod tests {
         assert_eq!((told.broker.as_str(), told.basic_auth.is_none()), ("kafka://a:1", true));
         assert_eq!((option(&told, "key"), option(&told, "acks"), told.options.len()), ("-", "all", 1));
         assert!(Kafka::open(Kafka::descriptor().default_configuration).is_ok());
+    }
+
+    #[test]
+    fn records_are_compressed_as_the_properties_say() {
+        let compression = |properties: &str| {
+            let configuration = format!(r#"{{"topicPattern": "t", "bootstrapServers": "a:1", "otherProperties": {{{properties}}}}}"#);
+            let told = published(&configuration, &TestMessage::telemetry("{}"));
+            option(&told, "compression").to_owned()
+        };
+        for codec in ["gzip", "snappy", "lz4", "zstd"] {
+            assert_eq!(compression(&format!(r#""compression.type": "{codec}""#)), codec);
+        }
+        assert_eq!(compression(r#""compression.type": "none", "compression.gzip.level": "9""#), "-");
+        assert_eq!(
+            compression(r#""compression.type": " gzip ", "compression.gzip.level": "9""#),
+            "gzip"
+        );
     }
 
     #[test]
@@ -304,6 +328,8 @@ mod tests {
             (with("ssl.truststore.location", "/x"), "ssl.truststore.location is not offered"),
             (with("ssl.endpoint.identification.algorithm", ""), "not offered"),
             (with("transactional.id", "x"), "not offered"),
+            (with("compression.type", "brotli"), "none, gzip, snappy, lz4 and zstd"),
+            (with("compression.type", ""), "none, gzip, snappy, lz4 and zstd"),
             (with("value.serializer", "ByteArraySerializer"), "StringSerializer"),
         ] {
             let told = Kafka::open(&configuration).map(drop).expect_err(&configuration);

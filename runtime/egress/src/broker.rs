@@ -40,7 +40,9 @@ use speech::{Answer, Letter, Speech};
 
 pub(crate) use kafka::Clusters;
 pub(crate) use links::Links;
-pub use publish::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs};
+pub use publish::{
+    Amqp, Aws, Compression, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs,
+};
 pub(crate) use pubsub::Tokens;
 
 /// Time that connecting and logging in may take at most, whatever was asked for.

@@ -27,7 +27,9 @@ pub mod tls;
 
 pub use address::Addresses;
 pub use allow::AllowList;
-pub use broker::{Amqp, Aws, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs};
+pub use broker::{
+    Amqp, Aws, Compression, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs,
+};
 pub use connect::Trust;
 pub use egress::{Egress, EgressConfig, Request, Response};
 pub use error::EgressError;

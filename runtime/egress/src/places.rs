@@ -14,6 +14,8 @@ pub(crate) const RUNNING_MAX: usize = 16;
 pub(crate) const WAITING_MAX: usize = 2_048;
 /// Names of a tenant that are looked up at one time. A look-up cannot be called off: it holds its place until the system gives up.
 const LOOKUPS_MAX: usize = 4;
+/// Large payloads of a tenant that are compressed at one time. None of that can be called off either.
+const COMPRESSIONS_MAX: usize = 1;
 
 /// What tenants have under way.
 #[derive(Default)]
@@ -25,6 +27,7 @@ pub(crate) struct Tenant {
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
+    compressions: Arc<Semaphore>,
 }
 
 impl Places {
@@ -34,6 +37,7 @@ impl Places {
                 waiting: Arc::new(Semaphore::new(WAITING_MAX)),
                 running: Arc::new(Semaphore::new(RUNNING_MAX)),
                 lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+                compressions: Arc::new(Semaphore::new(COMPRESSIONS_MAX)),
             })
         };
         Arc::clone(&self.tenants.entry(tenant).or_insert_with(fresh))
@@ -58,5 +62,10 @@ impl Tenant {
     /// The turn to look a name up.
     pub(crate) async fn lookup(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.lookups).acquire_owned().await.ok()
+    }
+
+    /// The turn to compress something large.
+    pub(crate) async fn compression(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.compressions).acquire_owned().await.ok()
     }
 }

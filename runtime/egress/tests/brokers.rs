@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use broker::{Broker, Manner};
 use egress::{
-    Addresses, Amqp, Credentials, Delivery, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Publish, Scheme, Secret,
-    Target, Trust,
+    Addresses, Amqp, Compression, Credentials, Delivery, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Publish,
+    Scheme, Secret, Target, Trust,
 };
 use model::TenantId;
 use world::{Names, World, loopback};
@@ -59,6 +59,7 @@ fn kafka(more: Vec<Target>) -> Protocol {
         spread: 0,
         headers: Vec::new(),
         all_replicas: true,
+        compression: Compression::None,
         mechanism: Mechanism::Plain,
     })
 }

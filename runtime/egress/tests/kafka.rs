@@ -10,7 +10,7 @@ mod world;
 use std::time::Duration;
 
 use cluster::{Broker, Says};
-use egress::{Addresses, Delivery, EgressError, Kafka, Mechanism, Protocol, Publish, Target};
+use egress::{Addresses, Compression, Delivery, EgressError, Kafka, Mechanism, Protocol, Publish, Target};
 use model::TenantId;
 use world::{Names, World, loopback};
 
@@ -28,6 +28,7 @@ fn record(brokers: &str, topic: &str) -> Publish {
             spread: 0,
             headers: Vec::new(),
             all_replicas: true,
+            compression: Compression::None,
             mechanism: Mechanism::Plain,
         }),
         connect_timeout: Duration::from_secs(30),
@@ -43,6 +44,16 @@ fn keyed(publish: Publish, key: &str) -> Publish {
     let key = Some(key.to_owned());
     Publish {
         protocol: Protocol::Kafka(Kafka { key, ..kafka }),
+        ..publish
+    }
+}
+
+fn compressed(publish: Publish, compression: Compression) -> Publish {
+    let Protocol::Kafka(kafka) = publish.protocol.clone() else {
+        panic!()
+    };
+    Publish {
+        protocol: Protocol::Kafka(Kafka { compression, ..kafka }),
         ..publish
     }
 }
@@ -245,4 +256,44 @@ async fn what_a_cluster_told_one_tenant_is_not_anothers() {
     world.allow_for(other, &[&url]).await;
     world.egress.publish(other, record(&url, "t")).await.unwrap();
     assert_eq!((one.connected(), one.asked(), one.taken()), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn records_are_compressed_as_was_asked() {
+    let one = Broker::start("127.0.0.1").await;
+    let names = Names::of([("one.test", &["127.0.0.1"])]);
+    let url = one.url("one.test");
+    one.says(Says::Leaders(vec![("one.test", one.port)]));
+    let world = World::new(loopback(), names, &[&url]).await;
+    let all = [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ];
+    for codec in all {
+        for payload in ["{}".to_owned(), "large".repeat(100_000)] {
+            let publish = Publish {
+                payload: payload.into(),
+                ..record(&url, "t")
+            };
+            tell(&world, compressed(publish, codec)).await.unwrap();
+        }
+    }
+    assert_eq!(one.codecs(), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]);
+
+    // Before Kafka 2.1 there is no Zstandard.
+    let old = Broker::start("127.0.0.1").await;
+    let url = old.url("one.test");
+    old.speaks(6);
+    old.says(Says::Leaders(vec![("one.test", old.port)]));
+    world.allow(&[&url]).await;
+    let told = tell(&world, compressed(record(&url, "t"), Compression::Zstd)).await;
+    assert!(
+        matches!(&told, Err(EgressError::Refused(text)) if text.contains("2.1") && text.contains(&url)),
+        "{told:?}"
+    );
+    tell(&world, compressed(record(&url, "t"), Compression::Lz4)).await.unwrap();
+    assert_eq!(old.codecs(), [3]);
 }

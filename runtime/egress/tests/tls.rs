@@ -17,8 +17,8 @@ use authority::Authority;
 use broker::{Broker, Manner};
 use cluster::Says;
 use egress::{
-    Amqp, Credentials, EgressError, Identity, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Publish, Request,
-    Secret, Service, Smtp, Target, Tls, Trust,
+    Amqp, Compression, Credentials, EgressError, Identity, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Publish,
+    Request, Secret, Service, Smtp, Target, Tls, Trust,
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -67,6 +67,7 @@ fn kafka(more: Vec<Target>) -> Protocol {
         spread: 0,
         headers: Vec::new(),
         all_replicas: true,
+        compression: Compression::None,
         mechanism: Mechanism::Plain,
     })
 }

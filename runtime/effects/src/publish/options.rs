@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 
-use egress::{Amqp, Aws, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Scheme, Service, Smtp, Sqs, Target};
+use egress::{
+    Amqp, Aws, Compression, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Scheme, Service, Smtp, Sqs, Target,
+};
 
 use uuid::Uuid;
 
@@ -150,6 +152,14 @@ fn kafka(options: &Options<'_>, more: Vec<Target>, spread: u64) -> Result<Kafka,
             None | Some("all") => true,
             Some("1") => false,
             Some(_) => return invalid("the option acks is all or 1".to_owned()),
+        },
+        compression: match options.take("compression") {
+            None | Some("none") => Compression::None,
+            Some("gzip") => Compression::Gzip,
+            Some("snappy") => Compression::Snappy,
+            Some("lz4") => Compression::Lz4,
+            Some("zstd") => Compression::Zstd,
+            Some(_) => return invalid("the option compression is none, gzip, snappy, lz4 or zstd".to_owned()),
         },
         mechanism: match options.take("sasl-mechanism") {
             None | Some("PLAIN") => Mechanism::Plain,

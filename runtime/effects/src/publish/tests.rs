@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use egress::{Amqp, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Service, Target};
+use egress::{Amqp, Compression, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Service, Target};
 
 use super::options;
 
@@ -81,7 +81,10 @@ fn options_of_kafka_are_read_by_their_names() {
         (plain.key, plain.all_replicas, plain.mechanism, plain.spread),
         (None, true, Mechanism::Plain, 7)
     );
-    assert_eq!((plain.more.len(), plain.headers.len()), (1, 0));
+    assert_eq!(
+        (plain.more.len(), plain.headers.len(), plain.compression),
+        (1, 0, Compression::None)
+    );
     let all = kafka(&[
         ("key", "D1"),
         ("acks", "1"),
@@ -100,6 +103,15 @@ fn options_of_kafka_are_read_by_their_names() {
         [("a", "b"), ("acks", "c")].map(|(name, value)| (name.to_owned(), value.to_owned()))
     );
     assert_eq!(kafka(&[("key", "")]).key.as_deref(), Some(""), "an empty key is one");
+    for (name, compression) in [
+        ("none", Compression::None),
+        ("gzip", Compression::Gzip),
+        ("snappy", Compression::Snappy),
+        ("lz4", Compression::Lz4),
+        ("zstd", Compression::Zstd),
+    ] {
+        assert_eq!(kafka(&[("compression", name)]).compression, compression);
+    }
 }
 
 #[test]
@@ -136,6 +148,8 @@ fn what_is_no_option_is_refused_saying_why() {
         ("mqtts://a", ("proof", "x509"), "password or azure-sas"),
         ("kafka://a", ("acks", "0"), "all or 1"),
         ("kafka://a", ("sasl-mechanism", "GSSAPI"), "PLAIN"),
+        ("kafka://a", ("compression", "brotli"), "none, gzip, snappy, lz4 or zstd"),
+        ("amqp://a", ("compression", "gzip"), "no option \"compression\" for AMQP"),
         ("kafka://a", ("retain", "true"), "no option \"retain\" for Kafka"),
         ("kafka://a", ("header.", "true"), "no option \"header.\" for Kafka"),
         ("amqp://a", ("priority", "256"), "between 0 and 255"),

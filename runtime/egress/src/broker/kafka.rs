@@ -1,6 +1,6 @@
 //! Kafka: a record goes to the broker that has its partition, and is answered with its place there.
 //!
-//! 1. [`wire`], [`record`], [`scram`] – pure: how things are written,
+//! 1. [`wire`], [`record`], [`compression`], [`scram`] – pure: how things are written,
 //! 2. [`speech`] – pure: a connection to one broker,
 //! 3. [`cluster`] – who has which partition, as far as was heard,
 //! 4. here: the record's way.
@@ -9,6 +9,7 @@
 //! its address is checked like any other.
 
 mod cluster;
+mod compression;
 mod record;
 mod scram;
 mod speech;
@@ -16,15 +17,17 @@ mod wire;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::{Clock, SystemClock, TenantId};
 
 use super::links::{Fingerprint, Opening, digest};
-use super::publish::{Delivery, Kafka, Mechanism, Publish};
+use super::publish::{Compression, Delivery, Kafka, Mechanism, Publish};
 use super::speech::{Answer, Letter, Speech};
 use crate::egress::Egress;
 use crate::error::EgressError;
 use crate::target::Target;
 use cluster::Place;
+use record::Record;
 use speech::{Append, KafkaSpeech, Nobody};
 
 pub(crate) use cluster::Clusters;
@@ -34,6 +37,8 @@ pub(super) use speech::{Ask, Topic};
 const ATTEMPTS: u32 = 6;
 /// Time before the second attempt; each time twice as long.
 const PAUSE: Duration = Duration::from_millis(100);
+/// What has more bytes is compressed by a thread that nobody else waits for.
+const COMPRESSED_AT_ONCE_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a record is nowhere.
 enum Trouble {
@@ -85,9 +90,10 @@ impl<'a> Way<'a> {
         for other in &self.kafka.more {
             self.egress.check_allowed(self.tenant, other).await?;
         }
+        let batch = self.batch().await?;
         let (mut attempt, mut pause) = (1, PAUSE);
         loop {
-            let error = match self.attempt().await {
+            let error = match self.attempt(&batch).await {
                 Ok(delivery) => return Ok(delivery),
                 Err(Trouble::Again(error)) if attempt < ATTEMPTS => error,
                 Err(Trouble::Again(error) | Trouble::Final(error)) => {
@@ -102,7 +108,7 @@ impl<'a> Way<'a> {
         }
     }
 
-    async fn attempt(&self) -> Result<Delivery, Trouble> {
+    async fn attempt(&self, batch: &Bytes) -> Result<Delivery, Trouble> {
         let topic = match self.egress.0.clusters.known(&self.place) {
             Some(topic) => topic,
             None => self.topic().await?,
@@ -114,7 +120,7 @@ impl<'a> Way<'a> {
             Nobody::Named(why) => Trouble::Final(EgressError::Refused(format!("{why} ({} names it)", self.publish.target.origin()))),
         })?;
         self.check_named(leader).await?;
-        match self.ask(leader, Ask::Append(self.record(partition.number))).await {
+        match self.ask(leader, Ask::Append(self.append(partition.number, batch))).await {
             Ok(Answer::At(offset)) => Ok(self.delivery(leader, partition.number, offset)),
             Ok(Answer::Moved(why)) => Err(Trouble::Again(self.untaken(why))),
             Ok(_) => Err(Trouble::Final(self.untaken("it answered something else"))),
@@ -165,14 +171,44 @@ impl<'a> Way<'a> {
         self.egress.ask(self.tenant, &opening, Letter::Kafka(ask)).await
     }
 
-    fn record(&self, partition: i32) -> Append {
+    /// The record in its batch: the same for each partition and each attempt.
+    async fn batch(&self) -> Result<Bytes, EgressError> {
+        let codec = self.kafka.compression;
+        let (key, headers) = (self.kafka.key.clone(), self.kafka.headers.clone());
+        let value = self.publish.payload.clone();
+        let of_headers: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = value.len() + of_headers + key.as_ref().map_or(0, String::len);
+        let takes_time = codec != Compression::None && bytes > COMPRESSED_AT_ONCE_BYTES_MAX;
+        let write = move || {
+            let record = Record {
+                key: key.as_ref().map(String::as_bytes),
+                value: &value,
+                headers: &headers,
+                at_ms: SystemClock.now_ms(),
+            };
+            record::batch(&record, codec)
+        };
+        let batch = if takes_time {
+            let turn = self.egress.0.places.of(self.tenant).compression().await;
+            let write = move || {
+                // Stays taken until it is done, even when nobody waits any more.
+                let _turn = turn;
+                write()
+            };
+            tokio::task::spawn_blocking(write).await.unwrap_or_else(|ended| Err(ended.into()))
+        } else {
+            write()
+        };
+        let failed = |error: std::io::Error| EgressError::Invalid(format!("the record cannot be compressed: {error}"));
+        Ok(batch.map_err(failed)?.freeze())
+    }
+
+    fn append(&self, partition: i32, batch: &Bytes) -> Append {
         Append {
             topic: self.publish.topic.clone(),
             partition,
-            key: self.kafka.key.clone(),
-            value: self.publish.payload.clone(),
-            headers: self.kafka.headers.clone(),
-            at_ms: SystemClock.now_ms(),
+            batch: batch.clone(),
+            codec: self.kafka.compression,
             all_replicas: self.kafka.all_replicas,
             timeout: self.publish.timeout,
         }
@@ -231,6 +267,7 @@ fn told(error: i16) -> (&'static str, bool) {
         44 => ("a rule of the cluster forbids it", false),
         56 => ("its storage failed", true),
         58 => ("user name or password are wrong", false),
+        76 => ("it does not take records that are compressed so", false),
         87 => ("the topic does not take such a record", false),
         _ => ("the broker has an error of its own", false),
     }

@@ -110,8 +110,26 @@ pub struct Kafka {
     pub headers: Vec<(String, String)>,
     /// Whether all replicas in step have it when it is acknowledged; else the partition's leader has.
     pub all_replicas: bool,
+    /// How the record is made smaller.
+    pub compression: Compression,
     /// How the user shows that he is it.
     pub mechanism: Mechanism,
+}
+
+/// How a record for Kafka is made smaller: the ways that its own clients have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// gzip.
+    Gzip,
+    /// Snappy.
+    Snappy,
+    /// LZ4.
+    Lz4,
+    /// Zstandard, which brokers take since 2.1.
+    Zstd,
 }
 
 /// How a user shows to Kafka that he is it (SASL).

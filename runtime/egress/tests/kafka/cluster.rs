@@ -27,6 +27,8 @@ pub struct Broker {
 struct Shared {
     says: Mutex<Says>,
     refuses: AtomicI16,
+    speaks: AtomicI16,
+    codecs: Mutex<Vec<u8>>,
     connected: AtomicUsize,
     asked: AtomicUsize,
     taken: AtomicUsize,
@@ -42,6 +44,8 @@ impl Broker {
         let shared = Arc::new(Shared {
             says: Mutex::new(Says::Nothing),
             refuses: AtomicI16::new(0),
+            speaks: AtomicI16::new(12),
+            codecs: Mutex::default(),
             connected: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
@@ -82,6 +86,16 @@ impl Broker {
         self.shared.refuses.store(error, Ordering::SeqCst);
     }
 
+    /// The last version in which it understands a record.
+    pub fn speaks(&self, version: i16) {
+        self.shared.speaks.store(version, Ordering::SeqCst);
+    }
+
+    /// What the records it was sent are compressed with, by the codecs' numbers.
+    pub fn codecs(&self) -> Vec<u8> {
+        self.shared.codecs.lock().unwrap().clone()
+    }
+
     /// Connections there were.
     pub fn connected(&self) -> usize {
         self.shared.connected.load(Ordering::SeqCst)
@@ -117,7 +131,8 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shar
             18 => {
                 out.extend([0, 0]);
                 number(&mut out, 2);
-                out.extend([0, 0, 0, 3, 0, 12]);
+                out.extend([0, 0, 0, 3]);
+                out.extend(shared.speaks.load(Ordering::SeqCst).to_be_bytes());
                 out.extend([0, 3, 0, 0, 0, 13]);
             }
             3 => {
@@ -129,6 +144,7 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shar
                 }
             }
             _ => {
+                shared.codecs.lock().unwrap().push(codec(&asked));
                 let error = shared.refuses.load(Ordering::SeqCst);
                 let place = match error {
                     0 => shared.taken.fetch_add(1, Ordering::SeqCst),
@@ -141,6 +157,10 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shar
                 out.extend(error.to_be_bytes());
                 out.extend(i64::try_from(place).unwrap().to_be_bytes());
                 out.extend([0xff; 8]);
+                if asked[3] >= 5 {
+                    // Where the partition begins.
+                    out.extend([0; 8]);
+                }
                 number(&mut out, 0);
             }
         }
@@ -148,6 +168,16 @@ async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shar
         stream.write_all(&out).await?;
         stream.flush().await?;
     }
+}
+
+/// What the batch in a request is compressed with.
+fn codec(asked: &[u8]) -> u8 {
+    let len = |at: usize| usize::from(u16::from_be_bytes([asked[at], asked[at + 1]]));
+    // Behind the client's name: transaction, acknowledgements, time, number of topics.
+    let topic = 10 + len(8) + 2 + 2 + 4 + 4;
+    // Number of partitions, partition, length.
+    let batch = topic + 2 + len(topic) + 4 + 4 + 4;
+    asked[batch + 22]
 }
 
 /// The answer to a question for a topic: brokers, and each a partition's leader.

@@ -1,6 +1,11 @@
 //! A record as it lies in a partition, in a batch of its own (format 2), and the partition that a key stands for. Pure.
 
+use std::io;
+
 use bytes::{BufMut, BytesMut};
+
+use super::compression::{compressed, number};
+use crate::broker::publish::Compression;
 
 /// A record.
 #[derive(Clone, Copy, Debug)]
@@ -14,9 +19,14 @@ pub(super) struct Record<'a> {
 
 /// Where in a batch the checked part begins, and its checksum before it.
 const CHECKED: usize = 21;
+/// Where its records begin.
+const RECORDS: usize = 61;
 
-/// Writes a batch that holds one record.
-pub(super) fn batch(out: &mut BytesMut, record: &Record<'_>) {
+/// A batch that holds one record.
+///
+/// # Errors
+/// When it cannot be compressed.
+pub(super) fn batch(record: &Record<'_>, codec: Compression) -> io::Result<BytesMut> {
     let mut body = BytesMut::new();
     body.put_i8(0);
     // Time and place as differences to the batch's own.
@@ -32,17 +42,18 @@ pub(super) fn batch(out: &mut BytesMut, record: &Record<'_>) {
         piece(&mut body, name.as_bytes());
         piece(&mut body, value.as_bytes());
     }
-    let mut len = BytesMut::new();
-    varint(&mut len, i64::try_from(body.len()).unwrap_or(i64::MAX));
+    let mut records = BytesMut::with_capacity(body.len() + 5);
+    piece(&mut records, &body);
+    let records = compressed(codec, &records)?;
 
-    let start = out.len();
+    let mut out = BytesMut::with_capacity(RECORDS + records.len());
     out.put_i64(0);
     out.put_i32(0);
     out.put_i32(-1);
     out.put_i8(2);
     out.put_u32(0);
-    // Attributes (not compressed), the last record's place.
-    out.put_i16(0);
+    // Attributes (the codec and nothing else), the last record's place.
+    out.put_i16(number(codec));
     out.put_i32(0);
     out.put_i64(record.at_ms);
     out.put_i64(record.at_ms);
@@ -51,12 +62,12 @@ pub(super) fn batch(out: &mut BytesMut, record: &Record<'_>) {
     out.put_i16(-1);
     out.put_i32(-1);
     out.put_i32(1);
-    out.extend_from_slice(&len);
-    out.extend_from_slice(&body);
-    let written = i32::try_from(out.len() - start - 12).unwrap_or(i32::MAX);
-    out[start + 8..start + 12].copy_from_slice(&written.to_be_bytes());
-    let sum = crc32c(&out[start + CHECKED..]);
-    out[start + CHECKED - 4..start + CHECKED].copy_from_slice(&sum.to_be_bytes());
+    out.extend_from_slice(&records);
+    let written = i32::try_from(out.len() - 12).unwrap_or(i32::MAX);
+    out[8..12].copy_from_slice(&written.to_be_bytes());
+    let sum = crc32c(&out[CHECKED..]);
+    out[CHECKED - 4..CHECKED].copy_from_slice(&sum.to_be_bytes());
+    Ok(out)
 }
 
 fn piece(out: &mut BytesMut, bytes: &[u8]) {
@@ -130,6 +141,7 @@ fn murmur2(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::kafka::compression::decompressed;
 
     #[test]
     fn sums_are_those_of_everybody_else() {
@@ -181,12 +193,21 @@ mod tests {
             headers: &headers,
             at_ms: 1_700_000_000_000,
         };
-        let mut out = BytesMut::from(&b"before"[..]);
-        batch(&mut out, &record);
-        let batch = &out[6..];
-        let len = i32::from_be_bytes(batch[8..12].try_into().expect("four bytes"));
-        assert_eq!(usize::try_from(len), Ok(batch.len() - 12));
-        assert_eq!(batch[17..21], crc32c(&batch[21..]).to_be_bytes());
-        assert_eq!(batch[61..], *b"\x22\0\0\0\x02k\x0avalue\x02\x02a\x04\xc3\xa4");
+        for (attributes, codec) in [
+            (0, Compression::None),
+            (1, Compression::Gzip),
+            (2, Compression::Snappy),
+            (3, Compression::Lz4),
+            (4, Compression::Zstd),
+        ] {
+            let batch = batch(&record, codec).expect("a batch");
+            let len = i32::from_be_bytes(batch[8..12].try_into().expect("four bytes"));
+            assert_eq!(usize::try_from(len), Ok(batch.len() - 12));
+            assert_eq!(batch[17..21], crc32c(&batch[21..]).to_be_bytes());
+            assert_eq!(batch[21..23], [0, attributes], "{codec:?}");
+            assert_eq!(batch[57..61], [0, 0, 0, 1], "one record, which is not compressed with its number");
+            let records = decompressed(codec, &batch[61..]);
+            assert_eq!(records, b"\x22\0\0\0\x02k\x0avalue\x02\x02a\x04\xc3\xa4", "{codec:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A connection to one broker of Kafka: the login, questions for a topic's partitions, records. Pure.
 //!
-//! The versions spoken are the oldest ones that brokers of 0.11 to 4 all understand: no negotiation, only a look whether they do.
+//! The versions spoken are the oldest ones that brokers of 0.11 to 4 all understand: no negotiation, only a look whether they do. A record in
+//! Zstandard needs a later one, which brokers have since 2.1.
 
 #[cfg(test)]
 mod tests;
@@ -10,17 +11,20 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::record::{Record, batch};
 use super::scram::Scram;
 use super::told;
 use super::wire::{self, Reader};
 use crate::broker::links::random;
-use crate::broker::publish::{Kafka, Mechanism, Publish};
+use crate::broker::publish::{Compression, Kafka, Mechanism, Publish};
 use crate::broker::speech::{Answer, Heard, Letter, Speech, strange};
 use crate::target::{Scheme, Target};
 
 /// Requests and their versions.
 const PRODUCE: (i16, i16) = (0, 3);
+/// The first version in which brokers take Zstandard.
+const PRODUCE_ZSTD: (i16, i16) = (0, 7);
+/// The first version whose answers say where a partition begins.
+const PRODUCE_TELLS_START: i16 = 5;
 const METADATA: (i16, i16) = (3, 4);
 const HANDSHAKE: (i16, i16) = (17, 1);
 const VERSIONS: (i16, i16) = (18, 0);
@@ -44,10 +48,9 @@ pub(in crate::broker) enum Ask {
 pub(in crate::broker) struct Append {
     pub(super) topic: String,
     pub(super) partition: i32,
-    pub(super) key: Option<String>,
-    pub(super) value: Bytes,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) at_ms: i64,
+    /// The record in its batch, and what it is compressed with.
+    pub(super) batch: Bytes,
+    pub(super) codec: Compression,
     pub(super) all_replicas: bool,
     pub(super) timeout: Duration,
 }
@@ -80,7 +83,8 @@ enum Asked {
     Handshake,
     Authenticate,
     Topic,
-    Append,
+    /// In this version.
+    Append(i16),
     Ping,
 }
 
@@ -91,6 +95,7 @@ pub(super) struct KafkaSpeech {
     /// Until the login is done.
     login: Option<Login>,
     asked: VecDeque<(i32, Asked)>,
+    takes_zstd: bool,
 }
 
 struct Login {
@@ -121,6 +126,7 @@ impl KafkaSpeech {
             },
             login,
             asked: VecDeque::new(),
+            takes_zstd: false,
         }
     }
 
@@ -139,6 +145,7 @@ impl KafkaSpeech {
                 "it does not speak the versions that this client does".to_owned(),
             )));
         }
+        self.takes_zstd = speaks(PRODUCE_ZSTD);
         let Some(login) = &self.login else {
             return Some(Some(Heard::LetIn));
         };
@@ -242,11 +249,14 @@ impl KafkaSpeech {
 }
 
 /// Where the record lies now, or why not.
-fn appended(body: &mut Reader<'_>) -> Option<Result<Answer, String>> {
+fn appended(body: &mut Reader<'_>, version: i16) -> Option<Result<Answer, String>> {
     let topics = body.list(|one| {
         one.text()?;
         one.list(|one| {
             let (_number, error, place, _at_ms) = (one.i32()?, one.i16()?, one.i64()?, one.i64()?);
+            if version >= PRODUCE_TELLS_START {
+                let _start = one.i64()?;
+            }
             Some((error, place))
         })
     })?;
@@ -281,7 +291,7 @@ impl Speech for KafkaSpeech {
                 Asked::Handshake => self.handshake(&mut body, out),
                 Asked::Authenticate => self.authenticated(&mut body, out),
                 Asked::Topic => self.topic(&mut body).map(|answer| Some(letter(answer))),
-                Asked::Append => appended(&mut body).map(|answer| Some(letter(answer))),
+                Asked::Append(version) => appended(&mut body, version).map(|answer| Some(letter(answer))),
                 Asked::Ping => Some(Some(Heard::Alive)),
             };
             if let Some(told) = told.ok_or_else(|| "an answer of another form".to_owned())? {
@@ -289,6 +299,15 @@ impl Speech for KafkaSpeech {
             }
         }
         Ok(None)
+    }
+
+    fn refuses(&self, letter: &Letter) -> Option<String> {
+        match letter {
+            Letter::Kafka(Ask::Append(append)) if append.api() == PRODUCE_ZSTD && !self.takes_zstd => {
+                Some("it is older than Kafka 2.1, and takes no records in zstd".to_owned())
+            }
+            _ => None,
+        }
     }
 
     fn say(&mut self, number: u16, letter: &Letter, out: &mut BytesMut) -> Result<(), String> {
@@ -302,7 +321,10 @@ impl Speech for KafkaSpeech {
                 // A topic that there is not is made, where the cluster has it so.
                 out.put_i8(1);
             }),
-            Ask::Append(append) => self.ask(Asked::Append, number.into(), PRODUCE, out, |out| append.write(out)),
+            Ask::Append(append) => {
+                let api = append.api();
+                self.ask(Asked::Append(api.1), number.into(), api, out, |out| append.write(out));
+            }
         }
         Ok(())
     }
@@ -317,6 +339,13 @@ impl Speech for KafkaSpeech {
 }
 
 impl Append {
+    fn api(&self) -> (i16, i16) {
+        match self.codec {
+            Compression::Zstd => PRODUCE_ZSTD,
+            Compression::None | Compression::Gzip | Compression::Snappy | Compression::Lz4 => PRODUCE,
+        }
+    }
+
     fn write(&self, out: &mut BytesMut) {
         // No transaction.
         out.put_i16(-1);
@@ -326,16 +355,6 @@ impl Append {
         wire::text(out, &self.topic);
         out.put_i32(1);
         out.put_i32(self.partition);
-        let record = Record {
-            key: self.key.as_ref().map(String::as_bytes),
-            value: &self.value,
-            headers: &self.headers,
-            at_ms: self.at_ms,
-        };
-        let start = out.len();
-        out.put_i32(0);
-        batch(out, &record);
-        let len = i32::try_from(out.len() - start - 4).unwrap_or(i32::MAX);
-        out[start..start + 4].copy_from_slice(&len.to_be_bytes());
+        wire::bytes(out, &self.batch);
     }
 }

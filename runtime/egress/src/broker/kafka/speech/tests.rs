@@ -12,6 +12,7 @@ fn kafka() -> Kafka {
         spread: 0,
         headers: Vec::new(),
         all_replicas: true,
+        compression: Compression::None,
         mechanism: Mechanism::Plain,
     }
 }
@@ -167,32 +168,78 @@ fn who_has_a_partition_is_read_strictly() {
     }
 }
 
+fn append(codec: Compression) -> Letter {
+    Letter::Kafka(Ask::Append(Append {
+        topic: "t".to_owned(),
+        partition: 2,
+        batch: "batch".into(),
+        codec,
+        all_replicas: true,
+        timeout: Duration::from_secs(2),
+    }))
+}
+
+fn taken(number: i32, error: i16) -> BytesMut {
+    answer(number, |out| {
+        out.put_i32(1);
+        wire::text(out, "t");
+        out.put_i32(1);
+        out.put_i32(2);
+        out.put_i16(error);
+        out.put_i64(42);
+        out.put_i64(-1);
+        out.put_i32(0);
+    })
+}
+
+#[test]
+fn a_record_in_zstandard_is_said_in_a_version_that_has_it() {
+    let mut speech = let_in();
+    for codec in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4] {
+        let mut out = BytesMut::new();
+        assert_eq!(speech.refuses(&append(codec)), None);
+        speech.say(4, &append(codec), &mut out).expect("said");
+        assert_eq!(out[4..8], [0, 0, 0, 3], "{codec:?}");
+        assert!(out.ends_with(b"\0\0\0\x05batch"));
+        assert_eq!(tell(&mut speech, taken(4, 0)).0, Ok(Some(Heard::Answered(4, Ok(Answer::At(42))))));
+    }
+    let zstd = append(Compression::Zstd);
+    let mut out = BytesMut::new();
+    assert_eq!(speech.refuses(&zstd), None);
+    speech.say(4, &zstd, &mut out).expect("said");
+    assert_eq!(out[4..8], [0, 0, 0, 7]);
+    let told = answer(4, |out| {
+        out.put_i32(1);
+        wire::text(out, "t");
+        out.put_i32(1);
+        out.put_i32(2);
+        out.put_i16(0);
+        out.put_i64(42);
+        out.put_i64(-1);
+        // Where the partition begins.
+        out.put_i64(7);
+        out.put_i32(0);
+    });
+    assert_eq!(tell(&mut speech, told).0, Ok(Some(Heard::Answered(4, Ok(Answer::At(42))))));
+    speech.say(4, &zstd, &mut BytesMut::new()).expect("said");
+    let cut = answer(4, |out| {
+        out.put_i32(1);
+        wire::text(out, "t");
+        out.put_i32(1);
+        out.extend_from_slice(&[0; 22]);
+    });
+    assert!(tell(&mut speech, cut).0.is_err(), "an older version's answer");
+
+    let mut older = self::speech(None, &kafka());
+    older.greet(&mut BytesMut::new());
+    assert_eq!(tell(&mut older, versions(0, &[(0, 3, 6), (3, 0, 6)])).0, Ok(Some(Heard::LetIn)));
+    assert!(older.refuses(&zstd).is_some_and(|why| why.contains("2.1")));
+    assert_eq!(older.refuses(&append(Compression::Lz4)), None);
+}
+
 #[test]
 fn answers_are_taken_in_the_order_of_what_was_asked() {
-    let append = || {
-        Letter::Kafka(Ask::Append(Append {
-            topic: "t".to_owned(),
-            partition: 2,
-            key: None,
-            value: "v".into(),
-            headers: Vec::new(),
-            at_ms: 0,
-            all_replicas: true,
-            timeout: Duration::from_secs(2),
-        }))
-    };
-    let taken = |number: i32, error: i16| {
-        answer(number, |out| {
-            out.put_i32(1);
-            wire::text(out, "t");
-            out.put_i32(1);
-            out.put_i32(2);
-            out.put_i16(error);
-            out.put_i64(42);
-            out.put_i64(-1);
-            out.put_i32(0);
-        })
-    };
+    let append = || append(Compression::None);
     let mut speech = let_in();
     let mut out = BytesMut::new();
     speech.say(4, &append(), &mut out).expect("said");
