@@ -12,6 +12,7 @@ mod rabbitmq;
 mod rest_api_call;
 mod send_email;
 mod send_sms;
+mod send_to_slack;
 mod to_email;
 
 pub use aws::{AwsLambda, AwsSns, AwsSqs};
@@ -23,6 +24,7 @@ pub use rabbitmq::RabbitMq;
 pub use rest_api_call::RestApiCall;
 pub use send_email::SendEmail;
 pub use send_sms::SendSms;
+pub use send_to_slack::SendToSlack;
 pub use to_email::ToEmail;
 
 pacificsoft_sdk::export_nodes!(
@@ -37,5 +39,6 @@ pacificsoft_sdk::export_nodes!(
     AwsLambda,
     AzureIotHub,
     GcpPubSub,
-    SendSms
+    SendSms,
+    SendToSlack
 );

@@ -55,9 +55,15 @@ impl Template {
 
     /// Fills the places in. A place without value stays as it is written; so does that of a secret.
     pub fn fill(&self, message: &Message) -> String {
+        self.fill_with(message, String::push_str)
+    }
+
+    /// The same; `add` adds what comes from the message, and may write it otherwise: what stands in the template means what it says there, what
+    /// somebody sends does not have to.
+    pub fn fill_with(&self, message: &Message, add: impl Fn(&mut String, &str)) -> String {
         let mut filled = String::new();
         for part in &self.0 {
-            part.fill(message, &mut filled);
+            part.fill(message, &mut filled, &add);
         }
         filled
     }
@@ -74,7 +80,7 @@ impl Template {
                     }
                     pieces.push(Piece::Secret(key[SECRET.len()..].to_owned()));
                 }
-                part => part.fill(message, &mut text),
+                part => part.fill(message, &mut text, String::push_str),
             }
         }
         if !text.is_empty() {
@@ -85,15 +91,15 @@ impl Template {
 }
 
 impl Part {
-    fn fill(&self, message: &Message, filled: &mut String) {
+    fn fill(&self, message: &Message, filled: &mut String, add: impl Fn(&mut String, &str)) {
         match self {
             Part::Text(text) => filled.push_str(text),
             Part::Metadata(key) => match message.metadata(key) {
-                Some(value) => filled.push_str(&value),
+                Some(value) => add(filled, &value),
                 None => push_all(filled, &["${", key, "}"]),
             },
             Part::Payload(path) => match message.text(path).or_else(|| message.json(path)) {
-                Some(value) => filled.push_str(&value),
+                Some(value) => add(filled, &value),
                 None => push_all(filled, &["$[", path, "]"]),
             },
         }
@@ -124,6 +130,14 @@ mod tests {
         for (template, expected) in cases {
             assert_eq!(Template::parse(template).fill(&message.message()), expected);
         }
+    }
+
+    #[test]
+    fn what_comes_from_the_message_may_be_written_otherwise() {
+        let message = TestMessage::telemetry(r#"{"t": "<b>"}"#).with("m", "<c>");
+        let add = |text: &mut String, value: &str| text.push_str(&value.replace('<', "&lt;"));
+        let filled = Template::parse("<a>$[t]${m}$[<]").fill_with(&message.message(), add);
+        assert_eq!(filled, "<a>&lt;b>&lt;c>$[<]");
     }
 
     #[test]
