@@ -119,6 +119,8 @@ const CUT: &str = "runtime/components/tests/evil.rs";
 const UPLOADS: &str = "tests/tests/evil_uploads.rs";
 const PLUGINS: &str = "tests/tests/plugins.rs";
 const EGRESS: &str = "runtime/egress/tests/egress.rs";
+const PROXIES: &str = "runtime/egress/tests/proxy.rs";
+const LOCKED: &str = "runtime/egress/src/tls/key/tests.rs";
 const ADDRESSES: &str = "runtime/egress/src/address.rs";
 
 /// Ways to misbehave that need no guest of their own, or one that a test makes by hand: the way, the file, the test, and what must stand
@@ -284,6 +286,24 @@ const WAYS: &[(&str, &str, &str, &[&str])] = &[
         &["/redirect", "/huge", "/slow"],
     ),
     ("proxies of the environment", EGRESS, "the_environments_proxy_is_not_asked", &[]),
+    (
+        "a proxy as a way inside",
+        PROXIES,
+        "nothing_inside_is_reached_by_way_of_a_proxy",
+        &["loop.test", "home.test", "cloud.test", "169.254.169.254", "[::1]"],
+    ),
+    (
+        "a proxy that floods, or says nothing",
+        PROXIES,
+        "a_proxys_answer_has_a_time_and_a_size",
+        &[],
+    ),
+    (
+        "a key that costs too much to open",
+        LOCKED,
+        "what_does_not_open_a_key_is_told_and_nothing_of_either",
+        &["many", "scrypt"],
+    ),
     (
         "every class of addresses",
         ADDRESSES,

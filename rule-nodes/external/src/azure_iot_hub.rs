@@ -101,11 +101,11 @@ impl RuleNode for AzureIotHub {
             description: "Hands the data to an Azure IoT Hub, as one of its devices.",
             details: "With quality 1: the message goes on when the hub has acknowledged it, with metadata acknowledgedBy. clientId is the device's id \
                       at the hub, sasKey its key, which may be ${secret:name}: no component sees it, and the hub only tokens that it has signed and \
-                      that are good for an hour; or cert and privateKey are its certificate and key, in PEM. The topic may hold ${metadata key} and $[data key]; <device_id> in it is the device's id. The hub \
+                      that are good for an hour; or cert and privateKey are its certificate and key, in PEM, and password is the key's. The topic may hold ${metadata key} and $[data key]; <device_id> in it is the device's id. The hub \
                       has to be on the tenant's list, such as mqtts://my-hub.azure-devices.net. A hub lets a device in once: each server of a \
                       cluster needs a node with a device of its own, or takes the connection from another.",
             icon: "call_split",
-            configuration_schema: r#"{"type":"object","required":["topicPattern","host","clientId","credentials"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":"string","minLength":1},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"type":["string","null"]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["sas","cert.PEM"]},"sasKey":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["topicPattern","host","clientId","credentials"],"properties":{"topicPattern":{"type":"string","minLength":1},"host":{"type":"string","minLength":1},"port":{"type":"integer","minimum":1,"maximum":65535},"connectTimeoutSec":{"type":"integer","minimum":1,"maximum":200},"clientId":{"type":"string","minLength":1},"appendClientIdSuffix":{"type":"boolean"},"retainedMessage":{"type":"boolean"},"cleanSession":{"type":"boolean"},"ssl":{"type":"boolean"},"parseToPlainText":{"type":"boolean"},"protocolVersion":{"type":["string","null"]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["sas","cert.PEM"]},"sasKey":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]},"password":{"type":["string","null"]}}}}}"#,
             default_configuration: r#"{"topicPattern":"devices/<device_id>/messages/events/","host":"my-hub.azure-devices.net","port":8883,"connectTimeoutSec":10,"clientId":"my-device","appendClientIdSuffix":false,"retainedMessage":false,"cleanSession":true,"ssl":true,"parseToPlainText":false,"protocolVersion":"MQTT_3_1_1","credentials":{"type":"sas","sasKey":"${secret:azure-device-key}"}}"#,
             version: 1,
             effects: &["publish"],
@@ -214,9 +214,11 @@ mod tests {
         assert_eq!(told.basic_auth, Some((user, Vec::new())));
         assert_eq!(told.options[0], ("proof".to_owned(), "password".to_owned()));
         let tls = told.tls.expect("its own");
+        assert_eq!(tls.authorities, Some(text("CA")));
+        let identity = tls.identity.expect("a certificate");
         assert_eq!(
-            (tls.authorities, tls.identity),
-            (Some(text("CA")), Some((text("PEM"), vec![Piece::Secret("key".to_owned())])))
+            (identity.certificates, identity.key),
+            (text("PEM"), vec![Piece::Secret("key".to_owned())])
         );
     }
 

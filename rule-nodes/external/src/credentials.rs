@@ -1,7 +1,7 @@
 //! How a configuration says who is logged in outside: as ThingsBoard's nodes have it.
 
 use pacificsoft_sdk::template::Template;
-use pacificsoft_sdk::{Message, Piece, Tls};
+use pacificsoft_sdk::{Identity, Message, Piece, Tls};
 use serde::Deserialize;
 
 /// Field `credentials`. Every text may hold `${secret:name}`.
@@ -39,7 +39,7 @@ pub struct Certificate {
     /// Its key.
     #[serde(default)]
     private_key: Option<String>,
-    /// Of the key.
+    /// Of the key, where it is encrypted.
     #[serde(default)]
     password: Option<String>,
 }
@@ -57,7 +57,14 @@ impl Certificate {
 pub struct Login {
     basic: Option<(Template, Template)>,
     authorities: Option<Template>,
-    identity: Option<(Template, Template)>,
+    identity: Option<Shown>,
+}
+
+/// A certificate of the client's own, its key, and the key's password.
+struct Shown {
+    certificates: Template,
+    key: Template,
+    password: Option<Template>,
 }
 
 impl Login {
@@ -76,19 +83,20 @@ impl Login {
     /// By a certificate, or with authorities of one's own.
     pub fn certificate(given: Certificate) -> Result<Self, String> {
         let text = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
-        if text(given.password).is_some() {
-            return Err("credentials: keys with a password are not offered; take it off, and name a secret as ${secret:name}".to_owned());
-        }
         let (certificate, key) = (text(given.cert), text(given.private_key));
         if certificate.is_some() != key.is_some() {
             return Err("credentials: cert and privateKey belong together".to_owned());
         }
+        // Blanks are as good as other letters here.
+        let password = given.password.filter(|text| !text.is_empty());
         let login = Login {
             basic: None,
             authorities: text(given.ca_cert).map(|text| Template::parse(&text)),
-            identity: certificate
-                .zip(key)
-                .map(|(one, key)| (Template::parse(&one), Template::parse(&key))),
+            identity: certificate.zip(key).map(|(certificate, key)| Shown {
+                certificates: Template::parse(&certificate),
+                key: Template::parse(&key),
+                password: password.map(|text| Template::parse(&text)),
+            }),
         };
         match login.is_over_tls() {
             true => Ok(login),
@@ -129,7 +137,11 @@ impl Login {
         let identity = self.identity.as_ref();
         self.is_over_tls().then(|| Tls {
             authorities: self.authorities.as_ref().map(|text| text.pieces(message)),
-            identity: identity.map(|(certificate, key)| (certificate.pieces(message), key.pieces(message))),
+            identity: identity.map(|shown| Identity {
+                certificates: shown.certificates.pieces(message),
+                key: shown.key.pieces(message),
+                password: shown.password.as_ref().map(|text| text.pieces(message)),
+            }),
         })
     }
 }
@@ -151,8 +163,21 @@ mod tests {
         let whole = r#"{"type": "cert.PEM", "caCert": "CA", "cert": "CERT", "privateKey": "${secret:key}", "password": "", "certFileName": "a.pem"}"#;
         let login_of = login(whole).expect("valid");
         let tls = login_of.tls(&message.message()).expect("its own");
-        assert_eq!((tls.authorities, tls.identity), (Some(text("CA")), Some((text("CERT"), key))));
+        let identity = |password: Option<Vec<Piece>>| Identity {
+            certificates: text("CERT"),
+            key: key.clone(),
+            password,
+        };
+        assert_eq!((tls.authorities, tls.identity), (Some(text("CA")), Some(identity(None))));
         assert_eq!(login_of.basic_auth(&message.message()), None);
+        for (word, password) in [
+            ("${secret:word}", Piece::Secret("word".to_owned())),
+            (" ", Piece::Text(" ".to_owned())),
+        ] {
+            let locked = format!(r#"{{"type": "cert.PEM", "cert": "CERT", "privateKey": "${{secret:key}}", "password": "{word}"}}"#);
+            let tls = login(&locked).expect("valid").tls(&message.message()).expect("its own");
+            assert_eq!(tls.identity, Some(identity(Some(vec![password]))));
+        }
         let authorities = login(r#"{"type": "cert.PEM", "caCert": "CA", "cert": " ", "privateKey": null}"#).expect("valid");
         assert_eq!(authorities.tls(&message.message()).expect("its own").identity, None);
         let basic = login(r#"{"type": "basic", "username": "u"}"#).expect("valid");
@@ -165,7 +190,6 @@ mod tests {
             (r#""cert": "C""#, "belong together"),
             (r#""privateKey": "K""#, "belong together"),
             (r#""cert": """#, "neither"),
-            (r#""cert": "C", "privateKey": "K", "password": "p""#, "password"),
         ] {
             let told = login(&format!(r#"{{"type": "cert.PEM", {rest}}}"#)).map(drop).expect_err(rest);
             assert!(told.contains(says), "{told}");

@@ -68,7 +68,7 @@ impl RuleNode for Mqtt {
             family: "EXTERNAL",
             description: "Publishes the data to a broker outside.",
             details: "With quality 1: the message goes on when the broker has acknowledged it, with metadata acknowledgedBy. The topic may hold \
-                      ${metadata key} and $[data key], user name, password, certificates and keys (PEM) ${secret:name}, \
+                      ${metadata key} and $[data key], user name, password, certificates, keys (PEM) and their password ${secret:name}, \
                       too. The broker has to be on the tenant's list, \
                       as mqtt://host:port, or mqtts://host:port with ssl.",
             icon: "call_split",
@@ -183,7 +183,11 @@ mod tests {
         let text = |text: &str| vec![Piece::Text(text.to_owned())];
         let tls = told.tls.clone().expect("its own");
         assert_eq!(tls.authorities, Some(text("CA")));
-        assert_eq!(tls.identity, Some((text("PEM"), vec![Piece::Secret("key".to_owned())])));
+        let identity = tls.identity.expect("a certificate");
+        assert_eq!(
+            (identity.certificates, identity.key),
+            (text("PEM"), vec![Piece::Secret("key".to_owned())])
+        );
         assert_eq!(option(&told, "version"), "5");
     }
 

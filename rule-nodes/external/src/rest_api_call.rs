@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use pacificsoft_sdk::template::Template;
-use pacificsoft_sdk::{Descriptor, Effect, HttpRequest, Message, Outcome, RequestBody, RuleNode};
+use pacificsoft_sdk::{Descriptor, Effect, HttpRequest, Message, Outcome, Proxy, RequestBody, RuleNode};
 use serde::Deserialize;
 
+use crate::address::address;
 use crate::credentials::{Credentials, Login};
 use crate::payload::payload;
 
@@ -18,6 +19,13 @@ pub struct RestApiCall {
     body: Body,
     timeout_ms: u32,
     response_bytes_max: u32,
+    way: Option<Way>,
+}
+
+/// A proxy, and who is logged in there.
+struct Way {
+    address: String,
+    login: Option<(Template, Template)>,
 }
 
 /// What is sent.
@@ -43,8 +51,6 @@ struct Configuration {
     #[serde(default, alias = "trimDoubleQuotes")]
     parse_to_plain_text: bool,
     #[serde(default)]
-    enable_proxy: bool,
-    #[serde(default)]
     credentials: Option<Credentials>,
     #[serde(default)]
     ignore_request_body: bool,
@@ -52,6 +58,56 @@ struct Configuration {
     request_body_template: Option<String>,
     #[serde(default)]
     max_in_memory_buffer_size_in_kb: u32,
+}
+
+/// By which way requests go: fields of the same configuration.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProxySettings {
+    #[serde(default)]
+    enable_proxy: bool,
+    #[serde(default)]
+    use_system_proxy_properties: bool,
+    #[serde(default)]
+    proxy_host: Option<String>,
+    #[serde(default)]
+    proxy_port: Option<u32>,
+    /// As the password, it may hold `${secret:name}`.
+    #[serde(default)]
+    proxy_user: Option<String>,
+    #[serde(default)]
+    proxy_password: Option<String>,
+}
+
+impl ProxySettings {
+    fn way(self) -> Result<Option<Way>, String> {
+        if !self.enable_proxy {
+            return Ok(None);
+        }
+        if self.use_system_proxy_properties {
+            return Err(
+                "useSystemProxyProperties: the server has no such properties; name the proxy by proxyHost and proxyPort".to_owned(),
+            );
+        }
+        let host = self.proxy_host.unwrap_or_default();
+        let authority = address(&host, self.proxy_port.unwrap_or(0)).map_err(|what| ["the proxy's ", &what].concat())?;
+        let user = self.proxy_user.filter(|user| !user.is_empty());
+        let password = self.proxy_password.unwrap_or_default();
+        Ok(Some(Way {
+            address: ["http://", &authority].concat(),
+            login: user.map(|user| (Template::parse(&user), Template::parse(&password))),
+        }))
+    }
+}
+
+impl Way {
+    fn proxy(&self, message: &Message) -> Proxy {
+        let login = self.login.as_ref();
+        Proxy {
+            address: self.address.clone(),
+            basic_auth: login.map(|(user, password)| (user.pieces(message), password.pieces(message))),
+        }
+    }
 }
 
 fn post() -> String {
@@ -72,11 +128,12 @@ impl RuleNode for RestApiCall {
             title: "rest api call",
             family: "EXTERNAL",
             description: "Sends a request to a server outside; its answer becomes the data.",
-            details: "URL, headers, user name, password, certificates, keys (PEM) and body may hold ${metadata key}, $[data key] and ${secret:name}. The server has to be \
-                      on the tenant's list. Metadata of the answer: status, statusCode, statusReason and every header; of a refusal \
-                      error_body, too.",
+            details: "URL, headers, user name, password, certificates, keys (PEM), their password and body may hold ${metadata key}, $[data key] \
+                      and ${secret:name}. The server has to be on the tenant's list. With enableProxy requests go by way of proxyHost and proxyPort, \
+                      with proxyUser and proxyPassword if given: the proxy has to be on the list, too, as http://host:port, and looks the server's \
+                      name up by itself. Metadata of the answer: status, statusCode, statusReason and every header; of a refusal error_body, too.",
             icon: "call_made",
-            configuration_schema: r#"{"type":"object","required":["restEndpointUrlPattern"],"properties":{"restEndpointUrlPattern":{"type":"string"},"requestMethod":{"enum":["GET","HEAD","POST","PUT","PATCH","DELETE","OPTIONS"]},"headers":{"type":"object","additionalProperties":{"type":"string"}},"readTimeoutMs":{"type":"integer","minimum":0,"maximum":300000},"parseToPlainText":{"type":"boolean"},"ignoreRequestBody":{"type":"boolean"},"requestBodyTemplate":{"type":["string","null"]},"maxInMemoryBufferSizeInKb":{"type":"integer","minimum":0},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic","cert.PEM"]},"username":{"type":"string"},"password":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["restEndpointUrlPattern"],"properties":{"restEndpointUrlPattern":{"type":"string"},"requestMethod":{"enum":["GET","HEAD","POST","PUT","PATCH","DELETE","OPTIONS"]},"headers":{"type":"object","additionalProperties":{"type":"string"}},"readTimeoutMs":{"type":"integer","minimum":0,"maximum":300000},"parseToPlainText":{"type":"boolean"},"ignoreRequestBody":{"type":"boolean"},"requestBodyTemplate":{"type":["string","null"]},"maxInMemoryBufferSizeInKb":{"type":"integer","minimum":0},"enableProxy":{"type":"boolean"},"useSystemProxyProperties":{"const":false},"proxyHost":{"type":["string","null"]},"proxyPort":{"type":["integer","null"],"minimum":0,"maximum":65535},"proxyUser":{"type":["string","null"]},"proxyPassword":{"type":["string","null"]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic","cert.PEM"]},"username":{"type":"string"},"password":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
             default_configuration: r#"{"restEndpointUrlPattern":"https://localhost/api","requestMethod":"POST","headers":{"Content-Type":"application/json"},"readTimeoutMs":0,"parseToPlainText":false,"ignoreRequestBody":false,"credentials":{"type":"anonymous"},"maxInMemoryBufferSizeInKb":256}"#,
             version: 4,
             effects: &["http-request"],
@@ -86,12 +143,10 @@ impl RuleNode for RestApiCall {
 
     fn open(configuration: &str) -> Result<Self, String> {
         let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
+        let proxy: ProxySettings = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
         let method = own.request_method.to_ascii_uppercase();
         if !METHODS.contains(&method.as_str()) {
             return Err(["requestMethod is none of ", &METHODS.join(", ")].concat());
-        }
-        if own.enable_proxy {
-            return Err("enableProxy: requests are sent without a proxy".to_owned());
         }
         let login = Login::read(own.credentials)?;
         let body = match own.request_body_template.filter(|text| !text.is_empty()) {
@@ -110,6 +165,7 @@ impl RuleNode for RestApiCall {
             body,
             timeout_ms: own.read_timeout_ms,
             response_bytes_max: own.max_in_memory_buffer_size_in_kb.saturating_mul(1024),
+            way: proxy.way()?,
         })
     }
 
@@ -132,6 +188,7 @@ impl RuleNode for RestApiCall {
             body,
             timeout_ms: self.timeout_ms,
             response_bytes_max: self.response_bytes_max,
+            proxy: self.way.as_ref().map(|way| way.proxy(message)),
         })))
     }
 }
@@ -163,9 +220,31 @@ mod tests {
         let configuration =
             r#"{"restEndpointUrlPattern": "https://a", "credentials": {"type": "cert.PEM", "cert": "PEM", "privateKey": "${secret:key}"}}"#;
         let request = asked(configuration, &TestMessage::telemetry("{}"));
-        let identity = request.tls.and_then(|tls| tls.identity);
-        assert_eq!(identity, Some((vec![text("PEM")], vec![secret("key")])));
-        assert_eq!(request.basic_auth, None);
+        let identity = request.tls.and_then(|tls| tls.identity).expect("a certificate");
+        assert_eq!((identity.certificates, identity.key), (vec![text("PEM")], vec![secret("key")]));
+        assert_eq!((identity.password, request.basic_auth, request.proxy), (None, None, None));
+    }
+
+    #[test]
+    fn a_request_goes_by_way_of_a_proxy() {
+        let way = |more: &str| {
+            let configuration = format!(r#"{{"restEndpointUrlPattern": "https://a", "enableProxy": true, {more}}}"#);
+            asked(&configuration, &TestMessage::telemetry("{}").with("m", "x")).proxy
+        };
+        let proxy = |address: &str, basic_auth| {
+            Some(Proxy {
+                address: address.to_owned(),
+                basic_auth,
+            })
+        };
+        let host = r#""proxyHost": " proxy.test", "proxyPort": 3128, "useSystemProxyProperties": false"#;
+        assert_eq!(way(host), proxy("http://proxy.test:3128", None));
+        assert_eq!(way(r#""proxyHost": "::1", "proxyPort": 1"#), proxy("http://[::1]:1", None));
+        let nobody = format!(r#"{host}, "proxyUser": "", "proxyPassword": "p""#);
+        assert_eq!(way(&nobody), proxy("http://proxy.test:3128", None));
+        let login = |password| Some((vec![text("u")], password));
+        let known = format!(r#"{host}, "proxyUser": "u", "proxyPassword": "${{secret:word}}""#);
+        assert_eq!(way(&known), proxy("http://proxy.test:3128", login(vec![secret("word")])));
     }
 
     #[test]
@@ -229,7 +308,18 @@ mod tests {
                 r#"{"restEndpointUrlPattern": "https://a", "requestMethod": "CONNECT"}"#,
                 "requestMethod",
             ),
-            (r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true}"#, "proxy"),
+            (
+                r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true}"#,
+                "the proxy's host is empty",
+            ),
+            (
+                r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true, "proxyHost": "a", "proxyPort": 0}"#,
+                "the proxy's port",
+            ),
+            (
+                r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true, "useSystemProxyProperties": true, "proxyHost": "a", "proxyPort": 1}"#,
+                "useSystemProxyProperties: the server has no such properties",
+            ),
             (
                 r#"{"restEndpointUrlPattern": "https://a", "credentials": {"type": "cert.PEM", "cert": "PEM"}}"#,
                 "belong together",

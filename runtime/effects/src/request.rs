@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use egress::{Egress, EgressError, Identity, Request, Response, Secret, Target, Tls, header};
+use egress::{Egress, EgressError, Identity, Proxy, Request, Response, Secret, Target, Tls, header};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, StatusCode};
 use model::{Message, Payload, TenantId};
@@ -83,6 +83,7 @@ impl Outside {
             timeout: Duration::from_millis(or(wanted.timeout_ms, TIMEOUT_MS).into()),
             response_bytes_max: or(wanted.response_bytes_max, RESPONSE_BYTES) as usize,
             tls: self.tls(tenant, wanted.tls.as_ref()).await?,
+            proxy: self.proxy(tenant, wanted.proxy.as_ref()).await?,
         })
     }
 
@@ -107,12 +108,29 @@ impl Outside {
         };
         let identity = match &wanted.identity {
             None => None,
-            Some((certificates, key)) => Some(Identity {
-                certificates: Secret(self.text(tenant, certificates).await?),
-                key: Secret(self.text(tenant, key).await?),
+            Some(one) => Some(Identity {
+                certificates: Secret(self.text(tenant, &one.certificates).await?),
+                key: Secret(self.text(tenant, &one.key).await?),
+                password: match &one.password {
+                    None => None,
+                    Some(text) => Some(Secret(self.text(tenant, text).await?)).filter(|Secret(text)| !text.is_empty()),
+                },
             }),
         };
         Ok(Some(Tls { authorities, identity }))
+    }
+
+    /// By which way a request goes, with the secrets of its login as they are.
+    async fn proxy(&self, tenant: TenantId, wanted: Option<&plugins::Proxy>) -> Result<Option<Proxy>, EffectError> {
+        let Some(wanted) = wanted else { return Ok(None) };
+        let authorization = match &wanted.basic_auth {
+            None => None,
+            Some((user, password)) => Some(basic(&self.text(tenant, user).await?, &self.text(tenant, password).await?)?),
+        };
+        Ok(Some(Proxy {
+            target: Target::proxy(&wanted.address)?,
+            authorization,
+        }))
     }
 
     /// What is sent.

@@ -1,4 +1,5 @@
-//! A connection to an address that was checked: no proxy of the environment, no second look-up, no address but the given ones.
+//! A connection to an address that was checked: no proxy of the environment, no second look-up, no address but the given ones. Also one
+//! through a proxy that a request names.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -61,7 +64,7 @@ impl Trust {
         })
     }
 
-    /// The same for a conversation with TLS of its own.
+    /// The same for a conversation with TLS of its own. May take long: see [`Tls::takes_long`].
     ///
     /// # Errors
     /// [`EgressError::Invalid`].
@@ -74,10 +77,14 @@ impl Trust {
     }
 }
 
-/// A connection, in the clear or over TLS.
+/// Bytes that a proxy passes on, from the first one behind its answer.
+pub(crate) type Tunnel = TokioIo<Upgraded>;
+
+/// A connection, in the clear or over TLS, or over TLS through a proxy.
 pub(crate) enum Connection {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Through(Box<TlsStream<Tunnel>>),
 }
 
 /// Connects to the first of some checked addresses that answers.
@@ -111,12 +118,23 @@ pub(crate) async fn connect(target: &Target, addresses: &[IpAddr], trust: &Trust
 /// # Errors
 /// When it does not.
 pub(crate) async fn secure(stream: TcpStream, target: &Target, trust: &Trust) -> io::Result<Connection> {
+    Ok(Connection::Tls(Box::new(shaken(stream, target, trust).await?)))
+}
+
+/// The same through a proxy, which hears nothing of it.
+///
+/// # Errors
+/// As [`secure`].
+pub(crate) async fn through(tunnel: Tunnel, target: &Target, trust: &Trust) -> io::Result<Connection> {
+    Ok(Connection::Through(Box::new(shaken(tunnel, target, trust).await?)))
+}
+
+async fn shaken<S: AsyncRead + AsyncWrite + Unpin>(stream: S, target: &Target, trust: &Trust) -> io::Result<TlsStream<S>> {
     let name = match &target.host {
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(io::Error::other)?,
         Host::Address(address) => ServerName::from(*address),
     };
-    let stream = TlsConnector::from(Arc::clone(&trust.config)).connect(name, stream).await?;
-    Ok(Connection::Tls(Box::new(stream)))
+    TlsConnector::from(Arc::clone(&trust.config)).connect(name, stream).await
 }
 
 impl AsyncRead for Connection {
@@ -124,6 +142,7 @@ impl AsyncRead for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Connection::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Connection::Through(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
 }
@@ -133,6 +152,7 @@ impl AsyncWrite for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Connection::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Connection::Through(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
@@ -140,6 +160,7 @@ impl AsyncWrite for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_flush(context),
             Connection::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Connection::Through(stream) => Pin::new(stream).poll_flush(context),
         }
     }
 
@@ -147,6 +168,7 @@ impl AsyncWrite for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Connection::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Connection::Through(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }

@@ -24,7 +24,9 @@ use crate::allow::AllowList;
 use crate::broker::{Clusters, Links, Tokens};
 use crate::connect::{Connection, Trust, connect, secure};
 use crate::error::EgressError;
+use crate::keys::Keys;
 use crate::places::{Places, Tenant};
+use crate::proxy::Proxy;
 use crate::resolve::{Lookups, Resolver};
 use crate::target::{Host, Target};
 use crate::tls::Tls;
@@ -39,7 +41,7 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
 const HEADERS_MAX: usize = 100;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How this client calls itself, where a component does not say.
-const NAME: &str = concat!("Pacificsoft/", env!("CARGO_PKG_VERSION"));
+pub(crate) const NAME: &str = concat!("Pacificsoft/", env!("CARGO_PKG_VERSION"));
 
 /// What the service is made from.
 pub struct EgressConfig {
@@ -70,6 +72,8 @@ pub struct Request {
     pub response_bytes_max: usize,
     /// TLS of its own, for a target over TLS; none: the server's.
     pub tls: Option<Tls>,
+    /// By which way; none: straight to the target.
+    pub proxy: Option<Proxy>,
 }
 
 impl fmt::Debug for Request {
@@ -98,6 +102,7 @@ pub(crate) struct Inner {
     addresses: Addresses,
     lookups: Lookups,
     trust: Trust,
+    keys: Keys,
     pub(crate) places: Places,
     pub(crate) links: Links,
     pub(crate) clusters: Clusters,
@@ -118,6 +123,7 @@ impl Egress {
             addresses,
             lookups: Lookups::new(resolver),
             trust,
+            keys: Keys::default(),
             places: Places::default(),
             links: Links::default(),
             clusters: Clusters::default(),
@@ -172,7 +178,10 @@ impl Egress {
         if let Some(tls) = &request.tls {
             tls.check(&origin, request.target.scheme.is_tls())?;
         }
-        self.check_allowed(tenant, &request.target).await?;
+        let proxy = request.proxy.as_ref().map(|proxy| &proxy.target);
+        for target in [&request.target].into_iter().chain(proxy) {
+            self.check_allowed(tenant, target).await?;
+        }
         let places = self.0.places.of(tenant);
         let _entered = places.enter()?;
         let timeout = request.timeout.min(TIMEOUT_MAX);
@@ -188,8 +197,11 @@ impl Egress {
     }
 
     async fn exchange(&self, places: &Tenant, request: Request) -> Result<Response, EgressError> {
-        let trust = self.trust(request.tls.as_ref())?;
-        let connection = self.connected(places, &request.target, &trust).await?;
+        let trust = self.trust(places, request.tls.as_ref()).await?;
+        let connection = match &request.proxy {
+            None => self.connected(places, &request.target, &trust).await?,
+            Some(proxy) => proxy.connected(self, places, &request.target, &trust).await?,
+        };
         ask(connection, request).await
     }
 
@@ -205,8 +217,11 @@ impl Egress {
     }
 
     /// Whom a conversation believes, and what it shows.
-    pub(crate) fn trust(&self, tls: Option<&Tls>) -> Result<Trust, EgressError> {
-        self.0.trust.with(tls)
+    pub(crate) async fn trust(&self, places: &Tenant, tls: Option<&Tls>) -> Result<Trust, EgressError> {
+        match tls.filter(|tls| tls.takes_long()) {
+            Some(tls) => self.0.keys.open(&self.0.trust, tls, places).await,
+            None => self.0.trust.with(tls),
+        }
     }
 
     /// A connection to one of the addresses that the target's name has now, and that may be reached.
@@ -239,6 +254,14 @@ impl Egress {
         })
     }
 
+    /// Refuses a target that is itself an address which nobody reaches. Where a name leads is not looked at.
+    pub(crate) fn check_address(&self, target: &Target) -> Result<(), EgressError> {
+        match &target.host {
+            Host::Address(address) => self.checked(target, vec![*address]).map(drop),
+            Host::Name(_) => Ok(()),
+        }
+    }
+
     /// Those of the addresses that may be reached.
     fn checked(&self, target: &Target, mut addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, EgressError> {
         let mut refused = None;
@@ -269,11 +292,18 @@ fn setting(tenant: TenantId) -> String {
 }
 
 /// What went wrong, with the reason: a server that wants to see another certificate says so there.
-fn told(error: &hyper::Error) -> String {
+pub(crate) fn told(error: &hyper::Error) -> String {
     match error.source() {
         None => error.to_string(),
         Some(reason) => format!("{error}: {reason}"),
     }
+}
+
+/// How servers are spoken to: within limits.
+pub(crate) fn client() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
+    builder
 }
 
 /// Asks over a fresh connection, which ends with the answer.
@@ -284,6 +314,7 @@ async fn ask(connection: Connection, request: Request) -> Result<Response, Egres
         mut headers,
         body,
         response_bytes_max,
+        proxy,
         ..
     } = request;
     let bytes_max = response_bytes_max.min(RESPONSE_BYTES_MAX);
@@ -291,17 +322,21 @@ async fn ask(connection: Connection, request: Request) -> Result<Response, Egres
         origin: target.origin(),
         reason,
     };
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_BYTES_MAX).max_headers(HEADERS_MAX);
-    let handshake = builder.handshake(TokioIo::new(connection)).await;
+    let handshake = client().handshake(TokioIo::new(connection)).await;
     let (mut sender, driver) = handshake.map_err(|error| broken(error.to_string()))?;
     let host = HeaderValue::from_str(&target.authority()).map_err(|error| broken(error.to_string()))?;
     headers.insert(HOST, host);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(NAME));
+    // Through a tunnel, the target itself is asked.
+    let proxy = proxy.filter(|_| !target.scheme.is_tls());
+    let uri = match &proxy {
+        None => target.path.clone().into(),
+        Some(proxy) => proxy.readdress(&target, &mut headers)?,
+    };
     let mut asked = hyper::Request::new(Full::new(body));
     *asked.method_mut() = method;
-    *asked.uri_mut() = target.path.clone().into();
+    *asked.uri_mut() = uri;
     *asked.headers_mut() = headers;
     let too_large = || EgressError::TooLarge {
         origin: target.origin(),
@@ -310,6 +345,9 @@ async fn ask(connection: Connection, request: Request) -> Result<Response, Egres
     let answering = pin!(async {
         let response = sender.send_request(asked).await.map_err(|error| broken(told(&error)))?;
         let (head, body) = response.into_parts();
+        if let Some(proxy) = &proxy {
+            proxy.check_login(&target, head.status)?;
+        }
         let body = Limited::new(body, bytes_max)
             .collect()
             .await

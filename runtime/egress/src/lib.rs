@@ -6,9 +6,11 @@
 //! 4. [`header`] – pure: headers that are the client's own,
 //! 5. [`resolve`] – names to addresses, so many at a time,
 //! 6. [`tls`] – pure: whose certificates a conversation believes, and which one it shows,
-//! 7. [`connect`] – a connection to an address that was checked,
-//! 8. [`egress`] – the service: all of it in order, within time and size,
-//! 9. [`broker`] – the same for brokers: connections that are kept while they are used.
+//! 7. [`keys`] – keys with a password are opened beside,
+//! 8. [`connect`] – a connection to an address that was checked,
+//! 9. [`proxy`] – by way of a server that passes requests on,
+//! 10. [`egress`] – the service: all of it in order, within time and size,
+//! 11. [`broker`] – the same for brokers: connections that are kept while they are used.
 //!
 //! It knows no node and no secret: what it sends is put together above. Errors never quote path, query, headers or body.
 
@@ -20,7 +22,9 @@ pub mod connect;
 pub mod egress;
 pub mod error;
 pub mod header;
+mod keys;
 mod places;
+pub mod proxy;
 pub mod resolve;
 pub mod target;
 pub mod tls;
@@ -35,6 +39,7 @@ pub use egress::{Egress, EgressConfig, Request, Response};
 pub use error::EgressError;
 pub use header::header;
 pub use mqtt::packet::{Secret, Version as MqttVersion};
+pub use proxy::Proxy;
 pub use resolve::{Resolver, SystemResolver};
 pub use target::{Host, Scheme, Target};
 pub use tls::{Identity, Tls};

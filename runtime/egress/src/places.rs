@@ -14,6 +14,8 @@ pub(crate) const RUNNING_MAX: usize = 16;
 pub(crate) const WAITING_MAX: usize = 2_048;
 /// Names of a tenant that are looked up at one time. A look-up cannot be called off: it holds its place until the system gives up.
 const LOOKUPS_MAX: usize = 4;
+/// Keys of a tenant that are opened at one time. That cannot be called off, either.
+const KEYS_MAX: usize = 1;
 /// Large payloads of a tenant that are compressed at one time. None of that can be called off either.
 const COMPRESSIONS_MAX: usize = 1;
 
@@ -27,6 +29,7 @@ pub(crate) struct Tenant {
     waiting: Arc<Semaphore>,
     running: Arc<Semaphore>,
     lookups: Arc<Semaphore>,
+    keys: Arc<Semaphore>,
     compressions: Arc<Semaphore>,
 }
 
@@ -37,6 +40,7 @@ impl Places {
                 waiting: Arc::new(Semaphore::new(WAITING_MAX)),
                 running: Arc::new(Semaphore::new(RUNNING_MAX)),
                 lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
+                keys: Arc::new(Semaphore::new(KEYS_MAX)),
                 compressions: Arc::new(Semaphore::new(COMPRESSIONS_MAX)),
             })
         };
@@ -62,6 +66,11 @@ impl Tenant {
     /// The turn to look a name up.
     pub(crate) async fn lookup(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.lookups).acquire_owned().await.ok()
+    }
+
+    /// The turn to open a key.
+    pub(crate) async fn key(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.keys).acquire_owned().await.ok()
     }
 
     /// The turn to compress something large.

@@ -235,6 +235,15 @@ impl Target {
         Self::at(scheme, authority, PathAndQuery::from_static("/"))
     }
 
+    /// Reads the address of a proxy: `http://host:port`, and nothing behind it.
+    ///
+    /// # Errors
+    /// As [`Target::parse`].
+    pub fn proxy(url: &str) -> Result<Self, EgressError> {
+        let (scheme, authority) = alone(url, "proxy", &[Scheme::Http], "http://")?;
+        Self::at(scheme, authority, PathAndQuery::from_static("/"))
+    }
+
     /// Reads the address of a broker, or, of Kafka, of some brokers of a cluster: `kafka://host:port,host:port`.
     ///
     /// # Errors
@@ -290,16 +299,20 @@ impl Target {
 
 /// Scheme and rest of a broker's address.
 fn broker_of(url: &str) -> Result<(Scheme, &str), EgressError> {
-    let invalid = |text: &str| EgressError::Invalid(text.to_owned());
+    let known = "mqtt://, mqtts://, kafka://, kafkas://, amqp://, amqps://, smtp:// or smtps://";
+    alone(url, "broker", &Scheme::BROKERS, known)
+}
+
+/// Scheme and rest of the address of somebody who is named alone.
+fn alone<'a>(url: &'a str, who: &str, schemes: &[Scheme], known: &str) -> Result<(Scheme, &'a str), EgressError> {
+    let invalid = |what: String| EgressError::Invalid(format!("the {who}'s address {what}"));
     if url.len() > URL_BYTES_MAX {
-        return Err(invalid("the broker's address is too long"));
+        return Err(invalid("is too long".to_owned()));
     }
-    let (scheme, authority) = beginning(url, &Scheme::BROKERS).ok_or_else(|| {
-        invalid("the broker's address does not begin with mqtt://, mqtts://, kafka://, kafkas://, amqp://, amqps://, smtp:// or smtps://")
-    })?;
+    let (scheme, authority) = beginning(url, schemes).ok_or_else(|| invalid(format!("does not begin with {known}")))?;
     if authority.contains(['/', '?', '#', '@']) {
         return Err(invalid(
-            "the broker's address is a host and a port: no path, and user name and password are given apart from it",
+            "is a host and a port: no path, and user name and password are given apart from it".to_owned(),
         ));
     }
     Ok((scheme, authority))

@@ -2,6 +2,7 @@
 //!
 //! Every configuration is made anew, and remembers no conversation: nothing of one tenant's is in another's. No error quotes a text.
 
+mod key;
 #[cfg(test)]
 mod tests;
 
@@ -9,9 +10,9 @@ use std::sync::Arc;
 
 use mqtt::packet::Secret;
 use rustls::client::Resumption;
-use rustls::crypto::ring::{self, sign::any_supported_type};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ConfigBuilder, Error, RootCertStore, WantsVerifier};
 
@@ -40,19 +41,27 @@ pub struct Tls {
 pub struct Identity {
     /// The client's certificate, then those that vouch for it, PEM.
     pub certificates: Secret,
-    /// The key of the first one, PEM: PKCS#8, PKCS#1 or SEC1, not encrypted.
+    /// The key of the first one, PEM: PKCS#8, PKCS#1 or SEC1; with a password, PKCS#8.
     pub key: Secret,
+    /// Of the key, where it has one.
+    pub password: Option<Secret>,
 }
 
 impl Tls {
     /// Its texts, each under its name.
-    pub(crate) fn texts(&self) -> [(&'static str, Option<&str>); 3] {
+    pub(crate) fn texts(&self) -> [(&'static str, Option<&str>); 4] {
         let identity = self.identity.as_ref();
         [
             (AUTHORITIES, self.authorities.as_ref().map(|text| text.0.as_str())),
             (CERTIFICATE, identity.map(|one| one.certificates.0.as_str())),
             ("the client's key", identity.map(|one| one.key.0.as_str())),
+            ("the password of the client's key", identity.and_then(Identity::password)),
         ]
+    }
+
+    /// Whether making its configuration takes a processor for a while: a key has to be opened.
+    pub(crate) fn takes_long(&self) -> bool {
+        self.identity.as_ref().is_some_and(|one| key::is_locked(&one.key.0))
     }
 
     /// Whether it can be for a conversation; what its texts hold is not looked at.
@@ -74,7 +83,7 @@ impl Tls {
         Ok(())
     }
 
-    /// The configuration for it. `believed` are the authorities where it names none.
+    /// The configuration for it. `believed` are the authorities where it names none. May take long.
     ///
     /// # Errors
     /// [`EgressError::Invalid`].
@@ -95,25 +104,15 @@ impl Tls {
 }
 
 impl Identity {
+    fn password(&self) -> Option<&str> {
+        self.password.as_ref().map(|text| text.0.as_str())
+    }
+
     fn read(&self) -> Result<CertifiedKey, EgressError> {
         let chain = certificates(CERTIFICATE, &self.certificates.0)?;
         // Certificates of version 1 are read here, which the library's own way refuses: many clients have one.
         let read = anchors(CERTIFICATE, &chain)?;
-        let Secret(text) = &self.key;
-        // PKCS#8, and the form before it.
-        if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
-            return invalid("the client's key is encrypted: give it without a password, as a secret".to_owned());
-        }
-        let Ok(key) = PrivateKeyDer::from_pem_slice(text.as_bytes()) else {
-            return invalid(
-                "the client's key holds no private key as PEM, which begins with -----BEGIN PRIVATE KEY----- or the like".to_owned(),
-            );
-        };
-        let Ok(key) = any_supported_type(&key) else {
-            return invalid(
-                "the client's key is of a kind that is not known: use RSA with 2048 bits or more, P-256, P-384 or Ed25519".to_owned(),
-            );
-        };
+        let key = key::read(&self.key.0, self.password())?;
         // The certificate's half stands without the frame that the key's has.
         let (shown, own) = (read.roots.first(), key.public_key());
         let fits = shown

@@ -20,6 +20,8 @@ use egress::{
     Amqp, Compression, Credentials, EgressError, Identity, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Publish,
     Request, Secret, Service, Smtp, Target, Tls, Trust,
 };
+use model::TenantId;
+use rcgen::KeyPair;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -74,7 +76,8 @@ fn kafka(more: Vec<Target>) -> Protocol {
 
 /// Whether a text has a line of what nobody is to see.
 fn shows(text: &str, tls: &Tls) -> bool {
-    let identity = tls.identity.iter().flat_map(|one| [&one.certificates, &one.key]);
+    let identity = tls.identity.iter();
+    let identity = identity.flat_map(|one| [&one.certificates, &one.key].into_iter().chain(&one.password));
     let mut all = tls.authorities.iter().chain(identity);
     all.any(|Secret(secret)| secret.lines().any(|line| line.len() > 8 && text.contains(line)))
 }
@@ -89,10 +92,15 @@ async fn a_server_sees_who_asks() {
     assert_eq!(world.send(over(&url, known)).await.unwrap().status, 200);
     // With the one that stands between them.
     let between = clients.below();
-    let Identity { certificates, key } = between.client("b");
+    let Identity {
+        certificates,
+        key,
+        password,
+    } = between.client("b");
     let chain = Identity {
         certificates: Secret(format!("{}{}", certificates.0, between.pem)),
         key,
+        password,
     };
     assert_eq!(world.send(over(&url, servers.believed(Some(&chain)))).await.unwrap().status, 200);
     let short = Identity { certificates, ..chain };
@@ -109,6 +117,78 @@ async fn a_server_sees_who_asks() {
         assert!(!shows(&format!("{error} {error:?} {tls:?}"), &tls.unwrap()), "{error:?}");
     }
     assert_eq!(server.heard().iter().filter(|heard| !heard.is_empty()).count(), 2);
+}
+
+/// A key as openssl writes it, in one of its forms.
+fn form(name: &str) -> &'static str {
+    let mut all = include_str!("../src/tls/key/forms.pem").split("# ");
+    all.find(|form| form.starts_with(&format!("{name}:"))).unwrap()
+}
+
+#[tokio::test]
+async fn a_key_is_opened_by_its_password() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let server = Server::start_over(servers.server("api.test", Some(&clients)), FINE).await;
+    let url = format!("https://api.test:{}", server.port);
+    let world = World::new(loopback(), names(), &[&url]).await;
+    let client = clients.client_with("a", &KeyPair::from_pem(form("plain")).unwrap());
+    let locked = |name: &str, password: Option<&str>| {
+        let identity = Identity {
+            key: Secret(form(name).to_owned()),
+            password: password.map(|text| Secret(text.to_owned())),
+            ..client.clone()
+        };
+        over(&url, servers.believed(Some(&identity)))
+    };
+    for name in ["usual", "sha512", "most"] {
+        assert_eq!(world.send(locked(name, Some("a word"))).await.unwrap().status, 200, "{name}");
+    }
+    // All of a tenant's at one time: they are opened one after the other.
+    let many = (0..16).map(|_| world.send(locked("sha512", Some("a word"))));
+    assert!(futures::future::join_all(many).await.iter().all(Result::is_ok));
+    for (name, password, says) in [
+        ("usual", Some("another word"), "not opened by its password"),
+        ("usual", None, "give its password"),
+        ("many", Some("a word"), "rounds"),
+        ("old", Some("a word"), "openssl pkcs8"),
+    ] {
+        let asked = locked(name, password);
+        let error = world.send(asked.clone()).await.unwrap_err();
+        assert!(matches!(&error, EgressError::Invalid(text) if text.contains(says)), "{error}");
+        assert!(!shows(&format!("{error} {error:?} {asked:?}"), &asked.tls.unwrap()), "{error:?}");
+    }
+    assert_eq!(server.connected(), 19, "nobody is asked with a key that is not open");
+}
+
+/// Opening keys takes part in a request's time, and who has given up still waits for what it began: one key of a tenant at a time.
+#[tokio::test]
+async fn opening_keys_has_a_time() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let server = Server::start_over(servers.server("api.test", None), FINE).await;
+    let url = format!("https://api.test:{}", server.port);
+    let world = World::new(loopback(), names(), &[&url]).await;
+    let other = TenantId::generate();
+    world.allow_for(other, &[&url]).await;
+    let identity = Identity {
+        key: Secret(form("most").to_owned()),
+        password: Some(Secret("a word".to_owned())),
+        ..clients.client_with("a", &KeyPair::from_pem(form("plain")).unwrap())
+    };
+    let mut asked = over(&url, servers.believed(Some(&identity)));
+    asked.timeout = Duration::from_millis(5);
+    for _ in 0..20 {
+        let told = world.send(asked.clone()).await;
+        assert!(matches!(told, Err(EgressError::Timeout { timeout_ms: 5, .. })), "{told:?}");
+    }
+    assert_eq!(server.connected(), 0);
+    // Twenty keys would take far longer than the one that was begun.
+    let plain = over(&url, servers.believed(None));
+    assert_eq!(
+        world.send(plain.clone()).await.unwrap().status,
+        200,
+        "who has no such key does not wait"
+    );
+    assert_eq!(world.egress.send(other, plain).await.unwrap().status, 200);
 }
 
 #[tokio::test]
@@ -277,6 +357,34 @@ async fn a_connection_is_that_of_its_certificate() {
         "{error}"
     );
     assert_eq!(broker.published().len(), 7);
+}
+
+#[tokio::test]
+async fn a_key_is_opened_once_for_a_connection_to_a_broker() {
+    let (servers, clients) = (Authority::new(), Authority::new());
+    let acceptor = servers.server("api.test", Some(&clients));
+    let broker = Broker::over(Some(acceptor), Manner::Good, "127.0.0.1").await.acknowledges();
+    let url = broker.url("api.test").replace("mqtt:", "mqtts:");
+    let world = World::new(loopback(), names(), &[&url]).await;
+    let client = clients.client_with("a", &KeyPair::from_pem(form("plain")).unwrap());
+    let to = |password: &str| {
+        let identity = Identity {
+            key: Secret(form("usual").to_owned()),
+            password: Some(Secret(password.to_owned())),
+            ..client.clone()
+        };
+        publish(&url, mqtt(MqttVersion::V5), servers.believed(Some(&identity)))
+    };
+    for _ in 0..3 {
+        world.tell(to("a word")).await.unwrap();
+    }
+    assert_eq!((broker.connected(), broker.published().len()), (1, 3));
+    let error = world.tell(to("another word")).await.unwrap_err();
+    assert!(
+        matches!(&error, EgressError::Invalid(text) if text.contains("not opened by its password")),
+        "{error}"
+    );
+    assert_eq!((broker.connected(), broker.published().len()), (1, 3));
 }
 
 #[tokio::test]

@@ -47,8 +47,8 @@ pub use limits::Limits;
 pub use memory::{Memory, SharedMemory, Timer};
 pub use node::{NodeContext, NodeInstance, timer_message};
 pub use outcome::{
-    Content, Effect, Emission, EntityRef, HttpRequest, Outcome, Piece, Propagation, Publish, Relation, RelationChange, RequestBody,
-    Retention, Tls,
+    Content, Effect, Emission, EntityRef, HttpRequest, Identity, Outcome, Piece, Propagation, Proxy, Publish, Relation, RelationChange,
+    RequestBody, Retention, Tls,
 };
 pub use readings::{AwaitedReadings, NothingStored, Readings, Source, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};

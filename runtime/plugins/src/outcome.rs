@@ -24,7 +24,7 @@ mod request;
 pub use effect::{Effect, EntityRef, Propagation, RelationChange};
 pub use kinds::EffectKinds;
 pub use publish::Publish;
-pub use request::{HttpRequest, Piece, RequestBody, Tls};
+pub use request::{HttpRequest, Identity, Piece, Proxy, RequestBody, Tls};
 
 use names::{NAME_BYTES_MAX, keys, kind, name, relation_type, relation_types, uuid};
 

@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_used_by_who_may() {
-        use crate::outcome::{Effect, HttpRequest, Piece, Publish, RequestBody, Tls};
+        use crate::outcome::{Effect, HttpRequest, Identity, Piece, Proxy, Publish, RequestBody, Tls};
 
         let secret = |name: &str| vec![Piece::Text("x".to_owned()), Piece::Secret(name.to_owned())];
         let request = HttpRequest {
@@ -346,7 +346,15 @@ mod tests {
             response_bytes_max: 0,
             tls: Some(Tls {
                 authorities: Some(secret("in-authorities")),
-                identity: Some((secret("in-certificate"), secret("in-key"))),
+                identity: Some(Identity {
+                    certificates: secret("in-certificate"),
+                    key: secret("in-key"),
+                    password: Some(secret("in-password")),
+                }),
+            }),
+            proxy: Some(Proxy {
+                address: String::new(),
+                basic_auth: Some((secret("proxy-user"), secret("proxy-password"))),
             }),
         };
         let mut outcome = Outcome::default();
@@ -362,7 +370,11 @@ mod tests {
             timeout_ms: 0,
             tls: Some(Tls {
                 authorities: None,
-                identity: Some((secret("certificate"), secret("key"))),
+                identity: Some(Identity {
+                    certificates: secret("certificate"),
+                    key: secret("key"),
+                    password: Some(secret("of-key")),
+                }),
             }),
         })));
         let names: Vec<&str> = outcome.secrets().collect();
@@ -375,10 +387,13 @@ mod tests {
             "in-authorities",
             "in-certificate",
             "in-key",
+            "in-password",
+            "proxy-user",
+            "proxy-password",
         ];
         assert_eq!(
             names,
-            [&of_request[..], &["name", "word", "in-payload", "certificate", "key"]].concat()
+            [&of_request[..], &["name", "word", "in-payload", "certificate", "key", "of-key"]].concat()
         );
         let all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
         release.permit_secrets(Arc::new(all.clone()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, Publish, Relation, RequestBody, Tls};
+use plugins::{Content, Effect, HttpRequest, Outcome, Piece, ProcessError, Proxy, Publish, Relation, RequestBody, Tls};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -251,7 +251,7 @@ fn publish(publish: &Publish) -> Json {
         "broker": publish.broker,
         "topic": publish.topic,
         "payload": body(&publish.payload),
-        "basic-auth": publish.basic_auth.as_ref().map(|(user, password)| [text(user), text(password)]),
+        "basic-auth": publish.basic_auth.as_ref().map(login),
         "options": options,
         "timeout-ms": publish.timeout_ms,
         "tls": publish.tls.as_ref().map(tls),
@@ -265,17 +265,30 @@ fn http_request(request: &HttpRequest) -> Json {
         "method": request.method,
         "url": text(&request.url),
         "headers": headers,
-        "basic-auth": request.basic_auth.as_ref().map(|(user, password)| [text(user), text(password)]),
+        "basic-auth": request.basic_auth.as_ref().map(login),
         "body": body,
         "timeout-ms": request.timeout_ms,
         "response-bytes-max": request.response_bytes_max,
         "tls": request.tls.as_ref().map(tls),
+        "proxy": request.proxy.as_ref().map(proxy),
     })
 }
 
 fn tls(tls: &Tls) -> Json {
-    let identity = tls.identity.as_ref().map(|(certificates, key)| [text(certificates), text(key)]);
+    let identity = tls
+        .identity
+        .as_ref()
+        .map(|one| json!({"certificates": text(&one.certificates), "key": text(&one.key), "password": one.password.as_deref().map(text)}));
     json!({"authorities": tls.authorities.as_deref().map(text), "identity": identity})
+}
+
+fn proxy(proxy: &Proxy) -> Json {
+    json!({"address": proxy.address, "basic-auth": proxy.basic_auth.as_ref().map(login)})
+}
+
+/// User name and password.
+fn login((user, password): &(Vec<Piece>, Vec<Piece>)) -> [Json; 2] {
+    [text(user), text(password)]
 }
 
 /// A text with its secrets by name.

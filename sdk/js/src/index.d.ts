@@ -142,10 +142,21 @@ export interface Secret {
 export function secret(name: string): Secret;
 /** Text, or parts of one with secrets among them. */
 export type SecretText = string | Array<string | Secret>;
-/** What a conversation over TLS has of its own, in PEM: whose certificates are believed; the client's certificate, and its private key. */
+/** Who a client is, in PEM: its certificate, its private key, and the key's password, if it has one. A key without is faster. */
+export interface Identity {
+  certificates: SecretText;
+  key: SecretText;
+  password?: SecretText;
+}
+/** What a conversation over TLS has of its own: whose certificates are believed, in PEM; who the client is. */
 export interface Tls {
   authorities?: SecretText;
-  identity?: [SecretText, SecretText];
+  identity?: Identity;
+}
+/** A server that passes a request on, such as `http://proxy.example.org:3128`. The tenant's list has to name it, too. */
+export interface Proxy {
+  address: string;
+  basicAuth?: [SecretText, SecretText];
 }
 /**
  * The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the 200s the
@@ -162,6 +173,7 @@ export function httpRequest(
     timeoutMs?: number;
     responseBytesMax?: number;
     tls?: Tls;
+    proxy?: Proxy;
   },
 ): Effect;
 /**

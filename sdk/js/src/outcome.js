@@ -60,10 +60,19 @@ export function secret(name) {
 /** Text of the contract: pieces, with secrets among them. */
 const pieces = (text) => (Array.isArray(text) ? text : [text]).map((one) => (one?.tag === 'secret' ? one : { tag: 'text', val: String(one) }));
 
-/** What a conversation over TLS has of its own, in the form of the contract. */
-const ownTls = ({ authorities, identity }) => ({ authorities: authorities && pieces(authorities), identity: identity && identity.map(pieces) });
+/** What may be left out. */
+const maybe = (text) => (text == null ? undefined : pieces(text));
 
-export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0, tls } = {}) {
+/** Who a client is, in the form of the contract. */
+const ownIdentity = ({ certificates, key, password }) => ({ certificates: pieces(certificates), key: pieces(key), password: maybe(password) });
+
+/** What a conversation over TLS has of its own, in the form of the contract. */
+const ownTls = ({ authorities, identity }) => ({ authorities: maybe(authorities), identity: identity && ownIdentity(identity) });
+
+/** By which way a request goes, in the form of the contract. */
+const way = ({ address, basicAuth }) => ({ address, basicAuth: basicAuth && basicAuth.map(pieces) });
+
+export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0, tls, proxy } = {}) {
   let sent;
   if (text !== undefined) sent = { tag: 'text', val: pieces(text) };
   else if (body !== undefined) sent = { tag: 'content', val: isContent(body) ? body : content(body) };
@@ -76,6 +85,7 @@ export function httpRequest(method, url, { headers = {}, basicAuth, body, text, 
     timeoutMs,
     responseBytesMax,
     tls: tls && ownTls(tls),
+    proxy: proxy && way(proxy),
   };
   return { tag: 'http-request', val };
 }

@@ -97,12 +97,19 @@ test('requests have text with secrets in it', () => {
       timeoutMs: 0,
       responseBytesMax: 0,
       tls: undefined,
+      proxy: undefined,
     },
   });
-  const tls = { authorities: 'PEM', identity: ['PEM', [secret('key')]] };
-  const own = { authorities: [text('PEM')], identity: [[text('PEM')], [secret('key')]] };
+  const tls = { authorities: 'PEM', identity: { certificates: 'PEM', key: [secret('key')] } };
+  const own = { authorities: [text('PEM')], identity: { certificates: [text('PEM')], key: [secret('key')], password: undefined } };
   assert.deepEqual(httpRequest('GET', 'https://a/', { tls }).val.tls, own);
   assert.deepEqual(publish('mqtts://b', 't', { tls }).val.tls, own);
+  const opened = { identity: { ...tls.identity, password: secret('word') } };
+  assert.deepEqual(httpRequest('GET', 'https://a/', { tls: opened }).val.tls.identity.password, [secret('word')]);
+  const address = 'http://proxy.test:3128';
+  const way = (proxy) => httpRequest('GET', 'https://a/', { proxy }).val.proxy;
+  assert.deepEqual(way({ address }), { address, basicAuth: undefined });
+  assert.deepEqual(way({ address, basicAuth: ['u', secret('word')] }), { address, basicAuth: [[text('u')], [secret('word')]] });
   assert.deepEqual(httpRequest('GET', 'https://a/', { text: '' }).val.body, { tag: 'text', val: [text('')] });
   assert.deepEqual(httpRequest('GET', 'https://a/').val.body, undefined);
   assert.deepEqual(httpRequest('GET', 'https://a/', { body: payload('p') }).val.body.val, payload('p'));

@@ -91,12 +91,13 @@ def http_request(
     timeout_ms: int = 0,
     response_bytes_max: int = 0,
     tls: Any = None,
+    proxy: Any = None,
 ) -> Effect:
     """The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the
-    200s the body becomes the payload, any other leaves along `Failure`. `tls`: see there."""
+    200s the body becomes the payload, any other leaves along `Failure`. `tls`, `proxy`: see there."""
     sent = None if text is None and body is None else _body(body, text)
     entries = [(name, _pieces(value)) for name, value in (headers or {}).items()]
-    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, timeout_ms, response_bytes_max, tls)
+    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, timeout_ms, response_bytes_max, tls, proxy)
     return _contract.Effect_HttpRequest(request)
 
 
@@ -117,9 +118,19 @@ def publish(
     return _contract.Effect_Publish(_contract.Publish(broker, topic, _body(body, text), _login(basic_auth), given, timeout_ms, tls))
 
 
-def tls(*, authorities: SecretText | None = None, identity: tuple[SecretText, SecretText] | None = None) -> Any:
-    """What a conversation over TLS has of its own, in PEM: whose certificates are believed; the client's certificate, and its private key."""
-    return _contract.Tls(None if authorities is None else _pieces(authorities), _login(identity))
+def tls(*, authorities: SecretText | None = None, identity: Any = None) -> Any:
+    """What a conversation over TLS has of its own: whose certificates are believed, in PEM; who the client is, an `identity`."""
+    return _contract.Tls(_pieces_or_none(authorities), identity)
+
+
+def identity(certificates: SecretText, key: SecretText, *, password: SecretText | None = None) -> Any:
+    """Who a client is, in PEM: its certificate, its private key, and the key's password, if it has one. A key without is faster."""
+    return _contract.Identity(_pieces(certificates), _pieces(key), _pieces_or_none(password))
+
+
+def proxy(address: str, *, basic_auth: tuple[SecretText, SecretText] | None = None) -> Any:
+    """A server that passes a request on, such as `http://proxy.example.org:3128`. The tenant's list has to name it, too."""
+    return _contract.Proxy(address, _login(basic_auth))
 
 
 def _body(body: Any, text: SecretText | None) -> Any:
@@ -130,6 +141,10 @@ def _body(body: Any, text: SecretText | None) -> Any:
 
 def _login(basic_auth: tuple[SecretText, SecretText] | None) -> Any:
     return None if basic_auth is None else (_pieces(basic_auth[0]), _pieces(basic_auth[1]))
+
+
+def _pieces_or_none(text: SecretText | None) -> list[_contract.Piece] | None:
+    return None if text is None else _pieces(text)
 
 
 def _pieces(text: SecretText) -> list[_contract.Piece]:

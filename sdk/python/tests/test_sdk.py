@@ -26,10 +26,12 @@ from pacificsoft_sdk import (
     export,
     history,
     http_request,
+    identity,
     log,
     metrics,
     package,
     payload,
+    proxy,
     publish,
     readings,
     relations,
@@ -126,12 +128,21 @@ class OutcomeTest(unittest.TestCase):
         self.assertIsNone(named(http_request("GET", "https://a/"))[1].body)
 
     def test_a_conversation_may_have_certificates_of_its_own(self):
-        own = tls(authorities="PEM", identity=("PEM", [secret("key")]))
-        pem, key = [outcome.Piece_Text("PEM")], [outcome.Piece_Secret("key")]
-        self.assertEqual(own, outcome.Tls(pem, (pem, key)))
+        own = tls(authorities="PEM", identity=identity("PEM", [secret("key")]))
+        pem, key, word = [outcome.Piece_Text("PEM")], [outcome.Piece_Secret("key")], [outcome.Piece_Secret("word")]
+        self.assertEqual(own, outcome.Tls(pem, outcome.Identity(pem, key, None)))
+        self.assertEqual(identity("PEM", [secret("key")], password=[secret("word")]), outcome.Identity(pem, key, word))
         self.assertEqual(named(http_request("GET", "https://a/", tls=own))[1].tls, own)
         self.assertEqual(named(publish("mqtts://b", "t", body={}, tls=own))[1].tls, own)
         self.assertIsNone(named(publish("mqtts://b", "t", body={}))[1].tls)
+
+    def test_a_request_may_go_by_way_of_a_proxy(self):
+        way = proxy("http://proxy.test:3128", basic_auth=("u", [secret("word")]))
+        login = ([outcome.Piece_Text("u")], [outcome.Piece_Secret("word")])
+        self.assertEqual(way, outcome.Proxy("http://proxy.test:3128", login))
+        self.assertEqual(named(http_request("GET", "https://a/", proxy=way))[1].proxy, way)
+        self.assertIsNone(named(http_request("GET", "https://a/"))[1].proxy)
+        self.assertIsNone(proxy("http://proxy.test:3128").basic_auth)
 
     def test_what_is_kept_is_said_by_a_word(self):
         kept = named(effect("save-time-series", values={"t": 1}, keep="latest"))[1]

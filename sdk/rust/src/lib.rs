@@ -80,8 +80,8 @@ pub use message::Message;
 pub use node::{Descriptor, RuleNode, relation};
 pub use outcome::{
     AssignCustomer, ClearAlarm, Content, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityId, EntityName, EntityRef,
-    HttpRequest, Keep, LeaveChain, NewMessage, Outcome, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRest, ReplyRpc,
-    ReportPresence, RequestBody, SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, Tls, UnassignCustomer,
+    HttpRequest, Identity, Keep, LeaveChain, NewMessage, Outcome, Piece, PresenceEvent, Proxy, Publish, RaiseAlarm, RelationChange,
+    ReplyRest, ReplyRpc, ReportPresence, RequestBody, SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, Tls, UnassignCustomer,
 };
 pub use reads::{attribute, latest};
 pub use stream::StreamAdapter;

@@ -3,13 +3,17 @@
 pub use crate::bindings::node::pacificsoft::plugin::entity::EntityId;
 pub use crate::bindings::node::pacificsoft::plugin::json::Content;
 pub use crate::bindings::node::pacificsoft::plugin::outcome::{
-    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityName, EntityRef, HttpRequest, Keep,
-    LeaveChain, NewMessage, Piece, PresenceEvent, Publish, RaiseAlarm, RelationChange, ReplyRest, ReplyRpc, ReportPresence, RequestBody,
-    SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, Tls, UnassignCustomer,
+    AssignCustomer, ClearAlarm, DeleteAttributes, Effect, Emission, EnsureEntity, EnterChain, EntityName, EntityRef, HttpRequest, Identity,
+    Keep, LeaveChain, NewMessage, Piece, PresenceEvent, Proxy, Publish, RaiseAlarm, RelationChange, ReplyRest, ReplyRpc, ReportPresence,
+    RequestBody, SaveAttributes, SaveRow, SaveTimeSeries, SendRpc, Steps, Tls, UnassignCustomer,
 };
 
 /// What a node decided.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one for a message, and it becomes the answer where it is"
+)]
 pub enum Outcome {
     /// The message itself leaves along one of the relations the node type declares, by its index there. The cheapest answer.
     Forward(u32),
@@ -105,6 +109,7 @@ impl HttpRequest {
             timeout_ms: 0,
             response_bytes_max: 0,
             tls: None,
+            proxy: None,
         }
     }
 

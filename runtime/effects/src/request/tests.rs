@@ -96,3 +96,66 @@ fn no_secret_names_a_server() {
         b"Basic dXNlcjpwYXNzOndvcmQ="
     );
 }
+
+#[tokio::test]
+async fn secrets_of_a_key_and_of_a_proxy_go_where_they_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(storage::EmbeddedStore::open(storage::EmbeddedConfig::new(folder.path())).expect("a store"));
+    let outside = Outside {
+        egress: Egress::new(egress::EgressConfig {
+            store: store.clone(),
+            addresses: egress::Addresses::default(),
+            resolver: Arc::new(egress::SystemResolver),
+            trust: egress::Trust::system(None).expect("certificates"),
+        }),
+        secrets: Vault::new(store, secrets::Key::generate()),
+    };
+    let tenant = TenantId::generate();
+    outside.secrets.set(tenant, "word", "hidden", 0).await.expect("kept");
+    let text = |text: &str| vec![Piece::Text(text.to_owned())];
+    let word = || vec![Piece::Secret("word".to_owned())];
+    let wanted = |password: Vec<Piece>, address: &str, user: &str| HttpRequest {
+        method: "GET",
+        url: text("https://api.test"),
+        headers: Vec::new(),
+        basic_auth: None,
+        body: None,
+        timeout_ms: 0,
+        response_bytes_max: 0,
+        tls: Some(plugins::Tls {
+            authorities: None,
+            identity: Some(plugins::Identity {
+                certificates: text("C"),
+                key: text("K"),
+                password: Some(password),
+            }),
+        }),
+        proxy: Some(plugins::Proxy {
+            address: address.to_owned(),
+            basic_auth: Some((text(user), word())),
+        }),
+    };
+    let request = outside.request(tenant, &wanted(word(), "http://proxy.test:3128", "u")).await;
+    let request = request.expect("a request");
+    let identity = |request: &Request| request.tls.as_ref().and_then(|tls| tls.identity.clone()).expect("a certificate");
+    assert_eq!(identity(&request).password, Some(Secret("hidden".to_owned())));
+    let proxy = request.proxy.as_ref().expect("a proxy");
+    let shown = proxy.authorization.as_ref().expect("a login");
+    assert_eq!(
+        (proxy.target.origin().as_str(), shown.as_bytes()),
+        ("http://proxy.test:3128", &b"Basic dTpoaWRkZW4="[..])
+    );
+    assert!(shown.is_sensitive() && !format!("{request:?} {proxy:?}").contains("hidden"));
+    let empty = outside.request(tenant, &wanted(text(""), "http://proxy.test:3128", "u")).await;
+    assert_eq!(identity(&empty.expect("a request")).password, None);
+    for (address, user) in [
+        ("https://proxy.test:3128", "u"),
+        ("proxy.test:3128", "u"),
+        ("http://proxy.test:3128", "a:b"),
+    ] {
+        assert!(
+            outside.request(tenant, &wanted(word(), address, user)).await.is_err(),
+            "{address} {user}"
+        );
+    }
+}

@@ -125,8 +125,8 @@ async fn open(egress: &Egress, tenant: TenantId, plan: &mut Plan) -> Result<(Con
         reason,
     };
     // What is served from here on does not need it: it is not kept.
-    let trust = egress.trust(plan.tls.take().as_ref())?;
     let places = egress.0.places.of(tenant);
+    let trust = egress.trust(&places, plan.tls.take().as_ref()).await?;
     let mut stream = egress.connected(&places, &plan.target, &trust).await?;
     let (mut heard, mut out) = (BytesMut::new(), BytesMut::new());
     plan.speech.greet(&mut out);

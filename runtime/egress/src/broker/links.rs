@@ -187,9 +187,9 @@ pub(super) fn digest(publish: &Publish, rest: &[Option<&str>]) -> Fingerprint {
         password.map(|password| password.0.as_str()),
     ];
     // One that has nothing of its own is still its own.
-    let tls = publish.tls.as_ref().map(Tls::texts).map_or([None; 4], |[one, two, three]| {
+    let tls = publish.tls.as_ref().map(Tls::texts).map_or([None; 5], |[one, two, three, four]| {
         let text = |(_, text)| text;
-        [Some(""), text(one), text(two), text(three)]
+        [Some(""), text(one), text(two), text(three), text(four)]
     });
     for text in who.iter().chain(&tls).chain(rest) {
         hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
@@ -215,6 +215,11 @@ mod tests {
         let identity = |certificates: &str, key: &str| Identity {
             certificates: secret(certificates),
             key: secret(key),
+            password: None,
+        };
+        let locked = |certificates: &str, key: &str, password: &str| Identity {
+            password: Some(secret(password)),
+            ..identity(certificates, key)
         };
         let tls = |authorities: Option<&str>, identity: Option<Identity>| Tls {
             authorities: authorities.map(secret),
@@ -242,6 +247,8 @@ mod tests {
             publish(None, Some(tls(None, Some(identity("a", "c"))))),
             publish(None, Some(tls(None, Some(identity("b", "b"))))),
             publish(None, Some(tls(None, Some(identity("ab", ""))))),
+            publish(None, Some(tls(None, Some(locked("a", "b", "c"))))),
+            publish(None, Some(tls(None, Some(locked("a", "b", ""))))),
             publish(None, Some(tls(Some("a"), Some(identity("a", "b"))))),
             publish(Some(login("a", Some("b"))), Some(tls(Some("a"), Some(identity("a", "b"))))),
         ];

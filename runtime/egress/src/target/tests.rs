@@ -154,6 +154,35 @@ fn a_brokers_address_is_a_host_and_a_port() {
 }
 
 #[test]
+fn a_proxy_is_named_alone() {
+    let proxy = |url: &str| Target::proxy(url).map(|target| target.origin());
+    for (url, origin) in [
+        ("http://proxy.test:3128", "http://proxy.test:3128"),
+        ("HTTP://Proxy.test", "http://proxy.test"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ] {
+        assert_eq!(proxy(url).expect(url), origin);
+    }
+    for url in [
+        "",
+        "proxy.test:3128",
+        "https://proxy.test:3128",
+        "socks5://proxy.test:1080",
+        "http://",
+        "http://u:p@proxy.test:3128",
+        "http://proxy.test:3128/",
+        "http://proxy.test:3128?a",
+        "http://127.1:3128",
+        "http://proxy.test:0",
+        "http://proxy.test\r\n:3128",
+        &format!("http://{}", "a".repeat(URL_BYTES_MAX)),
+    ] {
+        assert!(matches!(proxy(url), Err(EgressError::Invalid(_))), "{url:?}");
+    }
+    assert!(matches!(proxy("http://proxy.test:25"), Err(EgressError::Refused(_))));
+}
+
+#[test]
 fn brokers_of_a_cluster_are_named_together() {
     let origins = |url: &str| {
         let (first, more) = Target::brokers(url)?;

@@ -35,8 +35,17 @@ fn identity(certificates: &str, key: &str) -> Tls {
         identity: Some(Identity {
             certificates: Secret(certificates.to_owned()),
             key: Secret(key.to_owned()),
+            password: None,
         }),
     }
+}
+
+fn with_password(certificates: &str, key: &str, password: &str) -> Tls {
+    let mut tls = identity(certificates, key);
+    if let Some(one) = &mut tls.identity {
+        one.password = Some(Secret(password.to_owned()));
+    }
+    tls
 }
 
 fn believing(authorities: &str) -> Tls {
@@ -132,6 +141,25 @@ fn what_cannot_be_used_is_told_and_nothing_of_it() {
 }
 
 #[test]
+fn a_key_with_a_password_is_known_before_it_is_opened() {
+    let forms = include_str!("key/forms.pem");
+    let (plain, locked) = forms.split_once("# usual").expect("both");
+    let (locked, _) = locked.split_once("# short").expect("more");
+    let shown = certificate(&KeyPair::from_pem(plain).expect("a key"));
+    for (tls, long, fine) in [
+        (with_password(&shown, plain, "another"), false, true),
+        (with_password(&shown, locked, "a word"), true, true),
+        (with_password(&shown, locked, "another"), true, false),
+        (with_password(VERSION_1, locked, "a word"), true, false),
+        (believing(&shown), false, true),
+        (Tls::default(), false, true),
+    ] {
+        assert_eq!((tls.takes_long(), told(&tls).is_ok()), (long, fine));
+        assert!(!format!("{tls:?}").contains("a word"));
+    }
+}
+
+#[test]
 fn texts_have_a_size_and_a_conversation_in_the_clear_has_none() {
     let large = "x".repeat(TEXT_BYTES_MAX + 1);
     let fits = "x".repeat(TEXT_BYTES_MAX);
@@ -141,6 +169,7 @@ fn texts_have_a_size_and_a_conversation_in_the_clear_has_none() {
         (believing(&large), false),
         (identity(&large, ""), false),
         (identity("", &large), false),
+        (with_password("", "", &large), false),
     ] {
         let told = tls.check("https://api.test", true).map_err(|error| error.to_string());
         assert_eq!(told.is_ok(), fine, "{told:?}");

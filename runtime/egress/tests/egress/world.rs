@@ -30,6 +30,7 @@ pub fn request(url: &str) -> Request {
         timeout: Duration::from_secs(30),
         response_bytes_max: 100_000,
         tls: None,
+        proxy: None,
     }
 }
 

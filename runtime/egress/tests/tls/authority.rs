@@ -44,22 +44,27 @@ impl Authority {
 
     /// A client that it vouches for.
     pub fn client(&self, name: &str) -> Identity {
-        self.signed(name, ExtendedKeyUsagePurpose::ClientAuth)
+        self.client_with(name, &KeyPair::generate().unwrap())
     }
 
-    fn signed(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Identity {
+    /// One that has this key.
+    pub fn client_with(&self, name: &str, key: &KeyPair) -> Identity {
+        self.signed(name, key, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    fn signed(&self, name: &str, key: &KeyPair, usage: ExtendedKeyUsagePurpose) -> Identity {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.extended_key_usages = vec![usage];
-        let key = KeyPair::generate().unwrap();
         Identity {
-            certificates: Secret(params.signed_by(&key, &self.issuer).unwrap().pem()),
+            certificates: Secret(params.signed_by(key, &self.issuer).unwrap().pem()),
             key: Secret(key.serialize_pem()),
+            password: None,
         }
     }
 
     /// A server that it vouches for. Whoever is none of the clients' is shown the door.
     pub fn server(&self, name: &str, clients: Option<&Authority>) -> TlsAcceptor {
-        let Identity { certificates, key } = self.signed(name, ExtendedKeyUsagePurpose::ServerAuth);
+        let Identity { certificates, key, .. } = self.signed(name, &KeyPair::generate().unwrap(), ExtendedKeyUsagePurpose::ServerAuth);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

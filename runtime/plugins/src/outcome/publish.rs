@@ -1,6 +1,6 @@
 //! A payload for a broker outside, as a node hands it over: checked in form. Whether it may be published is not known here.
 
-use super::request::{pieces, secrets_in, tls};
+use super::request::{login, secrets_in, tls};
 use super::{Checker, Piece, RequestBody, Tls};
 use crate::bindings::outcome as wit;
 
@@ -49,14 +49,11 @@ impl Checker<'_> {
                 long.len()
             ));
         }
-        let basic = told
-            .basic_auth
-            .map(|(user, password)| Ok::<_, String>((pieces(user)?, pieces(password)?)));
         Ok(Publish {
             broker: told.broker,
             topic: told.topic,
             payload: self.body(told.payload)?,
-            basic_auth: basic.transpose()?,
+            basic_auth: told.basic_auth.map(login).transpose()?,
             options: told.options,
             timeout_ms: told.timeout_ms,
             tls: told.tls.map(tls).transpose()?,

@@ -43,6 +43,7 @@ pub struct HttpRequest {
     pub timeout_ms: u32,
     pub response_bytes_max: u32,
     pub tls: Option<Tls>,
+    pub proxy: Option<Proxy>,
 }
 
 /// What a conversation over TLS has of its own. The fields are those of the contract in wit/outcome.wit.
@@ -50,12 +51,30 @@ pub struct HttpRequest {
 #[allow(missing_docs, reason = "see there")]
 pub struct Tls {
     pub authorities: Option<Vec<Piece>>,
-    pub identity: Option<(Vec<Piece>, Vec<Piece>)>,
+    pub identity: Option<Identity>,
+}
+
+/// Who a client is that shows a certificate. The fields are those of the contract in wit/outcome.wit.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see there")]
+pub struct Identity {
+    pub certificates: Vec<Piece>,
+    pub key: Vec<Piece>,
+    pub password: Option<Vec<Piece>>,
+}
+
+/// A server that passes requests on. The fields are those of the contract in wit/outcome.wit.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "see there")]
+pub struct Proxy {
+    pub address: String,
+    pub basic_auth: Option<(Vec<Piece>, Vec<Piece>)>,
 }
 
 impl Tls {
     pub(super) fn pieces(&self) -> impl Iterator<Item = &Vec<Piece>> {
-        let identity = self.identity.iter().flat_map(|(certificates, key)| [certificates, key]);
+        let identity = self.identity.iter();
+        let identity = identity.flat_map(|one| [&one.certificates, &one.key].into_iter().chain(&one.password));
         self.authorities.iter().chain(identity)
     }
 }
@@ -77,7 +96,17 @@ impl HttpRequest {
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
         let body = self.body.iter().filter_map(RequestBody::pieces);
         let tls = self.tls.iter().flat_map(Tls::pieces);
-        secrets_in([&self.url].into_iter().chain(headers).chain(basic).chain(body).chain(tls))
+        let proxy = self.proxy.iter().flat_map(|proxy| &proxy.basic_auth);
+        let proxy = proxy.flat_map(|(user, password)| [user, password]);
+        secrets_in(
+            [&self.url]
+                .into_iter()
+                .chain(headers)
+                .chain(basic)
+                .chain(body)
+                .chain(tls)
+                .chain(proxy),
+        )
     }
 }
 
@@ -97,19 +126,17 @@ impl Checker<'_> {
             return Err(format!("{} headers are more than the {HEADERS_MAX} allowed", told.headers.len()));
         }
         let headers = told.headers.into_iter().map(|(name, value)| Ok((name, pieces(value)?)));
-        let basic = told
-            .basic_auth
-            .map(|(user, password)| Ok::<_, String>((pieces(user)?, pieces(password)?)));
         let body = told.body.map(|body| self.body(body));
         Ok(HttpRequest {
             method,
             url: pieces(told.url)?,
             headers: headers.collect::<Result<_, String>>()?,
-            basic_auth: basic.transpose()?,
+            basic_auth: told.basic_auth.map(login).transpose()?,
             body: body.transpose()?,
             timeout_ms: told.timeout_ms,
             response_bytes_max: told.response_bytes_max,
             tls: told.tls.map(tls).transpose()?,
+            proxy: told.proxy.map(proxy).transpose()?,
         })
     }
 
@@ -122,13 +149,30 @@ impl Checker<'_> {
 }
 
 pub(super) fn tls(told: wit::Tls) -> Result<Tls, String> {
-    let identity = told
-        .identity
-        .map(|(certificates, key)| Ok::<_, String>((pieces(certificates)?, pieces(key)?)));
     Ok(Tls {
         authorities: told.authorities.map(pieces).transpose()?,
-        identity: identity.transpose()?,
+        identity: told.identity.map(identity).transpose()?,
     })
+}
+
+fn identity(told: wit::Identity) -> Result<Identity, String> {
+    Ok(Identity {
+        certificates: pieces(told.certificates)?,
+        key: pieces(told.key)?,
+        password: told.password.map(pieces).transpose()?,
+    })
+}
+
+fn proxy(told: wit::Proxy) -> Result<Proxy, String> {
+    Ok(Proxy {
+        address: told.address,
+        basic_auth: told.basic_auth.map(login).transpose()?,
+    })
+}
+
+/// User name and password.
+pub(super) fn login((user, password): (Vec<wit::Piece>, Vec<wit::Piece>)) -> Result<(Vec<Piece>, Vec<Piece>), String> {
+    Ok((pieces(user)?, pieces(password)?))
 }
 
 pub(super) fn pieces(told: Vec<wit::Piece>) -> Result<Vec<Piece>, String> {
