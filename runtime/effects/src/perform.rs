@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use cluster::{Keep, Notice, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
-use model::{AttributeScope, Clock, DeviceId, Downlink, EntityId, Message, MessageKind, Metadata, Payload, Reading, TenantId, Value};
+use model::{
+    AttributeScope, Clock, CustomerId, DeviceId, Downlink, EntityId, Message, MessageKind, Metadata, Payload, Reading, TenantId, Value,
+};
 use plugins::{Content, Effect, Retention};
 use storage::{Mutation, Row, Store};
 use tokio::sync::{Mutex, oneshot};
@@ -188,7 +190,7 @@ impl Effects {
             } => {
                 let wanted = Raise {
                     originator: entity,
-                    customer: message.customer.map(IdRef::from),
+                    customer: self.customer_of(entity, &message).await?.map(IdRef::from),
                     alarm_type,
                     severity,
                     details: details.as_ref().and_then(Content::json).cloned(),
@@ -363,6 +365,15 @@ impl Effects {
     async fn tell_chain(&self, entity: EntityId, kind: MessageKind, scope: AttributeScope, payload: Payload) {
         let metadata = Metadata::from_iter([("scope", scope.as_str())]);
         self.notice(entity, Notice { kind, metadata, payload }).await;
+    }
+
+    /// Whose an entity is. The message says it of its originator.
+    async fn customer_of(&self, entity: EntityId, message: &Message) -> Result<Option<CustomerId>, EffectError> {
+        if entity == message.originator {
+            return Ok(message.customer);
+        }
+        let customer = self.store.entity(entity).await?.and_then(|record| record.customer);
+        Ok(customer.map(|customer| CustomerId::new(entity.tenant, customer)))
     }
 
     async fn clear(

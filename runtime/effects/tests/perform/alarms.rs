@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::entities::create;
 use crate::world::{World, leaving, mark, message, soon};
 use effects::{EffectError, Performed};
 use model::entity::{IdRef, Relation, RelationGroup, Severity};
-use model::{DeviceId, EntityId, EntityKind, Payload};
+use model::{CustomerId, DeviceId, EntityId, EntityKind, Payload};
 use plugins::{Content, Effect, Propagation, Retention};
 use serde_json::{Value as Json, json};
 use storage::{AlarmFilter, AlarmStore, AttributeStore, Journal, Mutation, StorageError};
@@ -317,6 +318,33 @@ async fn types_and_originators_are_apart() {
     );
     assert!(world.store.active_alarm(one, "cold").await.unwrap().is_some());
     assert!(world.store.active_alarm(other, "hot").await.unwrap().is_some());
+}
+
+/// Its customer's, whoever's message raised it: users of others must not see it.
+#[tokio::test]
+async fn an_alarm_is_of_the_customer_whose_its_originator_is() {
+    let world = World::new();
+    let (one, other) = (world.device().entity(), world.device().entity());
+    let message = message(one);
+    let customer = CustomerId::generate(world.tenant);
+    for of in [None, Some(customer)] {
+        let entity = world.device().entity();
+        create(&world, entity, &format!("of {of:?}"), of).await;
+        world
+            .perform(10, vec![raise(entity, Severity::Major, None)], &message)
+            .await
+            .unwrap();
+        let alarm = world.store.active_alarm(entity, "hot").await.unwrap().unwrap();
+        assert_eq!(alarm.customer_id.map(|customer| customer.id), of.map(|customer| customer.id));
+    }
+    for (entity, of) in [(one, message.customer), (other, None)] {
+        world
+            .perform(10, vec![raise(entity, Severity::Major, None)], &message)
+            .await
+            .unwrap();
+        let alarm = world.store.active_alarm(entity, "hot").await.unwrap().unwrap();
+        assert_eq!(alarm.customer_id.map(|customer| customer.id), of.map(|customer| customer.id));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

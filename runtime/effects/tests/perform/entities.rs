@@ -14,7 +14,7 @@ use storage::{EntityStore, Journal, Mutation, RelationQuery, RelationStore};
 
 use super::world::{World, message};
 
-async fn create(world: &World, entity: EntityId, name: &str, customer: Option<CustomerId>) {
+pub async fn create(world: &World, entity: EntityId, name: &str, customer: Option<CustomerId>) {
     let record = EntityRecord {
         id: entity,
         version: 0,
