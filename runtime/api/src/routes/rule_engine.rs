@@ -66,7 +66,7 @@ async fn about_in_queue(
 
 async fn ask(api: ApiState, member: Member, entity: EntityId, timeout_ms: i64, body: Json) -> Answer {
     if !(0..=TIMEOUT_MS_MAX).contains(&timeout_ms) {
-        return Err(ApiError::Invalid(format!("A request waits for at most {TIMEOUT_MS_MAX} ms.")));
+        return Err(ApiError::Invalid(format!("A request waits for 0 to {TIMEOUT_MS_MAX} ms.")));
     }
     let id = Uuid::now_v7();
     let expires_ms = api.clock.now_ms().saturating_add(timeout_ms);
