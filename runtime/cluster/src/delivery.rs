@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actor::Lane;
 use model::entity::Rpc;
-use model::{DeviceId, Downlink, DownlinkKinds, MessageKind, Metadata, Payload, PresenceEvent, Uplink};
+use model::{AttributeScope, DeviceId, Downlink, DownlinkKinds, MessageKind, Metadata, Payload, PresenceEvent, Uplink};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -167,6 +167,14 @@ pub struct Notice {
     pub metadata: Metadata,
     /// Any JSON.
     pub payload: Payload,
+}
+
+impl Notice {
+    /// What became of attributes of a scope.
+    pub fn of_attributes(kind: MessageKind, scope: AttributeScope, payload: Payload) -> Self {
+        let metadata = Metadata::from_iter([("scope", scope.as_str())]);
+        Notice { kind, metadata, payload }
+    }
 }
 
 /// The answer to a request of a device.

@@ -11,8 +11,6 @@ use uuid::Uuid;
 pub struct Raise {
     /// What it is about.
     pub originator: EntityId,
-    /// The originator's customer.
-    pub customer: Option<IdRef>,
     /// Type.
     pub alarm_type: String,
     /// How bad it is.
@@ -27,10 +25,10 @@ pub struct Raise {
     pub propagation: Propagation,
 }
 
-/// What became of it. Who shows it is found next.
+/// What became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Raised {
-    /// There was none: a new one.
+    /// There was none: a new one. Whose it is and who shows it is to be found.
     Created(Alarm),
     /// There was one: it lasts longer now, or got another severity.
     Updated {
@@ -38,6 +36,8 @@ pub enum Raised {
         alarm: Alarm,
         /// Whether the severity is another one.
         severity_changed: bool,
+        /// Whether it propagates otherwise: who shows it is to be found again.
+        propagation_changed: bool,
     },
 }
 
@@ -48,18 +48,22 @@ pub fn raise(active: Option<Alarm>, wanted: Raise, id: Uuid, now_ms: i64) -> Rai
             let severity_changed = alarm.severity != wanted.severity;
             alarm.severity = wanted.severity;
             alarm.end_ts = alarm.end_ts.max(wanted.end_ms.unwrap_or(now_ms));
-            propagate(&mut alarm, wanted.propagation);
+            let propagation_changed = propagate(&mut alarm, wanted.propagation);
             if wanted.details.is_some() {
                 alarm.details = wanted.details;
             }
-            Raised::Updated { alarm, severity_changed }
+            Raised::Updated {
+                alarm,
+                severity_changed,
+                propagation_changed,
+            }
         }
         None => {
             let mut alarm = Alarm {
                 id: IdRef::new(EntityKind::Alarm, id),
                 created_time: now_ms,
                 tenant_id: IdRef::tenant(wanted.originator.tenant),
-                customer_id: wanted.customer,
+                customer_id: None,
                 name: wanted.alarm_type.clone(),
                 alarm_type: wanted.alarm_type,
                 originator: IdRef::from(wanted.originator),
@@ -85,11 +89,15 @@ pub fn raise(active: Option<Alarm>, wanted: Raise, id: Uuid, now_ms: i64) -> Rai
     }
 }
 
-fn propagate(alarm: &mut Alarm, wanted: Propagation) {
+/// Sets to whom an alarm is shown. Answers whether that is another thing than before.
+fn propagate(alarm: &mut Alarm, wanted: Propagation) -> bool {
+    let changed = (alarm.propagate, alarm.propagate_to_owner, alarm.propagate_to_tenant) != (wanted.related, wanted.owner, wanted.tenant)
+        || alarm.propagate_relation_types != wanted.relation_types;
     alarm.propagate = wanted.related;
     alarm.propagate_to_owner = wanted.owner;
     alarm.propagate_to_tenant = wanted.tenant;
     alarm.propagate_relation_types = wanted.relation_types;
+    changed
 }
 
 /// Clears the active alarm. None: there was none.
@@ -113,7 +121,6 @@ mod tests {
     fn wanted(severity: Severity, details: Option<Json>) -> Raise {
         Raise {
             originator: EntityId::new(TenantId::generate(), EntityKind::Device, Uuid::now_v7()),
-            customer: None,
             alarm_type: "hot".to_owned(),
             severity,
             details,
@@ -139,11 +146,12 @@ mod tests {
         let Raised::Updated {
             alarm: updated,
             severity_changed,
+            propagation_changed,
         } = raise(Some(alarm.clone()), again, Uuid::now_v7(), 20)
         else {
             panic!("a second one updates the first")
         };
-        assert!(severity_changed);
+        assert!(severity_changed && !propagation_changed);
         assert_eq!((updated.id, updated.start_ts, updated.end_ts), (alarm.id, 5, 20));
         assert_eq!(updated.details, Some(json!({"t": 1})), "details are kept when none are given");
 

@@ -5,9 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use cluster::{Keep, Notice, Router, RpcRequest, SessionId};
 use model::entity::IdRef;
-use model::{
-    AttributeScope, Clock, CustomerId, DeviceId, Downlink, EntityId, Message, MessageKind, Metadata, Payload, Reading, TenantId, Value,
-};
+use model::{AttributeScope, Clock, CustomerId, DeviceId, Downlink, EntityId, Message, MessageKind, Payload, Reading, TenantId, Value};
 use plugins::{Content, Effect, Retention};
 use storage::{Mutation, Row, Store};
 use tokio::sync::{Mutex, oneshot};
@@ -190,7 +188,6 @@ impl Effects {
             } => {
                 let wanted = Raise {
                     originator: entity,
-                    customer: self.customer_of(entity, &message).await?.map(IdRef::from),
                     alarm_type,
                     severity,
                     details: details.as_ref().and_then(Content::json).cloned(),
@@ -315,7 +312,8 @@ impl Effects {
         if told.tell_chain {
             let keys: Vec<&str> = gone.iter().map(|key| &**key).collect();
             let payload = Payload::new(serde_json::json!({ "attributes": keys }));
-            self.tell_chain(entity, MessageKind::AttributesDeleted, scope, payload).await;
+            let notice = Notice::of_attributes(MessageKind::AttributesDeleted, scope, payload);
+            self.notice(entity, notice).await;
         }
         if let (true, Ok(device)) = (told.reaches_device(scope), DeviceId::try_from(entity)) {
             self.push(device, Downlink::AttributesRemoved(gone)).await;
@@ -353,18 +351,13 @@ impl Effects {
         let performed = self.write(write).await?;
         let Some(news) = news else { return Ok(performed) };
         if told.tell_chain {
-            self.tell_chain(entity, MessageKind::AttributesUpdated, scope, news.clone()).await;
+            let notice = Notice::of_attributes(MessageKind::AttributesUpdated, scope, news.clone());
+            self.notice(entity, notice).await;
         }
         if let (true, Ok(device)) = (told.reaches_device(scope), DeviceId::try_from(entity)) {
             self.push(device, Downlink::AttributesChanged(news)).await;
         }
         Ok(performed)
-    }
-
-    /// Tells the chain of an entity what became of its attributes.
-    async fn tell_chain(&self, entity: EntityId, kind: MessageKind, scope: AttributeScope, payload: Payload) {
-        let metadata = Metadata::from_iter([("scope", scope.as_str())]);
-        self.notice(entity, Notice { kind, metadata, payload }).await;
     }
 
     /// Whose an entity is. The message says it of its originator.
@@ -408,18 +401,27 @@ impl Effects {
     async fn raise(&self, wanted: Raise, message: &Arc<Message>) -> Result<Performed, EffectError> {
         let _turn = self.alarm_turn(wanted.originator.id).await;
         let active = self.store.active_alarm(wanted.originator, &wanted.alarm_type).await?;
-        let (mut alarm, relation, mark) = match alarm::raise(active, wanted, Uuid::now_v7(), self.now_ms()) {
-            Raised::Created(alarm) => (alarm, "Created", "isNewAlarm"),
+        let originator = wanted.originator;
+        let (alarm, relation, mark) = match alarm::raise(active, wanted, Uuid::now_v7(), self.now_ms()) {
+            Raised::Created(mut alarm) => {
+                alarm.customer_id = self.customer_of(originator, message).await?.map(IdRef::from);
+                alarm.shown_to = propagation::shown_to(&*self.store, &alarm).await?;
+                (alarm, "Created", "isNewAlarm")
+            }
             Raised::Updated {
-                alarm,
-                severity_changed: false,
-            } => (alarm, "Updated", "isExistingAlarm"),
-            Raised::Updated {
-                alarm,
-                severity_changed: true,
-            } => (alarm, "Updated", "isSeverityUpdated"),
+                mut alarm,
+                severity_changed,
+                propagation_changed,
+            } => {
+                // An alarm that only lasts longer reads no relations: it is raised with every message while the reason is there. One that
+                // nobody shows may have been stored by an older version.
+                if propagation_changed || alarm.shown_to.is_empty() {
+                    alarm.shown_to = propagation::shown_to(&*self.store, &alarm).await?;
+                }
+                let mark = if severity_changed { "isSeverityUpdated" } else { "isExistingAlarm" };
+                (alarm, "Updated", mark)
+            }
         };
-        alarm.shown_to = propagation::shown_to(&*self.store, &alarm).await?;
         let next = alarm_message(message, &alarm, mark);
         self.write(Mutation::PutAlarm(Arc::new(alarm))).await?;
         Ok(Performed {

@@ -1,7 +1,8 @@
 //! Who shows an alarm beside its originator: what relations lead from to the originator, its owner, its tenant.
 //!
-//! It is found whenever the alarm is raised, and kept with it. Relations that change later count when it is raised again. Nothing here leads
-//! out of the tenant: ids of relations have none, they get the alarm's.
+//! It is found when the alarm is new or propagates otherwise than before, and kept with it: one that lasts is raised with every message.
+//! Relations that change meanwhile count for the next alarm. Nothing here leads out of the tenant: ids of relations have none, they get
+//! the alarm's.
 
 use model::TenantId;
 use model::entity::{Alarm, Direction, IdRef, RelationGroup};

@@ -62,7 +62,7 @@ async fn save(api: ApiState, entity: EntityId, scope: &str, values: Attributes) 
     let saved = Payload::new(values.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect());
     let news = News {
         device: shared_device(entity, scope).map(|device| (device, Downlink::AttributesChanged(saved.clone()))),
-        chain: of_attributes(MessageKind::AttributesUpdated, scope, saved),
+        chain: Notice::of_attributes(MessageKind::AttributesUpdated, scope, saved),
     };
     let is_timeout = scope == AttributeScope::ServerScope && values.iter().any(|(key, _)| &**key == TIMEOUT_KEY);
     let mutation = Mutation::Attributes {
@@ -86,11 +86,6 @@ struct News {
 }
 
 /// What became of attributes, as a chain is told.
-fn of_attributes(kind: MessageKind, scope: AttributeScope, payload: Payload) -> Notice {
-    let metadata = Metadata::from_iter([("scope", scope.as_str())]);
-    Notice { kind, metadata, payload }
-}
-
 #[derive(Deserialize)]
 struct Keys {
     keys: Option<String>,
@@ -124,7 +119,7 @@ async fn remove(api: ApiState, entity: EntityId, scope: &str, asked: Keys) -> Re
     let gone = Payload::new(json!({ "attributes": texts(&keys) }));
     let news = News {
         device,
-        chain: of_attributes(MessageKind::AttributesDeleted, scope, gone),
+        chain: Notice::of_attributes(MessageKind::AttributesDeleted, scope, gone),
     };
     write(api.clone(), entity, Mutation::DeleteAttributes { entity, scope, keys }, news).await?;
     if is_timeout {

@@ -74,7 +74,6 @@ const TENANT: TenantId = TenantId(Uuid::from_u128(0xff));
 fn alarm(customer: Option<IdRef>, propagation: Propagation) -> Alarm {
     let wanted = Raise {
         originator: asset(0).of(TENANT),
-        customer,
         alarm_type: "hot".to_owned(),
         severity: Severity::Major,
         details: None,
@@ -83,7 +82,10 @@ fn alarm(customer: Option<IdRef>, propagation: Propagation) -> Alarm {
         propagation,
     };
     match raise(None, wanted, Uuid::nil(), 0) {
-        Raised::Created(alarm) | Raised::Updated { alarm, .. } => alarm,
+        Raised::Created(alarm) | Raised::Updated { alarm, .. } => Alarm {
+            customer_id: customer,
+            ..alarm
+        },
     }
 }
 
