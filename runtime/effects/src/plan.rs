@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{AttributeScope, Value};
 use plugins::{Content, Effect, Retention};
 use serde_json::Value as Json;
-use storage::Mutation;
+use storage::{KeptIn, Mutation};
 
 use crate::EffectError;
 
@@ -46,24 +46,15 @@ pub fn plan(effect: Effect, now_ms: i64) -> Result<Planned, EffectError> {
             if values.is_empty() {
                 return Ok(Planned::Nothing);
             }
-            let write = match keep {
-                Retention::All | Retention::Nothing => Mutation::Points {
-                    entity,
-                    ts_ms,
-                    values,
-                    ttl_s,
-                },
-                Retention::Latest => Mutation::Latest {
-                    entity,
-                    ts_ms,
-                    values,
-                    ttl_s,
-                },
-                Retention::History => Mutation::History {
-                    entity,
-                    ts_ms,
-                    values,
-                    ttl_s,
+            let write = Mutation::Points {
+                entity,
+                ts_ms,
+                values,
+                ttl_s,
+                kept: match keep {
+                    Retention::All | Retention::Nothing => KeptIn::Both,
+                    Retention::Latest => KeptIn::Latest,
+                    Retention::History => KeptIn::History,
                 },
             };
             Ok(reaching(write, keep, quiet))

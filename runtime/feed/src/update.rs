@@ -61,8 +61,6 @@ pub fn subject(mutation: &Mutation) -> Option<EntityId> {
     match mutation {
         Mutation::OnlyTold(one) => subject(one),
         Mutation::Points { entity, .. }
-        | Mutation::Latest { entity, .. }
-        | Mutation::History { entity, .. }
         | Mutation::DeletePoints { entity, .. }
         | Mutation::Attributes { entity, .. }
         | Mutation::DeleteAttributes { entity, .. } => Some(*entity),
@@ -80,9 +78,7 @@ impl Update {
     pub fn of(mutation: &Mutation) -> Option<Self> {
         let (entity, news) = match mutation {
             Mutation::OnlyTold(one) => return Update::of(one),
-            Mutation::Points { entity, ts_ms, values, .. }
-            | Mutation::Latest { entity, ts_ms, values, .. }
-            | Mutation::History { entity, ts_ms, values, .. } => (
+            Mutation::Points { entity, ts_ms, values, .. } => (
                 entity,
                 News::Points {
                     ts_ms: *ts_ms,

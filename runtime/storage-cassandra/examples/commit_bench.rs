@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use model::{DeviceId, EntityId, TenantId, Value};
-use storage::{Journal as _, Mutation, TimeSeriesStore as _};
+use storage::{Journal as _, KeptIn, Mutation, TimeSeriesStore as _};
 use storage_cassandra::{CassandraConfig, CassandraStore};
 
 const DEVICES: usize = 1000;
@@ -88,6 +88,7 @@ fn message(entity: EntityId, number: usize) -> Mutation {
         ts_ms: number as i64,
         values: KEYS.map(|key| (key.into(), Value::Double(number as f64 / 7.0))).into(),
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model::entity::{Alarm, Event, Relation, RelationGroup, Rpc};
 use model::{AttributeScope, DeviceId, EntityId, NodeStateChange, TenantId, Value};
 use storage::json::json;
-use storage::{Mutation, StorageError, value_codec};
+use storage::{KeptIn, Mutation, StorageError, value_codec};
 
 use crate::bind::{Bind, Write, entity, part, tiny};
 use crate::buckets::Buckets;
@@ -91,34 +91,20 @@ fn add(plan: &mut Plan, mutation: &Mutation, first_us: i64, buckets: Buckets, kn
             ts_ms,
             values,
             ttl_s,
-        } => points(plan, *entity, (*ts_ms, buckets.of(*ts_ms)), values, (*ttl_s, then_us), known, plain),
-        Mutation::Latest {
-            entity,
-            ts_ms,
-            values,
-            ttl_s,
-        } => match buckets.latest() {
-            Some(place) => {
-                let dated = |value: &Value| value_codec::encode_dated(*ts_ms, value, None);
-                points(plan, *entity, place, values, (*ttl_s, then_us), known, dated);
-            }
-            // A history is read by all.
-            None => points(plan, *entity, (*ts_ms, buckets.of(*ts_ms)), values, (*ttl_s, then_us), known, plain),
-        },
-        Mutation::History {
-            entity,
-            ts_ms,
-            values,
-            ttl_s,
-        } => points(
-            plan,
-            *entity,
-            (*ts_ms, buckets.history_of(*ts_ms)),
-            values,
-            (*ttl_s, then_us),
-            known,
-            plain,
-        ),
+            kept,
+        } => {
+            let bucket = match (kept, buckets.latest()) {
+                (KeptIn::Latest, Some(place)) => {
+                    let dated = |value: &Value| value_codec::encode_dated(*ts_ms, value, None);
+                    points(plan, *entity, place, values, (*ttl_s, then_us), known, dated);
+                    return Ok(());
+                }
+                (KeptIn::History, _) => buckets.history_of(*ts_ms),
+                // In an older cluster latest values have a history, which is read by all.
+                (KeptIn::Both | KeptIn::Latest, _) => buckets.of(*ts_ms),
+            };
+            points(plan, *entity, (*ts_ms, bucket), values, (*ttl_s, then_us), known, plain);
+        }
         Mutation::Untold(one) => add(plan, one, first_us, buckets, known)?,
         Mutation::OnlyTold(_) => {}
         Mutation::DeletePoints {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use model::entity::EntityRecord;
 use model::{Clock, DeviceId, EntityId, NodeStateChange, RuleNodeId, SystemClock, TenantId, Value};
 use storage::{
-    EntityStore as _, Journal as _, Mutation, NodeStateStore as _, RowStore as _, SeriesQuery, StorageError, TimeSeriesStore as _,
+    EntityStore as _, Journal as _, KeptIn, Mutation, NodeStateStore as _, RowStore as _, SeriesQuery, StorageError, TimeSeriesStore as _,
     conformance,
 };
 use storage_cassandra::{CassandraConfig, CassandraStore};
@@ -33,6 +33,7 @@ fn points(entity: EntityId, ts_ms: i64, value: i64) -> Mutation {
         ts_ms,
         values: vec![("a".into(), Value::Long(value))],
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 

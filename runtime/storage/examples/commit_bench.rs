@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use model::{DeviceId, EntityId, TenantId, Value};
-use storage::{EmbeddedConfig, EmbeddedStore, Journal as _, Mutation, StorageError};
+use storage::{EmbeddedConfig, EmbeddedStore, Journal as _, KeptIn, Mutation, StorageError};
 
 const SUBMITTERS: usize = 8;
 const DEVICES: usize = 1000;
@@ -77,6 +77,7 @@ fn submit(store: &EmbeddedStore, devices: &[EntityId], lane: usize, size: usize,
                 ts_ms: number as i64,
                 values: vec![(Arc::clone(&key), Value::Double(number as f64 / 7.0))],
                 ttl_s: 0,
+                kept: KeptIn::Both,
             }
         });
         let batch = points.collect();

@@ -28,7 +28,7 @@ pub mod value_codec;
 
 pub use embedded::{EmbeddedConfig, EmbeddedStore};
 pub use error::StorageError;
-pub use mutation::{Commit, Mutation};
+pub use mutation::{Commit, KeptIn, Mutation};
 pub use query::{AlarmFilter, EntityFilter, EventFilter, RelationQuery, SeriesQuery};
 pub use row::Row;
 pub use tap::Tap;

@@ -12,11 +12,24 @@ use uuid::Uuid;
 
 use crate::StorageError;
 
+/// Where values of a time series are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptIn {
+    /// In the history, of which the reading with the largest time is the latest.
+    Both,
+    /// In no history: of each key there is one reading of these, the one that was written last. The latest value of a key is that one or the
+    /// newest of its history, whichever has the larger time.
+    Latest,
+    /// In the history alone: the latest value of a key is none of these. Where the key has a reading of the same time that may be the latest
+    /// one, that one stays and this one is not seen.
+    History,
+}
+
 /// One change. Every mutation is a plain put or delete, so repeating it changes nothing (at-least-once is safe), and a batch needs no
 /// transaction: a back end may make a batch durable in pieces, but completes its [`Commit`] only when all of it is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mutation {
-    /// Values of an entity's time series at one time. The latest value of a key is the one with the largest time.
+    /// Values of an entity's time series at one time.
     Points {
         /// Whose.
         entity: EntityId,
@@ -26,30 +39,8 @@ pub enum Mutation {
         values: Vec<(Arc<str>, Value)>,
         /// Seconds to keep them; 0: for ever.
         ttl_s: u32,
-    },
-    /// Values of an entity's time series at one time that are in no history: of each key there is one, the one that was written last. The
-    /// latest value of a key is that one or the newest of its history, whichever has the larger time.
-    Latest {
-        /// Whose.
-        entity: EntityId,
-        /// Milliseconds since 1970-01-01 UTC.
-        ts_ms: i64,
-        /// By key.
-        values: Vec<(Arc<str>, Value)>,
-        /// Seconds to keep them; 0: for ever.
-        ttl_s: u32,
-    },
-    /// Values of an entity's time series at one time that are in the history alone: the latest value of a key is none of them. Where the key
-    /// has a reading of the same time that may be the latest one, that one stays and this one is not seen.
-    History {
-        /// Whose.
-        entity: EntityId,
-        /// Milliseconds since 1970-01-01 UTC.
-        ts_ms: i64,
-        /// By key.
-        values: Vec<(Arc<str>, Value)>,
-        /// Seconds to keep them; 0: for ever.
-        ttl_s: u32,
+        /// Where they are kept.
+        kept: KeptIn,
     },
     /// This is done, and who [watches](crate::Tap) is not to be told.
     Untold(Box<Mutation>),

@@ -55,10 +55,7 @@ pub fn check_batch(batch: &[Mutation]) -> Result<(), StorageError> {
 fn check_mutation(mutation: &Mutation) -> Result<(), StorageError> {
     const KEY: &str = "a key";
     match mutation {
-        Mutation::Points { values, .. }
-        | Mutation::Latest { values, .. }
-        | Mutation::History { values, .. }
-        | Mutation::Attributes { values, .. } => values.iter().try_for_each(|(key, _)| check(KEY, key)),
+        Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => values.iter().try_for_each(|(key, _)| check(KEY, key)),
         Mutation::Untold(one) | Mutation::OnlyTold(one) => check_mutation(one),
         Mutation::DeletePoints { key, .. } => check(KEY, key),
         Mutation::DeleteAttributes { keys, .. } => keys.iter().try_for_each(|key| check(KEY, key)),

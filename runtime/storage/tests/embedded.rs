@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::entity::{EntityRecord, Event, EventKind};
 use model::{AttributeScope, Clock, DeviceId, EntityId, PageRequest, Reading, TenantId, Value};
 use serde_json::json;
-use storage::{EmbeddedConfig, EmbeddedStore, EventFilter, Login, Mutation, SeriesQuery, StorageError, conformance};
+use storage::{EmbeddedConfig, EmbeddedStore, EventFilter, KeptIn, Login, Mutation, SeriesQuery, StorageError, conformance};
 use storage::{EntityStore as _, EventStore as _, Journal as _, LoginStore as _, SettingStore as _, TimeSeriesStore as _};
 use uuid::Uuid;
 
@@ -28,6 +28,7 @@ fn points(entity: EntityId, ts_ms: i64, key: &str, value: i64) -> Mutation {
         ts_ms,
         values: vec![(key.into(), Value::Long(value))],
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 
@@ -207,6 +208,7 @@ async fn text_that_fits_no_key_is_refused_before_it_is_queued() {
             ts_ms: 1,
             values: values.clone(),
             ttl_s: 0,
+            kept: KeptIn::Both,
         },
         Mutation::Attributes {
             entity,
@@ -266,6 +268,7 @@ async fn readings_expire_by_the_clock_given() {
             ts_ms: 5,
             values: vec![("a".into(), Value::Long(1))],
             ttl_s: 2,
+            kept: KeptIn::Both,
         }],
     )
     .await;

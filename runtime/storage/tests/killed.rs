@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use model::{DeviceId, EntityId, EntityKind, TenantId, Value};
-use storage::{EmbeddedConfig, EmbeddedStore, Journal as _, Mutation, SettingStore as _};
+use storage::{EmbeddedConfig, EmbeddedStore, Journal as _, KeptIn, Mutation, SettingStore as _};
 use uuid::Uuid;
 
 const FOLDER: &str = "STORAGE_TEST_FOLDER";
@@ -37,6 +37,7 @@ fn batch(lane: u64, number: u64) -> Vec<Mutation> {
             ts_ms: number as i64,
             values: values(part).collect(),
             ttl_s: 0,
+            kept: KeptIn::Both,
         })
         .collect()
 }

@@ -50,7 +50,8 @@ fn values_become_a_write() {
                 entity,
                 ts_ms: 5,
                 values: values.clone(),
-                ttl_s: 60
+                ttl_s: 60,
+                kept: KeptIn::Both,
             }
         ),
         other => panic!("{other:?}"),
@@ -81,24 +82,14 @@ fn values_are_kept_and_told_as_is_wanted() {
         quiet,
     };
     let (ts_ms, ttl_s, values) = (5, 60, vec![(Arc::from("a"), Value::Long(1))]);
-    let points = Mutation::Points {
+    let write = |kept| Mutation::Points {
         entity,
         ts_ms,
         values: values.clone(),
         ttl_s,
+        kept,
     };
-    let latest = Mutation::Latest {
-        entity,
-        ts_ms,
-        values: values.clone(),
-        ttl_s,
-    };
-    let history = Mutation::History {
-        entity,
-        ts_ms,
-        values,
-        ttl_s,
-    };
+    let (points, latest, history) = (write(KeptIn::Both), write(KeptIn::Latest), write(KeptIn::History));
     let (untold, only_told) = (|one| Mutation::Untold(Box::new(one)), |one| Mutation::OnlyTold(Box::new(one)));
     for (keep, quiet, expected) in [
         (Retention::All, false, Some(points.clone())),

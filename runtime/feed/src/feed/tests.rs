@@ -1,6 +1,7 @@
 //! Feeds of two servers, and what those who watch hear.
 
 use model::{AttributeScope, EntityKind, TenantId, Value};
+use storage::KeptIn;
 use uuid::Uuid;
 
 use super::*;
@@ -16,6 +17,7 @@ fn points(entity: EntityId, ts_ms: i64) -> Mutation {
         ts_ms,
         values: vec![("k".into(), Value::Long(ts_ms))],
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 
@@ -83,11 +85,12 @@ fn who_watches_is_told_of_what_is_not_stored_and_not_of_what_is_quiet() {
     let (feed, outbox) = (Feed::default(), outbox());
     let entity = device(1, 1);
     let watch = feed.watch(entity, series(), &outbox).unwrap();
-    let latest = |ts_ms| Mutation::Latest {
+    let latest = |ts_ms| Mutation::Points {
         entity,
         ts_ms,
         values: vec![("k".into(), Value::Long(ts_ms))],
         ttl_s: 0,
+        kept: KeptIn::Latest,
     };
     feed.saved(&[
         Mutation::OnlyTold(Box::new(points(entity, 1))),

@@ -7,7 +7,7 @@ use feed::{Interest, News, Outbox, OutboxLimits, Wanted, Watch};
 use model::{AttributeScope, EntityId, EntityKind, TenantId, Value};
 use parking_lot::Mutex;
 use peers::PeersConfig;
-use storage::{Mutation, Tap};
+use storage::{KeptIn, Mutation, Tap};
 use uuid::Uuid;
 
 use crate::breaking::fragile;
@@ -23,6 +23,7 @@ fn points(entity: EntityId, ts_ms: i64) -> Mutation {
         ts_ms,
         values: vec![("k".into(), Value::Double(0.5))],
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 
@@ -123,12 +124,14 @@ async fn every_kind_of_news_arrives_as_it_was() {
             ts_ms: -1,
             values: values.clone(),
             ttl_s: 9,
+            kept: KeptIn::Both,
         },
         Mutation::Points {
             entity,
             ts_ms: 1,
             values: values.clone(),
             ttl_s: 9,
+            kept: KeptIn::Both,
         },
         Mutation::DeletePoints {
             entity,

@@ -29,6 +29,7 @@ fn a_series_has_its_row_once() {
         ts_ms,
         values: vec![("a".into(), Value::Long(1))],
         ttl_s: 700_000_000,
+        kept: KeptIn::Both,
     };
     let first = planned(&[points(0), points(1)], &known);
     assert_eq!(first.steps.len(), 1);
@@ -56,6 +57,7 @@ fn what_would_expire_too_late_is_kept() {
             ts_ms: 0,
             values: vec![("a".into(), Value::Long(1))],
             ttl_s,
+            kept: KeptIn::Both,
         };
         let stamp_us = written_s * 1_000_000;
         let plan = plan(&[point], stamp_us, Buckets::new(Duration::from_secs(3600)), &Known::new(10)).expect("planned");
@@ -66,11 +68,12 @@ fn what_would_expire_too_late_is_kept() {
 
 #[test]
 fn an_older_cluster_keeps_a_history_of_latest_values() {
-    let latest = Mutation::Latest {
+    let latest = Mutation::Points {
         entity: device(),
         ts_ms: 7,
         values: vec![("a".into(), Value::Long(1))],
         ttl_s: 0,
+        kept: KeptIn::Latest,
     };
     let written = |cluster| {
         let buckets = Buckets::new(Duration::from_secs(3600)).since(cluster);

@@ -18,7 +18,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::sample;
-use crate::{EventFilter, Login, Mutation, RelationQuery, SeriesQuery, Store};
+use crate::{EventFilter, KeptIn, Login, Mutation, RelationQuery, SeriesQuery, Store};
 
 /// When everything happens.
 pub const NOW_MS: i64 = 1_700_000_000_000;
@@ -56,24 +56,27 @@ fn points(key: &str, ttl_s: u32) -> Mutation {
         ts_ms: NOW_MS,
         values: vec![(key.into(), Value::Long(1))],
         ttl_s,
+        kept: KeptIn::Both,
     }
 }
 
 fn latest(ttl_s: u32) -> Mutation {
-    Mutation::Latest {
+    Mutation::Points {
         entity: device().entity(),
         ts_ms: NOW_MS - 1,
         values: vec![(if ttl_s == 0 { "latest" } else { "latest, brief" }.into(), Value::Long(2))],
         ttl_s,
+        kept: KeptIn::Latest,
     }
 }
 
 fn history() -> Mutation {
-    Mutation::History {
+    Mutation::Points {
         entity: device().entity(),
         ts_ms: NOW_MS - 2,
         values: vec![("history".into(), Value::Long(3))],
         ttl_s: 0,
+        kept: KeptIn::History,
     }
 }
 
@@ -198,6 +201,7 @@ pub fn batch() -> Vec<Mutation> {
             ts_ms: NOW_MS,
             values: values(),
             ttl_s: 0,
+            kept: KeptIn::Both,
         },
         points("brief", 600_000_000),
         points("gone", 0),
@@ -261,9 +265,9 @@ pub fn batch() -> Vec<Mutation> {
 /// The name of a mutation's kind. A new one does not compile before it has a name here, and a place in [`batch`].
 pub fn kind(mutation: &Mutation) -> &'static str {
     match mutation {
-        Mutation::Points { .. } => "points",
-        Mutation::Latest { .. } => "latest",
-        Mutation::History { .. } => "history",
+        Mutation::Points { kept: KeptIn::Both, .. } => "points",
+        Mutation::Points { kept: KeptIn::Latest, .. } => "latest",
+        Mutation::Points { kept: KeptIn::History, .. } => "history",
         Mutation::Untold(_) => "untold",
         Mutation::OnlyTold(_) => "only-told",
         Mutation::DeletePoints { .. } => "delete-points",

@@ -7,7 +7,7 @@ use model::{AttributeScope, DeviceId, EntityId, Reading, TenantId, Value};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Mutation, Store};
+use crate::{KeptIn, Mutation, Store};
 
 /// A new device.
 pub(super) fn device() -> EntityId {
@@ -49,6 +49,7 @@ pub(super) fn points(entity: EntityId, ts_ms: i64, values: &[(&str, i64)]) -> Mu
         ts_ms,
         values,
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{DeviceId, EntityId, TenantId, Value};
 
-use crate::{Mutation, Store, Tap};
+use crate::{KeptIn, Mutation, Store, Tap};
 
 /// Batches at once.
 const BATCHES: i64 = 200;
@@ -32,6 +32,7 @@ fn points(entity: EntityId, ts_ms: i64) -> Mutation {
         ts_ms,
         values: vec![("a".into(), Value::Long(ts_ms))],
         ttl_s: 0,
+        kept: KeptIn::Both,
     }
 }
 

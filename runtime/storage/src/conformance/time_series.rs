@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{EntityId, Reading, TenantId, Value};
 
 use super::sample::{commit, device, keys, points, readings, sibling, values};
-use crate::{Mutation, SeriesQuery, Store};
+use crate::{KeptIn, Mutation, SeriesQuery, Store};
 
 fn all() -> SeriesQuery {
     SeriesQuery {
@@ -33,6 +33,7 @@ pub async fn come_back_as_written(store: &dyn Store) {
                 ts_ms: 5,
                 values: before,
                 ttl_s: 0,
+                kept: KeptIn::Both,
             }],
         )
         .await;
@@ -44,6 +45,7 @@ pub async fn come_back_as_written(store: &dyn Store) {
             ts_ms: 5,
             values: values(),
             ttl_s: 0,
+            kept: KeptIn::Both,
         }],
     )
     .await;
@@ -126,11 +128,12 @@ pub async fn queries_bound_order_and_limit(store: &dyn Store) {
 /// what is removed, and when its time is up.
 pub async fn one_reading_of_a_key_is_in_no_history(store: &dyn Store) {
     let entity = device();
-    let only = |ts_ms: i64, values: &[(&str, i64)], ttl_s: u32| Mutation::Latest {
+    let only = |ts_ms: i64, values: &[(&str, i64)], ttl_s: u32| Mutation::Points {
         entity,
         ts_ms,
         values: values.iter().map(|(key, value)| ((*key).into(), Value::Long(*value))).collect(),
         ttl_s,
+        kept: KeptIn::Latest,
     };
     let latest = async |expected: &[(&str, i64, i64)]| {
         assert_eq!(store.latest(entity, None).await.expect("reads"), readings(expected));
@@ -165,11 +168,12 @@ pub async fn one_reading_of_a_key_is_in_no_history(store: &dyn Store) {
 /// removed, and when its time is up.
 pub async fn a_reading_can_be_in_the_history_alone(store: &dyn Store) {
     let entity = device();
-    let only = |ts_ms: i64, values: &[(&str, i64)], ttl_s: u32| Mutation::History {
+    let only = |ts_ms: i64, values: &[(&str, i64)], ttl_s: u32| Mutation::Points {
         entity,
         ts_ms,
         values: values.iter().map(|(key, value)| ((*key).into(), Value::Long(*value))).collect(),
         ttl_s,
+        kept: KeptIn::History,
     };
     let latest = async |expected: &[(&str, i64, i64)]| {
         assert_eq!(store.latest(entity, None).await.expect("reads"), readings(expected));
@@ -200,11 +204,12 @@ pub async fn a_reading_can_be_in_the_history_alone(store: &dyn Store) {
     commit(store, vec![only(4, &[("a", 40)], 0), points(entity, 5, &[("a", 50)])]).await;
     history("a", false, 100, &[(3, 3), (4, 4), (5, 50), (late, 9)]).await;
     latest(&[("a", 5, 50)]).await;
-    let told = Mutation::Latest {
+    let told = Mutation::Points {
         entity,
         ts_ms: 6,
         values: vec![("a".into(), Value::Long(6))],
         ttl_s: 0,
+        kept: KeptIn::Latest,
     };
     commit(store, vec![told]).await;
     latest(&[("a", 6, 6)]).await;
@@ -298,12 +303,14 @@ pub async fn readings_expire(store: &dyn Store) {
         ts_ms: 2,
         values: vec![("a".into(), Value::Long(2)), ("b".into(), Value::Long(2))],
         ttl_s: 1,
+        kept: KeptIn::Both,
     };
     let long = Mutation::Points {
         entity,
         ts_ms: 3,
         values: vec![("c".into(), Value::Long(3))],
         ttl_s: 3600,
+        kept: KeptIn::Both,
     };
     commit(store, vec![points(entity, 1, &[("a", 1)]), brief, long]).await;
     let gone = async {

@@ -11,7 +11,7 @@ use super::change::Change;
 use super::tables::Table;
 use super::{keys, node_state, relations};
 pub(super) use crate::json::{from_json, json};
-use crate::{Mutation, StorageError, value_codec};
+use crate::{KeptIn, Mutation, StorageError, value_codec};
 
 /// Rows removed with one batch at most, so that removing a year of readings does not fill the memory.
 pub(super) const REMOVED_AT_ONCE_MAX: usize = 10_000;
@@ -20,10 +20,7 @@ pub(super) const REMOVED_AT_ONCE_MAX: usize = 10_000;
 pub(super) fn weight(batch: &[Mutation]) -> usize {
     fn weight(mutation: &Mutation) -> usize {
         match mutation {
-            Mutation::Points { values, .. }
-            | Mutation::Latest { values, .. }
-            | Mutation::History { values, .. }
-            | Mutation::Attributes { values, .. } => values.len().max(1),
+            Mutation::Points { values, .. } | Mutation::Attributes { values, .. } => values.len().max(1),
             Mutation::DeleteAttributes { keys, .. } => keys.len().max(1),
             Mutation::NodeState { change, .. } => (change.entries.len() + change.timers.len()).max(1),
             Mutation::Untold(one) => weight(one),
@@ -45,19 +42,15 @@ fn stage(change: &mut Change, mutation: &Mutation) -> Result<(), StorageError> {
             ts_ms,
             values,
             ttl_s,
-        } => points(change, *entity, *ts_ms, values, *ttl_s),
-        Mutation::Latest {
-            entity,
-            ts_ms,
-            values,
-            ttl_s,
-        } => latest(change, *entity, *ts_ms, values, *ttl_s),
-        Mutation::History {
-            entity,
-            ts_ms,
-            values,
-            ttl_s,
-        } => history(change, *entity, *ts_ms, values, *ttl_s),
+            kept,
+        } => {
+            let stage = match kept {
+                KeptIn::Both => points,
+                KeptIn::Latest => latest,
+                KeptIn::History => history,
+            };
+            stage(change, *entity, *ts_ms, values, *ttl_s)
+        }
         Mutation::Untold(one) => stage(change, one),
         Mutation::OnlyTold(_) => Ok(()),
         Mutation::DeletePoints {

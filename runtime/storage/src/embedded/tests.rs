@@ -9,7 +9,7 @@ use model::{DeviceId, EntityId, TenantId, Value};
 
 use super::tables::{Sync, Table, Tables};
 use super::{EmbeddedConfig, EmbeddedStore};
-use crate::{EntityStore as _, Journal as _, Mutation, SettingStore as _, StorageError, TimeSeriesStore as _};
+use crate::{EntityStore as _, Journal as _, KeptIn, Mutation, SettingStore as _, StorageError, TimeSeriesStore as _};
 
 fn device() -> EntityId {
     DeviceId::generate(TenantId::generate()).entity()
@@ -22,6 +22,7 @@ fn points(entity: EntityId, key: &str, times: std::ops::Range<i64>, ttl_s: u32) 
             ts_ms,
             values: vec![(key.into(), Value::Long(ts_ms))],
             ttl_s,
+            kept: KeptIn::Both,
         })
         .collect()
 }
