@@ -177,24 +177,34 @@ impl ConnectionState {
         let Subscribe { filters, identified, .. } = subscribe;
         let mut granted = Vec::with_capacity(filters.len());
         for (filter, qos) in filters {
-            let known = self.subscriptions.iter().any(|subscription| subscription.filter == filter);
-            granted.push(if identified {
-                Granted::IdentifiersNotSupported
-            } else if filter.starts_with("$share/") {
-                Granted::SharedNotSupported
-            } else if filter.len() > FILTER_BYTES_MAX {
-                Granted::TopicFilterInvalid
-            } else if !known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
-                Granted::QuotaExceeded
-            } else {
-                self.grant(filter, qos, &mut kinds)
+            granted.push(match self.refuses(&filter, identified) {
+                Some(refused) => refused,
+                None => {
+                    let kinds = kinds(&filter);
+                    self.grant(filter, qos, kinds)
+                }
             });
         }
         granted
     }
 
-    fn grant(&mut self, filter: String, qos: u8, kinds: &mut impl FnMut(&str) -> Vec<DownlinkKind>) -> Granted {
-        let kinds = kinds(&filter);
+    /// Why a filter is refused, whatever it would bring; none: it is not. `identified`: the subscription has an identifier.
+    pub fn refuses(&self, filter: &str, identified: bool) -> Option<Granted> {
+        if identified {
+            return Some(Granted::IdentifiersNotSupported);
+        }
+        if filter.starts_with("$share/") {
+            return Some(Granted::SharedNotSupported);
+        }
+        if filter.len() > FILTER_BYTES_MAX {
+            return Some(Granted::TopicFilterInvalid);
+        }
+        let known = self.subscriptions.iter().any(|subscription| subscription.filter == filter);
+        (!known && self.subscriptions.len() >= SUBSCRIPTIONS_MAX).then_some(Granted::QuotaExceeded)
+    }
+
+    /// The device subscribes to a filter that is not [refused](Self::refuses), which brings these kinds.
+    pub fn grant(&mut self, filter: String, qos: u8, kinds: Vec<DownlinkKind>) -> Granted {
         if kinds.is_empty() {
             return Granted::TopicFilterInvalid;
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{ChildRefusal, ChildUplink, Clock, Downlink, DownlinkKind, Payload, TenantId, Uplink};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
-use shares::Share;
+use shares::{Caller, Share};
 use wasmtime::Store;
 use wasmtime::component::Resource;
 
@@ -99,8 +99,8 @@ pub struct AdapterPool {
     tenant: TenantId,
     log: Arc<dyn LogSink>,
     clock: Arc<dyn Clock>,
-    /// Whose processor time it uses; none: it is part of the server.
-    share: Option<Arc<Share>>,
+    /// Makes its calls in turns of its tenant; none: it is part of the server.
+    caller: Option<Caller>,
     idle: Mutex<Vec<Instance>>,
 }
 
@@ -117,23 +117,37 @@ impl AdapterPool {
             tenant,
             log,
             clock,
-            share: None,
+            caller: None,
             idle: Mutex::new(Vec::new()),
         }
     }
 
-    /// The same, whose instances use a tenant's processor time: callers take a [turn](Share::turn), or charge what a call used.
+    /// The same, whose instances use a tenant's processor time.
     #[must_use]
     pub fn charged_to(self, share: Arc<Share>) -> Self {
         AdapterPool {
-            share: Some(share),
+            caller: Some(Caller::new(share)),
             ..self
         }
     }
 
-    /// Whose processor time it uses; none: it is part of the server.
-    pub fn share(&self) -> Option<&Arc<Share>> {
-        self.share.as_ref()
+    /// Whether it is part of the server, which waits for nobody's turn.
+    pub fn is_shipped(&self) -> bool {
+        self.caller.is_none()
+    }
+
+    /// Asks it something, in a turn of its tenant if it is not part of the server.
+    ///
+    /// # Errors
+    /// Text, when the platform fails.
+    pub async fn ask<T: Send + 'static>(self: &Arc<Self>, question: impl FnOnce(&Self) -> T + Send + 'static) -> Result<T, String> {
+        let Some(caller) = &self.caller else {
+            return Ok(question(self));
+        };
+        let pool = Arc::clone(self);
+        // In a box: every session has room for what it may wait for.
+        let answer = Box::pin(caller.call(move || question(&pool))).await;
+        answer.ok_or_else(|| "the platform failed while the adapter was asked".to_owned())
     }
 
     /// What its instances are made from.

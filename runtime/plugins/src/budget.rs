@@ -1,8 +1,7 @@
 //! The time a guest may use for one call. What counts is processor time of its thread: a guest that waits for its turn on a busy machine
 //! has done nothing wrong, and a guest that spins cannot hide behind the wait.
 //!
-//! A call costs nothing extra: the guest clock (see [`crate::engine`]) only asks here when a call has lasted for some ticks. A guest in a
-//! thread of lower priority is asked at every tick, to make way for others.
+//! A call costs nothing extra: the guest clock (see [`crate::engine`]) only asks here when a call has lasted for some ticks.
 //!
 //! A call that is put aside while an answer is on its way goes on in any thread. Its time is what it ran, piece by piece ([`Ran`]). Such
 //! a call also lets others run when it has run for long.
@@ -14,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use shares::{is_aside, make_way, thread_time};
+use shares::thread_time;
 use wasmtime::{Store, UpdateDeadline};
 
 use crate::engine::TICK_MS;
@@ -81,7 +80,7 @@ pub(crate) fn allow(store: &mut Store<Guest>, budget_ms: u32) {
         since: None,
         ran: None,
     };
-    store.set_epoch_deadline(if is_aside() { 1 } else { FIRST_LOOK_TICKS });
+    store.set_epoch_deadline(FIRST_LOOK_TICKS);
 }
 
 /// Allows the next call its milliseconds, which may be put aside. Its future has to be run by [`Ran::count`].
@@ -95,11 +94,7 @@ pub(crate) fn allow_in_pieces(store: &mut Store<Guest>, budget_ms: u32) -> Arc<R
 impl Budget {
     fn verdict(&mut self) -> UpdateDeadline {
         let Some(ran) = &self.ran else {
-            make_way();
-            return match self.look(thread_time()) {
-                UpdateDeadline::Continue(_) if is_aside() => UpdateDeadline::Continue(1),
-                verdict => verdict,
-            };
+            return self.look(thread_time());
         };
         match self.look(ran.so_far()) {
             // Others wait for this thread.

@@ -19,8 +19,6 @@ use crate::limits::{Limits, STACK_BYTES_MAX};
 
 /// How often guests' clock ticks, milliseconds.
 pub(crate) const TICK_MS: u32 = 2;
-/// The same while guests run that have to make way for others.
-const TICK_ASIDE: Duration = Duration::from_micros(500);
 
 /// What a host is made from.
 #[derive(Clone, Debug)]
@@ -235,7 +233,7 @@ fn start_clock(engine: &Engine) -> Result<(), LoadError> {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(if shares::any_aside() { TICK_ASIDE } else { tick });
+                std::thread::sleep(tick);
             }
         })
         .map(drop)

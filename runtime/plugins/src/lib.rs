@@ -52,4 +52,6 @@ pub use outcome::{
 };
 pub use readings::{AwaitedReadings, NothingStored, Readings, Source, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
-pub use stream::{Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance};
+pub use stream::{
+    Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance, ToldEvent,
+};

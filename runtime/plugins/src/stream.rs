@@ -15,7 +15,7 @@ use model::{Downlink, Uplink};
 
 use crate::Fault;
 pub use component::StreamComponent;
-pub use instance::{StreamContext, StreamInstance};
+pub use instance::{StreamContext, StreamInstance, ToldEvent};
 
 /// Why a device was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

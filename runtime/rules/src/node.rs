@@ -18,7 +18,7 @@ use actor::{Backoff, Control, Lane, Observe, lane};
 use model::{Clock, NodeStateChange, RuleNodeId, TenantId};
 use plugins::{LogSink, Outcome, ProcessError, Release, SharedMemory, Source};
 use serde::Serialize;
-use shares::{Share, Shares, Turn};
+use shares::{Pace, Share, Shares, Turn};
 use storage::NodeStateStore;
 use tokio::time::Instant;
 use xtra::{Actor, Context, Handler};
@@ -43,10 +43,6 @@ const PAUSE_UNREAD: Duration = Duration::from_secs(1);
 const PAUSE_ELSEWHERE: Duration = Duration::from_secs(1);
 /// How often a node without timers looks at them.
 const NO_TIMER_MS: i64 = 3_600_000;
-/// A node whose last call took longer decides where nobody else waits for the thread.
-const LONG_CALL: Duration = Duration::from_millis(1);
-/// The same of a tenant that uses much while others are there: many calls that are not short hold up others as one long call does.
-const LONG_CALL_OF_MUCH: Duration = Duration::from_micros(200);
 /// A node without work for so long gives its instance back, unless something else is asked for.
 pub const IDLE_AFTER: Duration = Duration::from_secs(600);
 
@@ -144,8 +140,8 @@ pub struct NodeActor {
     instance: Option<OpenNode>,
     /// When it last had work.
     worked_at: Instant,
-    /// Whether its last call took long.
-    slow: bool,
+    /// How long its calls are.
+    pace: Pace,
     /// Whether an instance was asked about the last message. While a node that failed pauses, none is.
     asked: bool,
     /// What its last call took, if it was not made in this thread.
@@ -239,7 +235,7 @@ pub fn start_node(
         passed: Vec::new(),
         instance: None,
         worked_at: Instant::now(),
-        slow: false,
+        pace: Pace::default(),
         asked: false,
         ran: None,
         pause_until: None,
@@ -297,7 +293,7 @@ impl NodeActor {
         let decided = if node.waits() {
             turn.take();
             share.run(node.process_awaiting(branch, timed)).await
-        } else if let Some(turn) = turn.as_mut().filter(|_| self.slow) {
+        } else if let Some(turn) = turn.as_mut().filter(|_| self.pace.is_long()) {
             self.decide_aside(branch, timed, turn).await
         } else {
             node.process(branch, timed)
@@ -316,7 +312,7 @@ impl NodeActor {
         }
     }
 
-    /// Decides in a thread of lower priority: workers have other nodes to serve.
+    /// Decides in a thread for long calls: workers have other nodes to serve.
     async fn decide_aside(&mut self, branch: &Branch, timed: bool, turn: &mut Turn) -> Result<Outcome, ProcessError> {
         let lost = || ProcessError::Rejected("the platform failed while the rule node decided".to_owned());
         let mut node = self.instance.take().ok_or_else(lost)?;

@@ -1,6 +1,7 @@
 //! One session; the part of it that others can speak to is in `control`.
 
 mod control;
+mod writing;
 
 use std::sync::Arc;
 
@@ -9,7 +10,6 @@ use cluster::{Delivery, DeviceLane, Receipt, RouteError, SessionId, SessionLink,
 use model::entity::OwnTopics;
 use model::{DeviceId, Downlink, DownlinkKind, DownlinkKinds, Payload, Uplink};
 use plugins::{AdapterPool, Inbound, Outbound, Transport};
-use shares::thread_time;
 use tokio::time::Instant;
 
 use crate::children::Children;
@@ -19,6 +19,7 @@ use crate::moves;
 use crate::{OpenError, PublishError};
 pub(crate) use control::{Close, LookAgain};
 pub use control::{SessionActor, SessionState};
+use writing::Writing;
 
 /// Downlinks that may wait for one session.
 const DOWNLINKS_MAX: usize = 64;
@@ -76,8 +77,8 @@ pub struct Session {
     forms: Vec<(DownlinkKind, Box<str>)>,
     /// When the actor last heard that the device is there.
     heard_ms: i64,
-    /// Whether the adapter's last call took long.
-    long: bool,
+    /// The downlink that its adapter writes.
+    writing: Option<Box<Writing>>,
     acknowledges_bad_payloads: bool,
     own_topics: Option<Arc<OwnTopics>>,
     /// A connection, which the device's actor and the manager know of; else one exchange.
@@ -129,7 +130,7 @@ impl Session {
             children: None,
             forms: Vec::new(),
             heard_ms: 0,
-            long: false,
+            writing: None,
             acknowledges_bad_payloads: manner.acknowledges_bad_payloads,
             own_topics: manner.own_topics,
             connected: connected.is_some(),
@@ -184,11 +185,8 @@ impl Session {
     /// [`PublishError`] when it was not understood: there will be no settlement.
     pub async fn publish(&mut self, inbound: Inbound) -> Result<u64, PublishError> {
         let form = self.form_of(&inbound);
-        let decode = || self.pool.decode(inbound);
-        let uplinks = match self.pool.share() {
-            Some(share) => share.call(&mut self.long, decode).await,
-            None => decode(),
-        }?;
+        let decoded = self.pool.ask(move |pool| pool.decode(inbound)).await;
+        let uplinks = decoded.map_err(plugins::DecodeError::Adapter)??;
         self.asks = uplinks.iter().any(Uplink::asks);
         self.count(&uplinks).await?;
         self.meet_children(&uplinks).await?;
@@ -248,31 +246,15 @@ impl Session {
                 self.actor.state.in_flight -= taken;
                 events.extend(self.settled.drain(..).map(|settled| Event::Settled(settled.sequence, settled.result)));
             }
-            Some(downlink) = self.downlinks.recv() => {
+            Some((downlink, written)) = Writing::done(&mut self.writing), if self.writing.is_some() => {
+                self.written(&downlink, written, events);
+            }
+            Some(downlink) = self.downlinks.recv(), if self.writing.is_none() => {
                 if downlink == Downlink::Superseded {
                     events.push(Event::Close(CloseReason::TakenOver));
                     return;
                 }
-                let downlink = match &mut self.children {
-                    Some(children) => children.answered(downlink),
-                    None => downlink,
-                };
-                let kind = downlink.kind();
-                let form = self.forms.iter().find(|(of, _)| *of == kind).map(|(_, form)| &**form);
-                // Not in a turn: a downlink that was taken must not be lost in the wait for one. It is charged all the same.
-                let charged = self.pool.share().map(|share| (share, thread_time()));
-                let encoded = self.pool.encode_via(self.transport, &downlink, form);
-                if let Some((share, began)) = charged {
-                    share.charge(thread_time().saturating_sub(began));
-                }
-                match encoded {
-                    Ok(Some(outbound)) => events.push(Event::Downlink(outbound, kind, number(&downlink))),
-                    Ok(None) => {}
-                    Err(error) => tracing::warn!(device = %self.device, error, "a downlink could not be written"),
-                }
-                if let Some(children) = &self.children {
-                    children.told(&downlink);
-                }
+                self.write(downlink, events);
             }
             lane = announced(&self.sessions, self.device, &self.link, self.announces), if self.announces.is_some() => {
                 self.announces = None;
@@ -297,15 +279,6 @@ impl Session {
         self.settled = Vec::new();
         self.settlements.rest();
         self.downlinks.rest();
-    }
-
-    /// What a subscription of the device brings; nothing: it is refused.
-    pub fn subscription(&mut self, filter: &str) -> Vec<DownlinkKind> {
-        let kinds = self.pool.subscription(self.transport, filter).unwrap_or_default();
-        for kind in &kinds {
-            self.set_form(*kind, filter);
-        }
-        kinds
     }
 
     /// From now on the device takes these kinds of downlinks through this session.
@@ -475,14 +448,6 @@ async fn announced(sessions: &Sessions, device: DeviceId, link: &SessionLink, at
 async fn child_announced(sessions: &Sessions, children: &mut Option<Box<Children>>) {
     if let Some(children) = children {
         Box::pin(children.announce_next(sessions.router())).await;
-    }
-}
-
-/// The number of a request to the device.
-fn number(downlink: &Downlink) -> Option<u32> {
-    match downlink {
-        Downlink::RpcRequest { id, .. } => Some(*id),
-        _ => None,
     }
 }
 

@@ -21,7 +21,7 @@ mod timers;
 use std::sync::Arc;
 
 use plugins::{Carrier, StreamComponent, StreamContext};
-use shares::Share;
+use shares::{Caller, Share};
 
 use crate::Sessions;
 pub use places::{Place, PlaceLimits, Places};
@@ -64,8 +64,8 @@ pub(crate) struct Service {
     pub(crate) limits: PeerLimits,
     pub(crate) sessions: Sessions,
     pub(crate) places: Places,
-    /// Whose processor time the adapter uses.
-    pub(crate) share: Arc<Share>,
+    /// Calls the adapter, in turns of its tenant.
+    pub(crate) caller: Caller,
 }
 
 impl StreamService {
@@ -85,7 +85,7 @@ impl StreamService {
             limits: PeerLimits::new(carrier),
             sessions,
             places,
-            share,
+            caller: Caller::new(share),
         }))
     }
 

@@ -5,15 +5,19 @@
 //! tenant by tenant – however many nodes one of them has. Where there is one tenant alone, nobody waits. A tenant with an allowance waits
 //! when it is spent, and its messages with it: that is the back-pressure its devices feel.
 //!
-//! Calls that last long are made in threads of lower priority ([`Turn::aside`]): not even a processor that is free for a moment is theirs
-//! before others'.
+//! Calls that last long are made in threads that take what is left of the processors ([`Turn::aside`]): whoever else has something to do is
+//! first.
 //!
-//! Reading order: [`meter`] – what a tenant has used, pure; [`shares`] – turns. This crate knows no guest and no rule.
+//! Reading order: [`meter`] – what a tenant has used, pure; [`shares`] – turns; [`Caller`] – single calls in turns of their own. This crate
+//! knows no guest and no rule.
 
 mod aside;
+mod caller;
 pub mod meter;
+mod pace;
 pub mod shares;
 
-pub use aside::{any_aside, is_aside, make_way};
+pub use caller::Caller;
 pub use meter::{Meter, Usage};
+pub use pace::Pace;
 pub use shares::{SLICE, Share, Shares, Turn, thread_time};

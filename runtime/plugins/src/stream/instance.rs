@@ -76,10 +76,20 @@ impl StreamInstance {
     /// [`StreamError::Rejected`]: the peer is to end, the instance goes on. [`StreamError::Broken`]: the instance is lost, with every
     /// peer it had.
     pub fn handle(&mut self, peer: u32, event: &StreamEvent) -> Result<Vec<StreamAction>, StreamError> {
-        let Some(told) = event_told(event) else { return Ok(Vec::new()) };
+        match ToldEvent::of(event) {
+            Some(told) => self.tell(peer, &told),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The same, told in the contract's words.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tell(&mut self, peer: u32, ToldEvent(told): &ToldEvent) -> Result<Vec<StreamAction>, StreamError> {
         let limits = self.component.0.host.limits();
         allow(&mut self.store, limits.process_ms);
-        let answer = self.adapter.pacificsoft_plugin_protocol().call_handle(&mut self.store, peer, &told);
+        let answer = self.adapter.pacificsoft_plugin_protocol().call_handle(&mut self.store, peer, told);
         match answer {
             Ok(Ok(actions)) => actions_checked(actions, limits.uplinks_max).map_err(StreamError::Rejected),
             Ok(Err(reason)) => Err(StreamError::Rejected(cut(reason))),
@@ -91,7 +101,16 @@ impl StreamInstance {
     }
 }
 
-/// An event in the contract's words. None: the contract has none for it.
+/// An event in the contract's words, which borrows nothing.
+pub struct ToldEvent(wit::Event);
+
+impl ToldEvent {
+    /// None: the contract has no words for it.
+    pub fn of(event: &StreamEvent) -> Option<Self> {
+        event_told(event).map(ToldEvent)
+    }
+}
+
 fn event_told(event: &StreamEvent) -> Option<wit::Event> {
     Some(match event {
         StreamEvent::Opened { carrier, address } => wit::Event::Opened(wit::Arrival {

@@ -7,7 +7,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::{Instant, sleep_until};
 use xtra::Mailbox;
 
-use super::{LONG_CALL, LONG_CALL_OF_MUCH, NodeActor, Report};
+use super::{NodeActor, Report};
 use crate::step::Branch;
 
 /// Messages a node takes from its lane at one time.
@@ -106,11 +106,11 @@ async fn slice(
         }
         // A turn that was given back is over. It may also be another one than before this message.
         let Some(current) = turn.as_mut() else { break };
-        let lasted = current.lap();
+        let ran = current.lap();
         // Nothing is learned from messages that no instance was asked about.
         if std::mem::take(&mut actor.asked) {
-            let long = if actor.share.is_heavy() { LONG_CALL_OF_MUCH } else { LONG_CALL };
-            actor.slow = threads && actor.ran.take().unwrap_or(lasted) > long;
+            let ran = actor.ran.take().unwrap_or(ran);
+            actor.pace.was(threads && actor.share.is_long(ran));
         }
         if current.lapped() >= shares::SLICE {
             drop(turn);

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use model::Downlink;
-use plugins::{Denial, Ending, Fault, StreamAction, StreamError, StreamEvent, StreamInstance};
+use plugins::{Denial, Ending, Fault, StreamAction, StreamError, StreamEvent, StreamInstance, ToldEvent};
 use tokio::time::Instant;
 
 use super::Service;
@@ -83,9 +83,8 @@ pub(super) enum Slot {
 /// See the file's own words.
 pub struct Shard {
     pub(super) service: Arc<Service>,
-    pub(super) instance: Option<StreamInstance>,
-    /// Whether the adapter's last call took long.
-    long: bool,
+    /// In a box: it is handed to the thread that calls it.
+    pub(super) instance: Option<Box<StreamInstance>>,
     /// Of the instance; kept for the next one.
     place: Option<Place>,
     pub(super) peers: HashMap<u32, Peer>,
@@ -109,7 +108,6 @@ impl Shard {
         Shard {
             service,
             instance: None,
-            long: false,
             place: None,
             peers: HashMap::new(),
             next_peer: 0,
@@ -135,7 +133,7 @@ impl Shard {
             component,
             context,
             places,
-            share,
+            caller,
             ..
         } = &*self.service;
         if self.place.is_none() {
@@ -147,10 +145,11 @@ impl Shard {
             ));
         }
         if self.instance.is_none() {
-            let opened = share
-                .call(&mut self.long, || StreamInstance::open(component, context.clone()))
-                .await;
-            self.instance = Some(opened.map_err(|fault| OpenError::Unavailable(fault.to_string()))?);
+            let (component, context) = (component.clone(), context.clone());
+            let opened = caller.call(move || StreamInstance::open(&component, context)).await;
+            let opened = opened.ok_or_else(|| OpenError::Unavailable("the platform failed".to_owned()))?;
+            let instance = opened.map_err(|fault| OpenError::Unavailable(fault.to_string()))?;
+            self.instance = Some(Box::new(instance));
         }
         let peer = self.next_peer;
         self.next_peer = self.next_peer.wrapping_add(1);
@@ -336,8 +335,19 @@ impl Shard {
 
     /// Calls the adapter, in a turn of its tenant: whoever uses much waits, and its peers with it. None: there is no instance.
     async fn ask_adapter(&mut self, peer: u32, event: &StreamEvent<'_>) -> Option<Result<Vec<StreamAction>, StreamError>> {
-        let instance = self.instance.as_mut()?;
-        Some(self.service.share.call(&mut self.long, || instance.handle(peer, event)).await)
+        let Some(told) = ToldEvent::of(event) else {
+            return Some(Ok(Vec::new()));
+        };
+        let mut instance = self.instance.take()?;
+        let call = move || {
+            let answer = instance.tell(peer, &told);
+            (instance, answer)
+        };
+        let Some((instance, answer)) = self.service.caller.call(call).await else {
+            return Some(Err(StreamError::Broken(Fault::Unanswered("it failed".to_owned()))));
+        };
+        self.instance = Some(instance);
+        Some(answer)
     }
 
     /// The instance is lost, and with it what it knew of its peers.

@@ -162,8 +162,8 @@ async fn downlinks_are_written_as_the_protocol_has_them() {
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(session.subscription("v1/devices/me/attributes"), [DownlinkKind::Attributes]);
-    assert_eq!(session.subscription("#"), []);
+    assert_eq!(session.subscription("v1/devices/me/attributes").await, [DownlinkKind::Attributes]);
+    assert_eq!(session.subscription("#").await, []);
     session.delivered(4).await;
     assert!(matches!(next(&mut lane).await, Delivery::Delivered(from, 4) if from == link.id));
 }

@@ -123,7 +123,7 @@ impl Link {
 
     /// A client observes a place from now on; what it is told first.
     async fn observe(&mut self, exchange: Exchange, path: &str) -> First {
-        let kinds = self.session.subscription(path);
+        let kinds = self.session.subscription(path).await;
         if kinds.is_empty() {
             return Response::new(Code::METHOD_NOT_ALLOWED).into();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use model::DownlinkKind;
 use model::entity::OwnTopics;
 use mqtt::codec::{FrameCodec, FrameError};
-use mqtt::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing, Publish};
+use mqtt::packet::{Connect, ConnectCode, Goodbye, Incoming, Outgoing, Publish, Subscribe};
 use mqtt::state::{ConnectionState, Refused};
 use session::{CloseReason, Event, Exceeded, Inbound, PublishError, Session, Transport};
 use tokio::time::Instant;
@@ -160,19 +160,7 @@ impl<S: Stream> Connection<S> {
                         self.session.delivered(request).await;
                     }
                 }
-                Incoming::Subscribe(subscribe) => {
-                    let (session, own_attributes, pkid) = (&mut self.session, &mut self.own_attributes, subscribe.pkid);
-                    let granted = self.state.subscribe(subscribe, |filter| {
-                        let usual = session.own_topics().and_then(|own| own.subscribed(filter));
-                        let kinds = session.subscription(usual.unwrap_or(filter));
-                        if kinds.contains(&DownlinkKind::Attributes) {
-                            *own_attributes = usual.is_some();
-                        }
-                        kinds
-                    });
-                    self.wire.put(Outgoing::SubAck(pkid, granted));
-                    self.session.listen(self.state.kinds()).await;
-                }
+                Incoming::Subscribe(subscribe) => self.subscribe(subscribe).await,
                 Incoming::Unsubscribe(pkid, filters) => {
                     let existed = self.state.unsubscribe(&filters);
                     if let Some(own) = self.session.own_topics() {
@@ -190,6 +178,25 @@ impl<S: Stream> Connection<S> {
             }
         }
         Ok(false)
+    }
+
+    async fn subscribe(&mut self, Subscribe { pkid, filters, identified }: Subscribe) {
+        let mut granted = Vec::with_capacity(filters.len());
+        for (filter, qos) in filters {
+            granted.push(match self.state.refuses(&filter, identified) {
+                Some(refused) => refused,
+                None => {
+                    let usual = self.session.own_topics().and_then(|own| own.subscribed(&filter));
+                    let kinds = self.session.subscription(usual.unwrap_or(&filter)).await;
+                    if kinds.contains(&DownlinkKind::Attributes) {
+                        self.own_attributes = usual.is_some();
+                    }
+                    self.state.grant(filter, qos, kinds)
+                }
+            });
+        }
+        self.wire.put(Outgoing::SubAck(pkid, granted));
+        self.session.listen(self.state.kinds()).await;
     }
 
     async fn publish(&mut self, Publish { qos, pkid, topic, payload }: Publish) -> Result<(), Ended> {
