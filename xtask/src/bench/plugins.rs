@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::guests;
 
+mod lines;
 mod memory;
 mod neighbour;
 mod swap;
@@ -27,10 +28,10 @@ pub struct Options {
     /// Seconds between two changes of version, and of each turn beside a neighbour.
     #[arg(long, default_value_t = 4)]
     seconds: u32,
-    /// Turns of each misbehaving node beside a neighbour: medians are shown, as one hiccup of the machine makes a p99.
+    /// Turns of each misbehaving node or line beside a neighbour: medians are shown, as one hiccup of the machine makes a p99.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Only these misbehaving nodes beside a neighbour: `loop,trap`. None: all.
+    /// Only these misbehaving nodes and lines beside a neighbour: `loop,trap`. None: all.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Tenants whose nodes rest.
@@ -50,7 +51,7 @@ enum Part {
     Upload,
     /// Another version, one that fails, and a repaired one, while messages flow.
     Swap,
-    /// A tenant beside one that runs every misbehaving node.
+    /// A tenant beside one that runs every misbehaving node, and has a stream adapter misbehave in every way.
     Neighbour,
     /// Nodes of many tenants at rest.
     Memory,

@@ -1,4 +1,4 @@
-//! One tenant runs every misbehaving node in turn; what another tenant's devices wait meanwhile, beside what they waited alone just before: machines
+//! One tenant runs every misbehaving node in turn, and has a stream adapter misbehave in every way; what another tenant's devices wait meanwhile, beside what they waited alone just before: machines
 //! have better and worse minutes.
 
 use std::path::Path;
@@ -10,14 +10,31 @@ use super::super::load::{Load, Shape};
 use super::super::process::median;
 use super::super::rest::{Rest, SYSADMIN, node};
 use super::super::server::{Protocol, Server};
-use super::Options;
+use super::{Options, lines};
 
 /// Devices of the tenant that is measured, one connection each.
 const DEVICES: u32 = 50;
 /// Devices of the other one.
 const EVIL_DEVICES: u32 = 10;
 
-/// One misbehaving node, once: the tenant's load without it, then beside it.
+/// What misbehaves.
+enum Evil {
+    /// A node of this class.
+    Node(String),
+    /// A stream adapter that is told this.
+    Line(&'static str),
+}
+
+impl Evil {
+    fn name(&self) -> String {
+        match self {
+            Evil::Node(class) => class.trim_start_matches("test.evil.").to_owned(),
+            Evil::Line(word) => format!("line {word}"),
+        }
+    }
+}
+
+/// Once: the tenant's load without it, then beside it.
 struct Turn {
     alone: Load,
     beside: Load,
@@ -30,7 +47,7 @@ struct Turn {
 /// When something fails, or the measured tenant loses a message.
 pub fn run(root: &Path, options: &Options) -> Result<()> {
     let components = root.join("target/components/test").display().to_string();
-    let server = Server::start_with(root, &["--components", &components])?;
+    let server = Server::start_with(root, &["--components", &components, "--stream-ports", "1024-65535"])?;
     server.three_nodes()?;
     let (evil, name, password) = server.login(SYSADMIN)?.tenant("evil")?;
     let rate = options.rate / 5;
@@ -49,21 +66,27 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     };
     let solo = || server.load(Protocol::Mqtt, &good_load, "good-", true);
     solo()?;
-    let mut rows: Vec<(String, Vec<Turn>)> = classes(&evil, &options.only)?
-        .into_iter()
-        .map(|class| (class, Vec::new()))
-        .collect();
+    let port = lines::listen(&evil)?;
+    let mut rows: Vec<(Evil, Vec<Turn>)> = every(&evil, &options.only)?.into_iter().map(|one| (one, Vec::new())).collect();
     for turn in 0..options.rounds.max(1) as usize * rows.len() {
         let at = turn % rows.len();
-        let (class, turns) = &mut rows[at];
-        let nodes = json!([node("evil", class, &json!({ "ms": 10 }))]);
-        if !evil.root_chain(&nodes, &json!([]))? {
-            // Its node does not even open.
-            continue;
+        let (one, turns) = &mut rows[at];
+        if let Evil::Node(class) = one {
+            let nodes = json!([node("evil", class, &json!({ "ms": 10 }))]);
+            if !evil.root_chain(&nodes, &json!([]))? {
+                // Its node does not even open.
+                continue;
+            }
         }
         let alone = solo()?;
         let (good, evil) = std::thread::scope(|scope| {
-            let load = scope.spawn(|| server.load_of((&name, password), Protocol::Mqtt, &evil_load, "evil-", &[]));
+            let load = scope.spawn(|| match one {
+                Evil::Node(_) => {
+                    let load = server.load_of((&name, password), Protocol::Mqtt, &evil_load, "evil-", &[]);
+                    load.map_or(f64::NAN, |load| load.rate)
+                }
+                Evil::Line(word) => lines::say(port, word, evil_load.rate, evil_load.seconds).unwrap_or(f64::NAN),
+            });
             std::thread::sleep(std::time::Duration::from_millis(1_500));
             let good = solo();
             (good, load.join())
@@ -72,18 +95,18 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         turns.push(Turn {
             alone,
             beside: good?,
-            evil_rate: evil.map(|load| load.rate).unwrap_or(f64::NAN),
+            evil_rate: evil,
         });
     }
     println!(
-        "# neighbour: {rate} msg/s of {DEVICES} devices through three nodes; beside it {} msg/s into one node",
+        "# neighbour: {rate} msg/s of {DEVICES} devices through three nodes; beside it {} msg/s into one node, or lines/s to an adapter",
         options.evil_rate
     );
     println!(
         "| the other tenant runs | it gets through msg/s | p50 ms alone | beside | p99 ms alone | beside | p99 beside / alone |\n|---|---|---|---|---|---|---|"
     );
-    for (class, turns) in rows.iter().filter(|(_, turns)| !turns.is_empty()) {
-        let name = class.trim_start_matches("test.evil.");
+    for (one, turns) in rows.iter().filter(|(_, turns)| !turns.is_empty()) {
+        let name = one.name();
         let of = |figure: fn(&Turn) -> f64| median(turns.iter().map(figure).collect());
         println!(
             "| {name} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
@@ -115,8 +138,8 @@ fn rate_told(rate: f64) -> String {
     }
 }
 
-/// Node types that misbehave – all of them, or these – and the one that does not first.
-fn classes(rest: &Rest, only: &[String]) -> Result<Vec<String>> {
+/// Everything that misbehaves – all of it, or these – and the node that does not first.
+fn every(rest: &Rest, only: &[String]) -> Result<Vec<Evil>> {
     let types = rest.get("/api/components?componentTypes=ACTION")?;
     let classes = types.as_array().context("no node types")?.iter();
     let mut classes: Vec<String> = classes
@@ -127,6 +150,8 @@ fn classes(rest: &Rest, only: &[String]) -> Result<Vec<String>> {
     if classes.len() < 10 {
         bail!("too few: {}", Json::from(classes));
     }
-    classes.retain(|class| only.is_empty() || only.iter().any(|one| class.ends_with(one.as_str())));
-    Ok(classes)
+    let nodes = classes.into_iter().map(Evil::Node);
+    let mut every: Vec<Evil> = nodes.chain(lines::WORDS.map(Evil::Line)).collect();
+    every.retain(|one| only.is_empty() || only.contains(&one.name()));
+    Ok(every)
 }
