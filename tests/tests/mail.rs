@@ -5,7 +5,8 @@
 use serde_json::{Value as Json, json};
 use tests::certificates::Authority;
 use tests::mailbox::Mailbox;
-use tests::scene::{Scene, TALKATIVE, lenient};
+use tests::scene::{Scene, TALKATIVE, components, lenient};
+use tests::server::{Options, Server};
 
 const TO_EMAIL: &str = "org.thingsboard.rule.engine.mail.TbMsgToEmailNode";
 const SEND_EMAIL: &str = "org.thingsboard.rule.engine.mail.TbSendEmailNode";
@@ -113,6 +114,105 @@ fn a_message_becomes_a_mail_and_is_sent() {
     assert_eq!(mailbox.mails()[2]["user"], "True");
     assert_eq!(mailbox.mails().len(), 4);
     answers.push(server.log());
+    for answer in answers {
+        assert!(!answer.contains("hunter2"), "{answer}");
+    }
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+#[test]
+fn mails_go_over_the_servers_own_mail_server_and_tenants_see_nothing_of_it() {
+    let certificates = tempfile::tempdir().unwrap();
+    let authority = Authority::new(certificates.path());
+    let mailbox = Mailbox::start(&authority.server("mail.test"), ("user", PASSWORD));
+    let port = mailbox.start_tls_port;
+    // No network is excepted: on this machine the administrator alone chooses servers.
+    let folder = components();
+    let options = Options::demo().with(&["--components", folder.path().to_str().unwrap()]);
+    let server = Server::start(options.with(&["--egress-authorities", &authority.file()]).with(&TALKATIVE));
+    let sysadmin = server.login("sysadmin@pacificsoft.org", "sysadmin");
+    let tenant = server.tenant();
+    let scene = Scene::new(&server, &tenant);
+    // As ThingsBoard's own chains have it.
+    let by_server = json!({"useSystemSmtpSettings": true, "smtpHost": "localhost", "smtpPort": 25, "username": null, "password": null,
+        "smtpProtocol": "smtp", "timeout": 10000, "enableTls": false, "tlsVersion": "TLSv1.2", "enableProxy": false, "proxyHost": null});
+    let send = |scene: &Scene<'_>, mail: &Json, over: &Json| scene.ask_all(&[(TO_EMAIL, mail), (SEND_EMAIL, over)]);
+    let fails = |scene: &Scene<'_>, mail: &Json, over: &Json, says: &str| {
+        let (relation, metadata, _) = send(scene, mail, over);
+        let error = metadata["error"].as_str().unwrap_or_default();
+        assert!(relation == "Failure" && error.contains(says), "{says}: {error}");
+        metadata.to_string()
+    };
+    fails(&scene, &mail(json!({})), &by_server, "POST /api/admin/settings with the key mail");
+
+    let settings = json!({"key": "mail", "jsonValue": {"mailFrom": "The server <server@house.test>", "smtpProtocol": "smtp", "smtpHost": "localhost",
+        "smtpPort": port.to_string(), "timeout": "10000", "enableTls": true, "tlsVersion": "TLSv1.2", "username": "user", "password": PASSWORD}});
+    let mut answers = vec![sysadmin.post("/api/admin/settings", &settings).to_string()];
+    answers.push(sysadmin.get("/api/admin/settings/mail").to_string());
+    sysadmin.post("/api/admin/settings/testMail", &sysadmin.get("/api/admin/settings/mail"));
+    assert_eq!(mailbox.mails()[0]["to"], json!(["sysadmin@pacificsoft.org"]));
+    let mut wrong = settings.clone();
+    wrong["jsonValue"]["password"] = json!("wrong");
+    let (status, told) = sysadmin.try_post("/api/admin/settings/testMail", &wrong);
+    assert!(status == 400 && told.contains("refused the login: 535"), "{told}");
+    answers.push(told);
+
+    let (relation, metadata, _) = send(&scene, &mail(json!({})), &by_server);
+    assert_eq!(
+        (relation.as_str(), &metadata["acknowledgedBy"]),
+        ("Success", &json!("server:mail")),
+        "{metadata}"
+    );
+    answers.push(metadata.to_string());
+    let taken = mailbox.mails().remove(1);
+    assert_eq!(
+        (&taken["from"], &taken["user"]),
+        (&json!("server@house.test"), &json!("True")),
+        "nobody writes in another's name"
+    );
+    assert_eq!(
+        (&taken["head"]["from"], &taken["head"]["reply-to"]),
+        (
+            &json!("The server <server@house.test>"),
+            &json!("The platform <platform@house.test>")
+        )
+    );
+    // The same server is none that a tenant could name, not even over the connection that there is.
+    scene.allow(&[&format!("smtp://localhost:{port}")]);
+    let named = over(
+        "localhost",
+        port,
+        json!({"username": "user", "password": PASSWORD, "enableTls": true}),
+    );
+    fails(&scene, &mail(json!({})), &named, "an address that no component reaches");
+    fails(
+        &scene,
+        &mail(json!({"ccTemplate": "nobody@b.test"})),
+        &by_server,
+        "550 there is nobody",
+    );
+    fails(
+        &scene,
+        &mail(json!({"subjectTemplate": "a\r\nBcc: x@b.test"})),
+        &by_server,
+        "control characters",
+    );
+    let many: Vec<String> = (0..90).map(|number| format!("a{number}@b.test")).collect();
+    let many = mail(json!({"toTemplate": many.join(","), "ccTemplate": "", "bccTemplate": ""}));
+    assert_eq!(send(&scene, &many, &by_server).0, "Success");
+    answers.push(fails(&scene, &many, &by_server, "100 receivers of mails in 60 seconds"));
+    assert_eq!(mailbox.mails().len(), 3);
+    answers.push(server.log());
+
+    let server = server.kill_and_restart();
+    let tenant = server.tenant();
+    let scene = Scene::new(&server, &tenant);
+    assert_eq!(send(&scene, &mail(json!({})), &by_server).0, "Success", "they are kept");
+    drop(mailbox);
+    let told = fails(&scene, &mail(json!({})), &by_server, "the server's mail server");
+    let error = serde_json::from_str::<Json>(&told).unwrap()["error"].to_string();
+    assert!(!error.contains(&port.to_string()) && !error.contains("localhost"), "{error}");
+    answers.extend([told, server.log()]);
     for answer in answers {
         assert!(!answer.contains("hunter2"), "{answer}");
     }

@@ -7,11 +7,15 @@ use serde::Deserialize;
 use crate::address::address;
 use crate::to_email::SEND_EMAIL;
 
+/// The mail server that the system's administrator has set.
+const BY_SERVER: &str = "server:mail";
+
 /// The node.
 pub struct SendEmail {
     server: String,
     login: Option<(Template, Template)>,
-    start_tls: bool,
+    /// None: how the server is spoken to is its administrator's to say.
+    start_tls: Option<bool>,
     timeout_ms: u32,
 }
 
@@ -21,25 +25,21 @@ struct Configuration {
     #[serde(default)]
     use_system_smtp_settings: bool,
     #[serde(default)]
-    smtp_host: String,
+    smtp_host: Option<String>,
     #[serde(default)]
-    smtp_port: u32,
+    smtp_port: Option<u32>,
     #[serde(default)]
     username: Option<String>,
     #[serde(default)]
     password: Option<String>,
-    #[serde(default = "smtp")]
-    smtp_protocol: String,
     #[serde(default)]
-    timeout: u32,
+    smtp_protocol: Option<String>,
+    #[serde(default)]
+    timeout: Option<u32>,
     #[serde(default)]
     enable_tls: bool,
     #[serde(default)]
     enable_proxy: bool,
-}
-
-fn smtp() -> String {
-    "smtp".to_owned()
 }
 
 impl RuleNode for SendEmail {
@@ -55,10 +55,13 @@ impl RuleNode for SendEmail {
             details: "The message has to be of the type SEND_EMAIL, as the node to email makes it; it goes on when the server has taken the mail. User \
                       name and password may hold ${secret:name}. The server has to be on the tenant's list, as smtp://host:port, or smtps://host:port \
                       with the protocol smtps. enableTls: the conversation becomes secret (STARTTLS), or nothing is sent; TLS is 1.2 or 1.3, whatever \
-                      tlsVersion says. This server has no mail settings of its own: useSystemSmtpSettings is not offered, nor are proxies.",
+                      tlsVersion says. useSystemSmtpSettings: the mail goes over the mail server that the system's administrator has set, and \
+                      nothing else of the configuration counts. That server need not be on the list; the mail comes from the sender that is \
+                      set there, answers go to the one of the mail, and a tenant has 100 receivers a minute and 1000 an hour. Where none is \
+                      set, mails fail. Proxies are not offered.",
             icon: "send",
-            configuration_schema: r#"{"type":"object","required":["smtpHost","smtpPort"],"properties":{"useSystemSmtpSettings":{"const":false},"smtpHost":{"type":"string","minLength":1},"smtpPort":{"type":"integer","minimum":1,"maximum":65535},"username":{"type":["string","null"]},"password":{"type":["string","null"]},"smtpProtocol":{"enum":["smtp","smtps"]},"timeout":{"type":"integer","minimum":0,"maximum":300000},"enableTls":{"type":"boolean"},"tlsVersion":{"type":["string","null"]},"enableProxy":{"const":false}}}"#,
-            default_configuration: r#"{"useSystemSmtpSettings":false,"smtpHost":"localhost","smtpPort":25,"username":null,"password":null,"smtpProtocol":"smtp","timeout":10000,"enableTls":false,"tlsVersion":"TLSv1.2","enableProxy":false}"#,
+            configuration_schema: r#"{"type":"object","properties":{"useSystemSmtpSettings":{"type":"boolean"},"smtpHost":{"type":["string","null"]},"smtpPort":{"type":["integer","null"],"minimum":1,"maximum":65535},"username":{"type":["string","null"]},"password":{"type":["string","null"]},"smtpProtocol":{"enum":["smtp","smtps"]},"timeout":{"type":"integer","minimum":0,"maximum":300000},"enableTls":{"type":"boolean"},"tlsVersion":{"type":["string","null"]},"enableProxy":{"const":false}}}"#,
+            default_configuration: r#"{"useSystemSmtpSettings":true,"smtpHost":"localhost","smtpPort":25,"username":null,"password":null,"smtpProtocol":"smtp","timeout":10000,"enableTls":false,"tlsVersion":"TLSv1.2","enableProxy":false}"#,
             effects: &["publish"],
             ..Descriptor::new()
         }
@@ -67,24 +70,30 @@ impl RuleNode for SendEmail {
     fn open(configuration: &str) -> Result<Self, String> {
         let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
         if own.use_system_smtp_settings {
-            return Err("useSystemSmtpSettings: this server has no mail settings of its own".to_owned());
+            return Ok(SendEmail {
+                server: BY_SERVER.to_owned(),
+                login: None,
+                start_tls: None,
+                timeout_ms: 0,
+            });
         }
         if own.enable_proxy {
             return Err("enableProxy: mails are sent without a proxy".to_owned());
         }
-        let scheme = match own.smtp_protocol.as_str() {
-            "smtp" => "smtp://",
-            "smtps" => "smtps://",
+        let scheme = match own.smtp_protocol.as_deref() {
+            None | Some("smtp") => "smtp://",
+            Some("smtps") => "smtps://",
             _ => return Err("smtpProtocol: there are smtp and smtps".to_owned()),
         };
-        let server = address(&own.smtp_host, own.smtp_port).map_err(|wrong| ["smtp ", &wrong].concat())?;
+        let server =
+            address(&own.smtp_host.unwrap_or_default(), own.smtp_port.unwrap_or_default()).map_err(|wrong| ["smtp ", &wrong].concat())?;
         let login = own.username.filter(|user| !user.is_empty());
         Ok(SendEmail {
             server: [scheme, &server].concat(),
             login: login.map(|user| (Template::parse(&user), Template::parse(&own.password.unwrap_or_default()))),
             // Over smtps it is secret already.
-            start_tls: own.enable_tls && scheme == "smtp://",
-            timeout_ms: own.timeout,
+            start_tls: Some(own.enable_tls && scheme == "smtp://"),
+            timeout_ms: own.timeout.unwrap_or_default(),
         })
     }
 
@@ -112,7 +121,9 @@ impl RuleNode for SendEmail {
         publish
             .options
             .push(("html".to_owned(), flag(message.boolean("html") == Some(true))));
-        publish.options.push(("start-tls".to_owned(), flag(self.start_tls)));
+        if let Some(start_tls) = self.start_tls {
+            publish.options.push(("start-tls".to_owned(), flag(start_tls)));
+        }
         publish.timeout_ms = self.timeout_ms;
         Ok(Outcome::Effect(Effect::Publish(publish)))
     }
@@ -166,6 +177,24 @@ mod tests {
     }
 
     #[test]
+    fn the_servers_own_mail_server_is_named_and_nothing_of_it() {
+        for configuration in [
+            r#"{"useSystemSmtpSettings": true, "smtpHost": "mail.test", "smtpPort": 587, "username": "u", "password": "p", "smtpProtocol": "imap",
+                "timeout": 5000, "enableTls": true, "tlsVersion": "TLSv1.2", "enableProxy": true}"#,
+            r#"{"useSystemSmtpSettings": true, "smtpHost": null, "smtpPort": null, "smtpProtocol": null, "timeout": null}"#,
+        ] {
+            let told = sent(configuration);
+            assert_eq!(
+                (told.broker.as_str(), told.topic.as_str(), told.timeout_ms),
+                ("server:mail", "c@d.test", 0)
+            );
+            assert!(told.basic_auth.is_none() && told.tls.is_none());
+            let names: Vec<&str> = told.options.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["from", "cc", "bcc", "subject", "html"]);
+        }
+    }
+
+    #[test]
     fn what_is_no_mail_fails() {
         let mut node = SendEmail::open(SendEmail::descriptor().default_configuration).expect("valid");
         let told = node.process(&TestMessage::telemetry(MAIL).message()).expect_err("no mail");
@@ -175,7 +204,6 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_when_the_node_opens() {
         for (configuration, says) in [
-            (r#"{"useSystemSmtpSettings": true}"#, "useSystemSmtpSettings"),
             (r#"{"smtpHost": "", "smtpPort": 25}"#, "smtp host is empty"),
             (r#"{"smtpHost": "a"}"#, "smtp port"),
             (r#"{"smtpHost": "a", "smtpPort": 25, "smtpProtocol": "imap"}"#, "smtpProtocol"),

@@ -1,5 +1,6 @@
 //! The resources, one file each. Handlers are thin: they extract, call what does the work, and answer.
 
+mod admin_settings;
 mod alarm;
 mod auth;
 mod claim;
@@ -38,6 +39,7 @@ pub(crate) use telemetry_read::{History, Span};
 pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .merge(auth::routes())
+        .merge(admin_settings::routes())
         .merge(device::routes())
         .merge(device_list::routes())
         .merge(device_profile::routes())

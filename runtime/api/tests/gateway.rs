@@ -2,6 +2,8 @@
 
 #![allow(missing_docs)]
 
+#[path = "gateway/admin_settings.rs"]
+mod admin_settings;
 #[path = "gateway/alarms.rs"]
 mod alarms;
 #[path = "gateway/changes.rs"]

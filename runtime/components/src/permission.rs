@@ -90,7 +90,11 @@ const KNOWN: [(&str, &str, bool); 35] = [
     ("ensure-entity", "creates devices and customers", true),
     ("report-presence", "says whether devices are there", true),
     ("http-request", "sends HTTP requests to servers that the tenant's list names", false),
-    ("publish", "publishes to brokers outside that the tenant's list names", false),
+    (
+        "publish",
+        "publishes to brokers outside that the tenant's list names, and sends mails over the server's own mail server",
+        false,
+    ),
     ("enter-chain", "sends messages into other rule chains of the tenant", true),
     ("leave-chain", "sends messages back to the rule chain they come from", true),
 ];

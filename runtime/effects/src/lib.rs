@@ -4,7 +4,8 @@
 //! 2. [`alarm`] – pure: the life of an alarm; `propagation` – who shows it beside its originator,
 //! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `news` – what devices are
 //!    told without waiting for them; `entities` – those on entities and relations, with the port [`Keeper`] to who makes them.
-//! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message; [`publish`] – payloads for brokers outside.
+//! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message; [`publish`] – payloads for brokers outside;
+//!    [`settings`] – services that the server's administrator has for all tenants.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
 
@@ -20,6 +21,7 @@ mod propagation;
 pub mod publish;
 pub mod request;
 mod rpc;
+pub mod settings;
 
 pub use calls::Calls;
 pub use error::EffectError;
@@ -27,3 +29,4 @@ pub use keeper::Keeper;
 pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};
 pub use request::Outside;
+pub use settings::{Allowances, MailSettings};

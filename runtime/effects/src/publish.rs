@@ -2,6 +2,7 @@
 //!
 //! What may be published, and whom it reaches, is decided in `egress`.
 
+mod by_server;
 mod options;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use options::Source;
 use plugins::Publish;
 
 use crate::request::{TIMEOUT_MS, payload};
+use crate::settings::SERVER;
 use crate::{EffectError, Outside, Performed};
 
 impl Outside {
@@ -26,6 +28,9 @@ impl Outside {
     pub(crate) async fn publish(&self, wanted: &Publish, message: &Arc<Message>) -> Result<Performed, EffectError> {
         // An entity of the node's own tenant, as every entity of its messages.
         let tenant = message.originator.tenant;
+        if let Some(service) = wanted.broker.strip_prefix(SERVER) {
+            return self.by_server(service, tenant, wanted, message).await;
+        }
         let publish = self.letter(tenant, wanted, message).await?;
         let delivery = self.egress.publish(tenant, publish).await?;
         let mut next = Message::clone(message);

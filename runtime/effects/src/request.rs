@@ -16,7 +16,7 @@ use plugins::{HttpRequest, Piece, RequestBody};
 use secrets::Vault;
 use serde_json::{Value as Json, json};
 
-use crate::{EffectError, Performed};
+use crate::{Allowances, EffectError, Performed};
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +36,8 @@ pub struct Outside {
     pub egress: Egress,
     /// Knows secrets.
     pub secrets: Vault,
+    /// What tenants have used of the server's own services.
+    pub allowances: Allowances,
 }
 
 impl Outside {

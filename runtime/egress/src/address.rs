@@ -3,7 +3,7 @@
 //!
 //! IPv4: everything that IANA's special-purpose registry does not call globally reachable. IPv6: only global unicast, less what of it
 //! is special or leads to an IPv4 address in disguise. The operator may except networks; services that hand out a machine's own
-//! credentials are never excepted.
+//! credentials are never excepted. Servers that the system's administrator has chosen may be inside, and nowhere else that is special.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -47,6 +47,9 @@ const V6: [([u16; 4], u8, &str); 13] = [
     ([0x5f00, 0, 0, 0], 16, "segment routing"),
 ];
 
+/// Networks in which the system's administrator may choose servers, by what they are called above.
+const INSIDE: [&str; 4] = ["private", "shared", "loopback", "unique local"];
+
 /// Where machines of the large clouds are given their own credentials.
 const METADATA: [IpAddr; 6] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
@@ -81,6 +84,11 @@ impl Addresses {
             IpAddr::V4(address) => refusal_v4(address),
             IpAddr::V6(address) => refusal_v6(address),
         }
+    }
+
+    /// The same for a server that the system's administrator has chosen: mail servers stand beside, on this machine or in its network.
+    pub fn refusal_to_administrator(&self, address: IpAddr) -> Option<&'static str> {
+        self.refusal(address).filter(|why| !INSIDE.contains(why))
     }
 }
 
@@ -229,6 +237,30 @@ mod tests {
         }
         for public in ["2606:4700::1111", "2a00:1450::1", "2001:200::1", "2001:4860:4860::8888", "3ffe::1"] {
             assert_eq!(strict.refusal(address(public)), None, "{public}");
+        }
+    }
+
+    #[test]
+    fn the_administrator_chooses_servers_inside_and_nothing_else_that_is_special() {
+        let strict = Addresses::default();
+        for (text, reached) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("10.1.2.3", true),
+            ("192.168.0.1", true),
+            ("100.64.0.1", true),
+            ("fd00::1", true),
+            ("1.1.1.1", true),
+            ("169.254.169.254", false),
+            ("100.100.100.200", false),
+            ("fd00:ec2::254", false),
+            ("169.254.1.1", false),
+            ("fe80::1", false),
+            ("0.0.0.0", false),
+            ("224.0.0.1", false),
+            ("::ffff:127.0.0.1", false),
+        ] {
+            assert_eq!(strict.refusal_to_administrator(address(text)).is_none(), reached, "{text}");
         }
     }
 

@@ -28,7 +28,7 @@ use crate::keys::Keys;
 use crate::places::{Places, Tenant};
 use crate::proxy::Proxy;
 use crate::resolve::{Lookups, Resolver};
-use crate::target::{Host, Target};
+use crate::target::{ChosenBy, Host, Target};
 use crate::tls::Tls;
 
 /// Bytes of a request's body at most.
@@ -205,9 +205,9 @@ impl Egress {
         ask(connection, request).await
     }
 
-    /// Refuses what is not on the tenant's list.
+    /// Refuses what is not on the tenant's list. What the system's administrator has chosen needs not be there.
     pub(crate) async fn check_allowed(&self, tenant: TenantId, target: &Target) -> Result<(), EgressError> {
-        if self.allow_list(tenant).await?.allows(target) {
+        if target.chosen_by != ChosenBy::Tenant || self.allow_list(tenant).await?.allows(target) {
             return Ok(());
         }
         Err(EgressError::Refused(format!(
@@ -265,7 +265,11 @@ impl Egress {
     /// Those of the addresses that may be reached.
     fn checked(&self, target: &Target, mut addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, EgressError> {
         let mut refused = None;
-        addresses.retain(|address| match self.0.addresses.refusal(*address) {
+        let refusal = |address: IpAddr| match target.chosen_by {
+            ChosenBy::Tenant => self.0.addresses.refusal(address),
+            ChosenBy::Administrator { .. } => self.0.addresses.refusal_to_administrator(address),
+        };
+        addresses.retain(|address| match refusal(*address) {
             None => true,
             Some(why) => {
                 refused = Some((*address, why));
@@ -274,10 +278,16 @@ impl Egress {
         });
         match (addresses.is_empty(), refused) {
             (false, _) => Ok(addresses),
-            (true, Some((address, why))) => Err(EgressError::Refused(format!(
-                "{} leads to {address}, an address that no component reaches ({why})",
-                target.origin()
-            ))),
+            (true, Some((address, why))) => {
+                let shown = match target.chosen_by {
+                    ChosenBy::Administrator { called: Some(_) } => String::new(),
+                    _ => format!("{address}, "),
+                };
+                Err(EgressError::Refused(format!(
+                    "{} leads to {shown}an address that no component reaches ({why})",
+                    target.origin()
+                )))
+            }
             (true, None) => Err(EgressError::Unreachable {
                 origin: target.origin(),
                 reason: "its name has no address".to_owned(),

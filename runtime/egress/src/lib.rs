@@ -41,5 +41,5 @@ pub use header::header;
 pub use mqtt::packet::{Secret, Version as MqttVersion};
 pub use proxy::Proxy;
 pub use resolve::{Resolver, SystemResolver};
-pub use target::{Host, Scheme, Target};
+pub use target::{ChosenBy, Host, Scheme, Target};
 pub use tls::{Identity, Tls};

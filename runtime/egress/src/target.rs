@@ -192,6 +192,21 @@ pub struct Target {
     pub port: u16,
     /// For what. May hold a secret: it is not shown.
     pub(crate) path: PathAndQuery,
+    /// By whom it was chosen.
+    pub(crate) chosen_by: ChosenBy,
+}
+
+/// Who has chosen a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChosenBy {
+    /// A tenant: the tenant's list has to name it, and addresses inside are not reached.
+    #[default]
+    Tenant,
+    /// The system's administrator, in the server's settings: no tenant's list counts, and it may be inside.
+    Administrator {
+        /// What tenants are told instead of its address, which is none of their business.
+        called: Option<&'static str>,
+    },
 }
 
 impl fmt::Debug for Target {
@@ -263,11 +278,11 @@ impl Target {
         Ok((first, more))
     }
 
-    /// A server that another one has named.
+    /// A server by its parts, such as one that another one has named. An IPv6 address may stand without brackets.
     ///
     /// # Errors
     /// As [`Target::parse`].
-    pub(crate) fn named(scheme: Scheme, host: &str, port: i32) -> Result<Self, EgressError> {
+    pub fn named(scheme: Scheme, host: &str, port: i32) -> Result<Self, EgressError> {
         let brackets = host.contains(':') && !host.starts_with('[');
         let host = if brackets { format!("[{host}]") } else { host.to_owned() };
         Self::at(scheme, &format!("{host}:{port}"), PathAndQuery::from_static("/"))
@@ -279,11 +294,34 @@ impl Target {
         let host = Host::parse(host).map_err(EgressError::Invalid)?;
         let port = port.unwrap_or(scheme.port());
         check_port(scheme, port).map_err(EgressError::Refused)?;
-        Ok(Target { scheme, host, port, path })
+        Ok(Target {
+            scheme,
+            host,
+            port,
+            path,
+            chosen_by: ChosenBy::Tenant,
+        })
     }
 
-    /// Scheme, host and port: what may be told of a request.
+    /// The same server, chosen by the system's administrator. What a component says never comes here.
+    #[must_use]
+    pub fn of_administrator(self, called: Option<&'static str>) -> Self {
+        Target {
+            chosen_by: ChosenBy::Administrator { called },
+            ..self
+        }
+    }
+
+    /// What may be told of a request: scheme, host and port, or what the server is called.
     pub fn origin(&self) -> String {
+        match self.chosen_by {
+            ChosenBy::Administrator { called: Some(called) } => called.to_owned(),
+            _ => self.address(),
+        }
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn address(&self) -> String {
         format!("{}://{}", self.scheme.as_str(), self.authority())
     }
 

@@ -107,6 +107,29 @@ async fn only_what_is_on_the_tenants_list_is_reached() {
     assert_eq!(server.heard().len(), 1);
 }
 
+#[tokio::test]
+async fn what_the_administrator_has_chosen_needs_no_list_and_may_be_inside() {
+    let server = Server::start(FINE).await;
+    let names = Names::of([("api.test", &["127.0.0.1"]), ("meta.test", &["169.254.169.254"])]);
+    let world = World::new(Addresses::default(), names, &[]).await;
+    let chosen = |url: &str, called| {
+        let mut asked = request(url);
+        asked.target = asked.target.of_administrator(called);
+        asked
+    };
+    let url = format!("http://api.test:{}/", server.port);
+    assert_eq!(world.send(chosen(&url, None)).await.unwrap().status, 200);
+    assert!(matches!(world.send(request(&url)).await, Err(EgressError::Refused(_))));
+    let told = world.send(chosen("http://meta.test/", None)).await.unwrap_err().to_string();
+    assert!(told.contains("http://meta.test leads to 169.254.169.254"), "{told}");
+    let told = world.send(chosen("http://meta.test/", Some("what is ours"))).await;
+    let told = told.unwrap_err().to_string();
+    assert!(
+        told.contains("what is ours leads to an address") && !told.contains("meta.test"),
+        "{told}"
+    );
+}
+
 /// Everything is on the list, and still nothing inside is reached: by address, by a name that leads there, by either way of several.
 #[tokio::test]
 async fn nothing_inside_is_reached_whatever_the_list_says() {

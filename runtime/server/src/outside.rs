@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use effects::Outside;
+use effects::{Allowances, Outside};
 use egress::{Addresses, Egress, EgressConfig, SystemResolver, Trust};
 use secrets::{Key, Vault};
 use storage::Store;
@@ -22,6 +22,7 @@ pub fn build(config: &Config, store: &Arc<dyn Store>) -> Result<Outside> {
             trust,
         }),
         secrets: Vault::new(Arc::clone(store), key),
+        allowances: Allowances::default(),
     })
 }
 

@@ -197,6 +197,11 @@ async fn everything_that_is_kept_in_memory_is_announced() {
         .ok();
     one.delete("/api/plugins/secrets/key", admin).await.ok();
     announced("what is outside", vec![What::Outside; 3]);
+    let mail = json!({"mailFrom": "a@b.test", "smtpHost": "mail.test", "smtpPort": 25});
+    one.post("/api/admin/settings", &sysadmin, json!({"key": "mail", "jsonValue": mail}))
+        .await
+        .ok();
+    announced("settings of the server", vec![What::Outside]);
     one.post("/api/tenantProfile", &sysadmin, json!({"name": "T"})).await.ok();
     announced("a tenant profile", vec![What::Limits]);
     one.post("/api/auth/logout", admin, json!({})).await.ok();

@@ -151,6 +151,7 @@ pub struct Gateway {
     /// Applies what other servers have changed.
     pub applier: api::Applier,
     embedded: EmbeddedStore,
+    key: Key,
     dir: Arc<TempDir>,
 }
 
@@ -193,17 +194,27 @@ impl Gateway {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let embedded = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).expect("a store");
-        let gateway = Self::over(embedded, Arc::new(dir), Arc::new(TestClock(AtomicI64::new(START_MS))));
+        let gateway = Self::over(
+            embedded,
+            Key::generate(),
+            Arc::new(dir),
+            Arc::new(TestClock(AtomicI64::new(START_MS))),
+        );
         gateway.user(TenantId::SYSTEM, None, Authority::SysAdmin, SYSADMIN).await;
         gateway
     }
 
     /// Another server over the same store.
     pub fn beside(&self) -> Self {
-        Self::over(self.embedded.clone(), Arc::clone(&self.dir), Arc::clone(&self.clock))
+        Self::over(
+            self.embedded.clone(),
+            self.key.clone(),
+            Arc::clone(&self.dir),
+            Arc::clone(&self.clock),
+        )
     }
 
-    fn over(embedded: EmbeddedStore, dir: Arc<TempDir>, clock: Arc<TestClock>) -> Self {
+    fn over(embedded: EmbeddedStore, key: Key, dir: Arc<TempDir>, clock: Arc<TestClock>) -> Self {
         let store: Arc<dyn Store> = Arc::new(embedded.clone());
         let (host, catalog, adapter) = loaded().clone();
         let components = Components::start(ComponentsConfig {
@@ -273,7 +284,7 @@ impl Gateway {
                 resolver: Arc::new(SystemResolver),
                 trust: Trust::system(None).expect("certificates"),
             }),
-            secrets: Vault::new(Arc::clone(&store), Key::generate()),
+            secrets: Vault::new(Arc::clone(&store), key.clone()),
             live,
             clock: clock.clone(),
             signing_key: vec![7; 64],
@@ -292,6 +303,7 @@ impl Gateway {
             app,
             applier,
             embedded,
+            key,
             dir,
         }
     }

@@ -9,6 +9,7 @@ use egress::{
 use uuid::Uuid;
 
 use crate::EffectError;
+use crate::settings::Mail;
 
 /// Time to connect and to log in, where the node does not say.
 const CONNECT_TIMEOUT_MS: u32 = 10_000;
@@ -186,12 +187,28 @@ fn amqp(options: &Options<'_>) -> Result<Amqp, EffectError> {
 fn smtp(options: &Options<'_>) -> Result<Smtp, EffectError> {
     Ok(Smtp {
         from: options.text("from"),
+        reply_to: String::new(),
         cc: options.text("cc"),
         bcc: options.text("bcc"),
         subject: options.text("subject"),
         html: options.flag("html")?.unwrap_or(false),
         start_tls: options.flag("start-tls")?.unwrap_or(false),
     })
+}
+
+/// What a mail has that goes over the server's own mail server: how that is spoken to is not the node's to say.
+pub(super) fn mail(given: &[(String, String)]) -> Result<Mail, EffectError> {
+    let options = Options::of(given);
+    let mail = Mail {
+        from: options.text("from"),
+        cc: options.text("cc"),
+        bcc: options.text("bcc"),
+        subject: options.text("subject"),
+        html: options.flag("html")?.unwrap_or(false),
+        ..Mail::default()
+    };
+    options.end("the server's mail server")?;
+    Ok(mail)
 }
 
 /// A service that is asked over HTTP, and what errors call it.

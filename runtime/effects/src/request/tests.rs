@@ -109,6 +109,7 @@ async fn secrets_of_a_key_and_of_a_proxy_go_where_they_are_named() {
             trust: egress::Trust::system(None).expect("certificates"),
         }),
         secrets: Vault::new(store, secrets::Key::generate()),
+        allowances: Allowances::default(),
     };
     let tenant = TenantId::generate();
     outside.secrets.set(tenant, "word", "hidden", 0).await.expect("kept");

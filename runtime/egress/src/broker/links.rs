@@ -18,7 +18,7 @@ use super::publish::Publish;
 use super::speech::Speech;
 use crate::egress::Egress;
 use crate::error::EgressError;
-use crate::target::Target;
+use crate::target::{ChosenBy, Target};
 use crate::tls::Tls;
 
 /// Connections of a tenant to brokers at most.
@@ -35,6 +35,8 @@ const SUFFIX_LEN: usize = 8;
 struct Key {
     tenant: TenantId,
     broker: String,
+    /// One that the administrator has chosen may be where the tenant's own never lead: they share none.
+    of_administrator: bool,
     login: Fingerprint,
 }
 
@@ -139,7 +141,8 @@ impl Links {
     pub(super) fn take(&self, egress: &Egress, tenant: TenantId, opening: &Opening<'_>) -> Result<InUse, EgressError> {
         let key = Key {
             tenant,
-            broker: opening.target.origin(),
+            broker: opening.target.address(),
+            of_administrator: opening.target.chosen_by != ChosenBy::Tenant,
             login: opening.login,
         };
         let mut all = self.all.lock();

@@ -168,6 +168,8 @@ pub struct Amqp {
 pub struct Smtp {
     /// Who sends it: an address, or `Name <address>`.
     pub from: String,
+    /// Who gets the answers, as `from` is written; empty: who sends it.
+    pub reply_to: String,
     /// Who gets it, too; separated by commas, as the receivers are.
     pub cc: String,
     /// Who gets it, and nobody sees that.
@@ -229,6 +231,13 @@ pub struct PubSub {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Smtp {
+    /// How many get it.
+    pub fn receivers(&self, to: &str) -> usize {
+        smtp::receivers(to, self).count()
+    }
+}
+
 impl fmt::Debug for Publish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PUBLISH {:?}", self.target)
@@ -248,7 +257,10 @@ pub struct Delivery {
 
 impl Publish {
     /// Whether it can be said at all.
-    pub(super) fn check(&self) -> Result<(), EgressError> {
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`]: what is wrong, in words.
+    pub fn check(&self) -> Result<(), EgressError> {
         if self.payload.len() > REQUEST_BYTES_MAX {
             return invalid(format!(
                 "the payload has {} bytes, more than the {REQUEST_BYTES_MAX} allowed",

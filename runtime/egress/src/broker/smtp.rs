@@ -16,7 +16,7 @@ use model::{Clock, SystemClock};
 use super::links::{Fingerprint, digest, random};
 use super::publish::{Publish, Smtp};
 use super::speech::{Answer, Heard, Letter, Speech, strange};
-pub(super) use mail::check;
+pub(super) use mail::{check, receivers};
 
 /// Bytes of an answer at most, all its lines together.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use actor::{LaneReceiver, Observe, lane};
 use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, Receipt, RouteError, Router, SettleError, Settled, SinglePeer};
-use effects::{Effects, Outside};
+use effects::{Allowances, Effects, Outside};
 use egress::{Addresses, AllowList, Egress, EgressConfig, SystemResolver, Trust};
 use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Event, EventKind, Relation, RelationGroup, RuleChainMetadata};
 use model::{
@@ -276,6 +276,7 @@ impl World {
         let outside = Outside {
             egress: egress.clone(),
             secrets: Vault::new(Arc::new(store.clone()), Key::generate()),
+            allowances: Allowances::default(),
         };
         let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _).with_outside(outside);
         let around = NodeSurroundings {

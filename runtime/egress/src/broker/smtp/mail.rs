@@ -21,7 +21,7 @@ const WORD_BYTES_MAX: usize = 42;
 const LINE_BYTES: usize = 57;
 
 /// All who get it.
-pub(super) fn receivers<'a>(to: &'a str, smtp: &'a Smtp) -> impl Iterator<Item = &'a str> {
+pub(in crate::broker) fn receivers<'a>(to: &'a str, smtp: &'a Smtp) -> impl Iterator<Item = &'a str> {
     [to, smtp.cc.as_str(), smtp.bcc.as_str()].into_iter().flat_map(listed)
 }
 
@@ -46,7 +46,8 @@ pub(in crate::broker) fn check(to: &str, smtp: &Smtp) -> Result<(), EgressError>
     if smtp.subject.len() > SUBJECT_BYTES_MAX || smtp.subject.chars().any(char::is_control) {
         return invalid("the subject is too long, or has control characters".to_owned());
     }
-    for written in [smtp.from.as_str()].into_iter().chain(receivers(to, smtp)) {
+    let answers = Some(smtp.reply_to.as_str()).filter(|text| !text.is_empty());
+    for written in [smtp.from.as_str()].into_iter().chain(answers).chain(receivers(to, smtp)) {
         if !is_address(bare(written)) || written.chars().any(char::is_control) {
             let shown: String = written.chars().take(100).collect();
             return invalid(format!("{shown:?} is no address of a mail"));
@@ -74,6 +75,7 @@ pub(super) fn compose(publish: &Publish, smtp: &Smtp, at_ms: i64, id: &str) -> V
     let domain = bare(&smtp.from).rsplit('@').next().unwrap_or_default();
     head("Date", &date(at_ms));
     head("From", &written(&smtp.from));
+    head("Reply-To", &written(&smtp.reply_to));
     head("To", &listed(&publish.topic).map(written).collect::<Vec<_>>().join(",\r\n "));
     head("Cc", &listed(&smtp.cc).map(written).collect::<Vec<_>>().join(",\r\n "));
     head("Subject", &words(&smtp.subject));
@@ -216,8 +218,16 @@ mod tests {
         assert!(check(&vec!["c@d.test"; 101].join(","), &good).is_err());
         let hidden = Smtp {
             bcc: "x\r\ny@z.test".to_owned(),
-            ..good
+            ..good.clone()
         };
         assert!(check("c@d.test", &hidden).is_err());
+        let answered = |reply_to: &str| Smtp {
+            reply_to: reply_to.to_owned(),
+            ..good.clone()
+        };
+        assert!(check("c@d.test", &answered("E <e@f.test>")).is_ok());
+        for reply_to in ["e", "e@f.test\r\nBcc: x@y.test", "e@f.test, g@h.test"] {
+            assert!(check("c@d.test", &answered(reply_to)).is_err(), "{reply_to}");
+        }
     }
 }

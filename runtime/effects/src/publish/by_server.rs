@@ -1,0 +1,68 @@
+//! Payloads for services that the server itself has: `server:mail` instead of a broker. The administrator's settings say where they are and
+//! how to log in there; a node says neither.
+
+use std::sync::Arc;
+
+use egress::Protocol;
+use model::{Clock, Message, SystemClock, TenantId};
+use plugins::Publish;
+
+use super::options;
+use crate::settings::{Mail, MailSettings};
+use crate::{EffectError, Outside, Performed};
+
+impl Outside {
+    /// Hands a payload to a service of the server's; the message goes on as it was when that has taken it.
+    pub(super) async fn by_server(
+        &self,
+        service: &str,
+        tenant: TenantId,
+        wanted: &Publish,
+        message: &Arc<Message>,
+    ) -> Result<Performed, EffectError> {
+        if wanted.basic_auth.is_some() || wanted.tls.is_some() {
+            return invalid("a service of the server's own is logged in to by the server: no user name, no certificate");
+        }
+        match service {
+            "mail" => self.mail_by_server(tenant, wanted).await?,
+            _ => return invalid("the server has services of its own by the names server:mail"),
+        }
+        let mut next = Message::clone(message);
+        next.metadata.insert("acknowledgedBy", wanted.broker.as_str());
+        Ok(Performed {
+            relation: "Success",
+            message: Some(Arc::new(next)),
+        })
+    }
+
+    async fn mail_by_server(&self, tenant: TenantId, wanted: &Publish) -> Result<(), EffectError> {
+        let mail = Mail {
+            to: wanted.topic.clone(),
+            body: self.bytes(tenant, &wanted.payload).await?.into(),
+            ..options::mail(&wanted.options)?
+        };
+        let Some(settings) = MailSettings::kept(&self.secrets).await? else {
+            return unset("mail");
+        };
+        let letter = settings.of_tenant(&mail)?;
+        letter.check()?;
+        let receivers = match &letter.protocol {
+            Protocol::Smtp(smtp) => smtp.receivers(&letter.topic),
+            _ => 1,
+        };
+        let used = self.allowances.mail.take(tenant, receivers, SystemClock.now_ms());
+        used.map_err(EffectError::Invalid)?;
+        self.egress.publish(tenant, letter).await?;
+        Ok(())
+    }
+}
+
+fn invalid<T>(text: &str) -> Result<T, EffectError> {
+    Err(EffectError::Invalid(text.to_owned()))
+}
+
+fn unset<T>(key: &str) -> Result<T, EffectError> {
+    Err(EffectError::Invalid(format!(
+        "this server has no {key} settings: its system administrator sets them (POST /api/admin/settings with the key {key})"
+    )))
+}

@@ -1,0 +1,210 @@
+//! The server's own mail server: ThingsBoard's settings of the key `mail`.
+//!
+//! A tenant's node says to whom, what, and who gets the answers. Server, login and sender are the administrator's: whoever receives a mail
+//! holds it against the sender's address, so no tenant writes in another's name.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use egress::{Credentials, Delivery, Egress, EgressError, Protocol, Publish, Scheme, Secret, Smtp, Target};
+use model::TenantId;
+use secrets::{SecretError, Vault};
+use serde_json::{Value as Json, json};
+
+use super::fields::Fields;
+
+/// Under which name it is kept.
+const NAME: &str = "server.mail";
+/// What tenants are told instead of its address.
+const CALLED: &str = "the server's mail server";
+/// Milliseconds for a mail: if nobody says, and at most.
+const TIMEOUT_MS: u32 = 10_000;
+const TIMEOUT_MS_MAX: u32 = 300_000;
+/// For connecting and logging in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Whoever tries the settings waits for the answer.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The settings. Their text shows nothing of them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MailSettings {
+    mail_from: String,
+    scheme: Scheme,
+    host: String,
+    port: u16,
+    timeout_ms: u32,
+    enable_tls: bool,
+    tls_version: Option<String>,
+    username: String,
+    password: String,
+}
+
+impl fmt::Debug for MailSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MailSettings")
+    }
+}
+
+/// What a node has of a mail.
+#[derive(Clone, Debug, Default)]
+pub struct Mail {
+    /// Receivers, with commas between them.
+    pub to: String,
+    /// Who gets it, too.
+    pub cc: String,
+    /// Who gets it, and nobody sees that.
+    pub bcc: String,
+    /// Who gets the answers; empty: whoever the settings name as the sender.
+    pub from: String,
+    /// One line.
+    pub subject: String,
+    /// Whether the body is HTML.
+    pub html: bool,
+    /// Its text.
+    pub body: Bytes,
+}
+
+impl MailSettings {
+    /// Reads settings. Without a password, the one of `kept` stays, if it is for the same user at the same host: nobody gets it sent elsewhere.
+    ///
+    /// # Errors
+    /// What is wrong, in words. No value is quoted but host and sender.
+    pub fn read(given: &Json, kept: Option<&Self>) -> Result<Self, String> {
+        let fields = Fields::of(given)?;
+        if fields.flag("enableProxy")? {
+            return Err("enableProxy: mails are sent without a proxy".to_owned());
+        }
+        if fields.flag("enableOauth2")? {
+            return Err("enableOauth2: the server logs in by user name and password".to_owned());
+        }
+        let scheme = match fields.text("smtpProtocol")? {
+            None | Some("smtp" | "") => Scheme::Smtp,
+            Some("smtps") => Scheme::Smtps,
+            Some(_) => return Err("smtpProtocol: there are smtp and smtps".to_owned()),
+        };
+        let port = fields.number("smtpPort", u16::MAX.into())?.map(u16::try_from);
+        let Some(Ok(port @ 1..)) = port else {
+            return Err("smtpPort is no number between 1 and 65535".to_owned());
+        };
+        let timeout_ms = fields.number("timeout", TIMEOUT_MS_MAX)?.filter(|given| *given > 0);
+        let mut settings = MailSettings {
+            mail_from: fields.some_text("mailFrom")?.to_owned(),
+            scheme,
+            host: fields.some_text("smtpHost")?.to_owned(),
+            port,
+            timeout_ms: timeout_ms.unwrap_or(TIMEOUT_MS),
+            enable_tls: fields.flag("enableTls")?,
+            tls_version: fields.text("tlsVersion")?.map(str::to_owned),
+            username: fields.text("username")?.unwrap_or_default().to_owned(),
+            password: String::new(),
+        };
+        settings.password = match (fields.text("password")?, kept) {
+            (Some(given), _) => given.to_owned(),
+            (None, Some(kept)) if kept.password.is_empty() || settings.username.is_empty() => String::new(),
+            (None, Some(kept)) if (&kept.host, &kept.username) == (&settings.host, &settings.username) => kept.password.clone(),
+            (None, Some(_)) => {
+                return Err(
+                    "password: the one that is kept is for another smtpHost or username; say it again, or an empty one for none".to_owned(),
+                );
+            }
+            (None, None) => String::new(),
+        };
+        // As good as the first mail would tell.
+        let trial = Mail {
+            to: "postmaster@localhost".to_owned(),
+            ..Mail::default()
+        };
+        let trial = settings.letter(&trial, None).and_then(|letter| letter.check());
+        trial.map(|()| settings).map_err(|error| error.to_string())
+    }
+
+    /// Those that are kept.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn kept(vault: &Vault) -> Result<Option<Self>, SecretError> {
+        let kept = super::kept(vault, NAME).await?;
+        let read = kept.map(|json| Self::read(&json, None)).transpose();
+        read.map_err(|_| SecretError::Sealed(NAME.to_owned()))
+    }
+
+    /// Keeps them; others are gone.
+    ///
+    /// # Errors
+    /// When they cannot be stored.
+    pub async fn keep(&self, vault: &Vault, now_ms: i64) -> Result<(), SecretError> {
+        let mut json = self.shown();
+        json["password"] = json!(self.password);
+        super::keep(vault, NAME, &json, now_ms).await
+    }
+
+    /// What may be shown: everything but the password.
+    pub fn shown(&self) -> Json {
+        json!({
+            "mailFrom": self.mail_from,
+            "smtpProtocol": self.scheme.as_str(),
+            "smtpHost": self.host,
+            "smtpPort": self.port,
+            "timeout": self.timeout_ms,
+            "enableTls": self.enable_tls,
+            "tlsVersion": self.tls_version,
+            "username": self.username,
+        })
+    }
+
+    /// A mail for whoever wants to know whether the settings are right.
+    ///
+    /// # Errors
+    /// Why they are not. Meant for the administrator: it names the server.
+    pub async fn test(&self, egress: &Egress, to: &str) -> Result<Delivery, EgressError> {
+        let mail = Mail {
+            to: to.to_owned(),
+            subject: "Test message from Pacificsoft".to_owned(),
+            body: "The mail settings of this server work.\n".into(),
+            ..Mail::default()
+        };
+        let mut letter = self.letter(&mail, None)?;
+        letter.timeout = letter.timeout.min(TEST_TIMEOUT);
+        egress.publish(TenantId::SYSTEM, letter).await
+    }
+
+    /// A mail of a tenant's, which is told nothing of the server.
+    ///
+    /// # Errors
+    /// [`EgressError::Invalid`].
+    pub(crate) fn of_tenant(&self, mail: &Mail) -> Result<Publish, EgressError> {
+        self.letter(mail, Some(CALLED))
+    }
+
+    fn letter(&self, mail: &Mail, called: Option<&'static str>) -> Result<Publish, EgressError> {
+        let target = Target::named(self.scheme, &self.host, self.port.into())?.of_administrator(called);
+        let credentials = (!self.username.is_empty()).then(|| Credentials {
+            username: Secret(self.username.clone()),
+            password: Some(Secret(self.password.clone())).filter(|Secret(text)| !text.is_empty()),
+        });
+        let smtp = Smtp {
+            from: self.mail_from.clone(),
+            reply_to: Some(mail.from.trim())
+                .filter(|from| *from != self.mail_from)
+                .unwrap_or_default()
+                .to_owned(),
+            cc: mail.cc.clone(),
+            bcc: mail.bcc.clone(),
+            subject: mail.subject.clone(),
+            html: mail.html,
+            // Over smtps it is secret already.
+            start_tls: self.enable_tls && self.scheme == Scheme::Smtp,
+        };
+        Ok(Publish {
+            target,
+            credentials,
+            topic: mail.to.clone(),
+            payload: mail.body.clone(),
+            protocol: Protocol::Smtp(smtp),
+            connect_timeout: CONNECT_TIMEOUT,
+            timeout: Duration::from_millis(self.timeout_ms.into()),
+            tls: None,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! Settings as they are given, kept and used.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use egress::Protocol;
+use secrets::Key;
+use serde_json::json;
+use storage::{EmbeddedConfig, EmbeddedStore};
+
+use super::*;
+
+fn given(more: &Json) -> Json {
+    let mut all = json!({"mailFrom": "The platform <platform@house.test>", "smtpProtocol": "smtp", "smtpHost": "mail.test", "smtpPort": "587",
+        "timeout": "5000", "enableTls": "true", "tlsVersion": "TLSv1.2", "username": "user", "password": "hunter2", "showChangePassword": false});
+    for (name, value) in more.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all
+}
+
+fn read(more: &Json) -> MailSettings {
+    MailSettings::read(&given(more), None).unwrap()
+}
+
+fn vault() -> (tempfile::TempDir, Vault) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(EmbeddedConfig::new(folder.path())).unwrap();
+    (folder, Vault::new(Arc::new(store), Key::generate()))
+}
+
+#[test]
+fn what_thingsboards_clients_send_is_understood() {
+    let settings = read(&json!({}));
+    let shown = json!({"mailFrom": "The platform <platform@house.test>", "smtpProtocol": "smtp", "smtpHost": "mail.test", "smtpPort": 587,
+        "timeout": 5000, "enableTls": true, "tlsVersion": "TLSv1.2", "username": "user"});
+    assert_eq!(settings.shown(), shown);
+    assert_eq!(read(&json!({"smtpPort": 587, "timeout": 5000, "enableTls": true})), settings);
+    assert_eq!(read(&json!({"timeout": null})).shown()["timeout"], 10_000);
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
+#[test]
+fn what_cannot_be_used_is_refused_in_words_without_the_password() {
+    for (name, value, says) in [
+        ("mailFrom", json!(""), "mailFrom is missing"),
+        ("mailFrom", json!("nobody"), "no address"),
+        ("mailFrom", json!("a@b.test\r\nBcc: c@d.test"), "no address"),
+        ("smtpHost", json!(" "), "smtpHost is missing"),
+        ("smtpHost", json!("mail.test/x"), "neither"),
+        ("smtpHost", json!("0x7f.1"), "neither"),
+        ("smtpPort", json!(0), "smtpPort"),
+        ("smtpPort", json!(65_536), "smtpPort"),
+        ("smtpPort", json!("many"), "smtpPort"),
+        ("smtpPort", json!(22), "port 22"),
+        ("smtpProtocol", json!("imap"), "smtp and smtps"),
+        ("timeout", json!(300_001), "timeout"),
+        ("enableTls", json!("perhaps"), "enableTls"),
+        ("enableProxy", json!(true), "enableProxy"),
+        ("enableOauth2", json!(true), "enableOauth2"),
+        ("password", json!(123_456), "password is no text"),
+        ("password", json!("hunter2".repeat(1_000)), "password is no text"),
+        ("username", json!("a\u{0}b"), "zero"),
+    ] {
+        let told = MailSettings::read(&given(&json!({ name: value })), None).unwrap_err();
+        assert!(told.contains(says), "{name}: {told}");
+        assert!(!told.contains("hunter2") && !told.contains("123456"), "{told}");
+    }
+    assert!(MailSettings::read(&json!([]), None).is_err());
+}
+
+#[test]
+fn a_password_that_is_not_said_stays_where_it_is_for() {
+    let kept = read(&json!({}));
+    let mut again = given(&json!({"smtpPort": 465, "smtpProtocol": "smtps"}));
+    again.as_object_mut().unwrap().remove("password");
+    let read = |given: &Json| MailSettings::read(given, Some(&kept));
+    let password = |settings: MailSettings| match settings.of_tenant(&to("a@b.test")).unwrap().credentials {
+        Some(credentials) => credentials.password.map(|secret| secret.0),
+        None => None,
+    };
+    assert_eq!(password(read(&again).unwrap()).as_deref(), Some("hunter2"));
+    again["password"] = Json::Null;
+    assert_eq!(password(read(&again).unwrap()).as_deref(), Some("hunter2"));
+    // Whoever may set settings does not get it sent to a server of theirs.
+    for (name, value) in [("smtpHost", "other.test"), ("username", "other")] {
+        let mut elsewhere = again.clone();
+        elsewhere[name] = json!(value);
+        assert!(read(&elsewhere).unwrap_err().contains("password"), "{name}");
+        elsewhere["password"] = json!("");
+        assert_eq!(password(read(&elsewhere).unwrap()), None);
+    }
+    again["username"] = json!("");
+    assert_eq!(password(read(&again).unwrap()), None);
+}
+
+fn to(to: &str) -> Mail {
+    Mail {
+        to: to.to_owned(),
+        ..Mail::default()
+    }
+}
+
+#[test]
+fn the_sender_is_the_administrators_and_answers_go_to_the_tenant() {
+    let settings = read(&json!({}));
+    for (from, reply_to) in [
+        ("", ""),
+        ("The platform <platform@house.test>", ""),
+        (" Boiler <boiler@tenant.test> ", "Boiler <boiler@tenant.test>"),
+    ] {
+        let mail = Mail {
+            from: from.to_owned(),
+            ..to("a@b.test, c@d.test")
+        };
+        let letter = settings.of_tenant(&mail).unwrap();
+        let Protocol::Smtp(smtp) = &letter.protocol else {
+            panic!("a mail is spoken of over SMTP")
+        };
+        assert_eq!(
+            (smtp.from.as_str(), smtp.reply_to.as_str(), smtp.start_tls),
+            ("The platform <platform@house.test>", reply_to, true)
+        );
+        assert_eq!(smtp.receivers(&letter.topic), 2);
+        assert_eq!(
+            format!("{letter:?}"),
+            "PUBLISH the server's mail server",
+            "a tenant is not told where it is"
+        );
+    }
+    let smtps = read(&json!({"smtpProtocol": "smtps", "smtpPort": 465}));
+    assert!(smtps.of_tenant(&to("a@b.test")).unwrap().check().is_ok());
+}
+
+#[tokio::test]
+async fn they_are_kept_sealed_and_open_with_the_servers_key_alone() {
+    let (_folder, vault) = vault();
+    assert_eq!(MailSettings::kept(&vault).await.unwrap(), None);
+    let settings = read(&json!({}));
+    settings.keep(&vault, 1).await.unwrap();
+    assert_eq!(MailSettings::kept(&vault).await.unwrap(), Some(settings));
+    let changed = read(&json!({"smtpHost": "second.test"}));
+    changed.keep(&vault, 2).await.unwrap();
+    assert_eq!(MailSettings::kept(&vault).await.unwrap(), Some(changed));
+    // No tenant has it under the name that it has.
+    let tenant = TenantId::generate();
+    assert!(matches!(vault.reveal(tenant, "server.mail").await, Err(SecretError::NotFound(_))));
+}
