@@ -14,7 +14,7 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Starts one. Paths: `/json`, `/text`, `/missing` (404), `/redirect?to=URL`, `/huge`, `/slow` (never answers), `/mirror` (answers
+    /// Starts one. What Twilio is asked for it answers; the number +1404 is none. Paths: `/json`, `/text`, `/missing` (404), `/redirect?to=URL`, `/huge`, `/slow` (never answers), `/mirror` (answers
     /// with what it was asked).
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -79,6 +79,17 @@ fn answer(mut stream: TcpStream, path: &str, asked: &str) -> std::io::Result<()>
             loop {
                 stream.write_all(&[b'x'; 4096])?;
             }
+        }
+        twilio if twilio.starts_with("/2010-04-01/Accounts/") => {
+            let answer = match asked.contains("To=%2B1404&") {
+                true => plain(
+                    "400 Bad Request",
+                    "application/json",
+                    r#"{"code": 21211, "message": "The 'To' number +1404 is not a valid phone number.", "status": 400}"#,
+                ),
+                false => plain("201 Created", "application/json", r#"{"sid": "SM1", "status": "queued"}"#),
+            };
+            stream.write_all(answer.as_bytes())
         }
         "/slow" => loop {
             std::thread::park();

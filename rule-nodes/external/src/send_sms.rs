@@ -1,13 +1,15 @@
 //! send sms: sends a text to telephones, over Twilio or Amazon SNS.
 
 use pacificsoft_sdk::template::Template;
-use pacificsoft_sdk::{Descriptor, Effect, Emission, HttpRequest, Message, Outcome, Piece, RequestBody, RuleNode, Steps};
+use pacificsoft_sdk::{Descriptor, Effect, Emission, HttpRequest, Message, Outcome, Piece, Publish, RequestBody, RuleNode, Steps};
 use serde::Deserialize;
 
 use crate::aws::Account;
 
 /// Where Twilio is.
 const TWILIO: &str = "https://api.twilio.com";
+/// The service that the system's administrator has set.
+const BY_SERVER: &str = "server:sms";
 /// Telephones of one message at most.
 const NUMBERS_MAX: usize = 50;
 
@@ -19,6 +21,7 @@ pub struct SendSms {
 }
 
 enum Provider {
+    Server,
     Twilio {
         endpoint: String,
         from: Template,
@@ -78,11 +81,12 @@ impl RuleNode for SendSms {
             details: "The message goes on, as it was, when the service has taken the text for every number; numbers stand between commas, such as \
                       +12025550100. Numbers and text may hold ${metadata key} and $[data key], keys and tokens ${secret:name}: no component sees one. \
                       Services are TWILIO and AWS_SNS; the service has to be on the tenant's list, as https://api.twilio.com or \
-                      https://sns.eu-west-1.amazonaws.com; endpoint names another place where it is. This server has no settings for it of its own: \
-                      useSystemSmsSettings is not offered, nor is SMPP.",
+                      https://sns.eu-west-1.amazonaws.com; endpoint names another place where it is. useSystemSmsSettings: the text goes over the \
+                      account that the system's administrator has set, and smsProviderConfiguration does not count. That service need not be on \
+                      the list, and a tenant has 50 texts a minute and 200 an hour; where no account is set, texts fail. SMPP is not offered.",
             icon: "sms",
-            configuration_schema: r#"{"type":"object","required":["numbersToTemplate","smsMessageTemplate","smsProviderConfiguration"],"properties":{"numbersToTemplate":{"type":"string","minLength":1},"smsMessageTemplate":{"type":"string","minLength":1},"useSystemSmsSettings":{"const":false},"smsProviderConfiguration":{"type":"object","required":["type"],"properties":{"type":{"enum":["TWILIO","AWS_SNS"]},"numberFrom":{"type":"string"},"accountSid":{"type":"string"},"accountToken":{"type":"string"},"accessKeyId":{"type":"string"},"secretAccessKey":{"type":"string"},"region":{"type":"string"},"endpoint":{"type":["string","null"]}}}}}"#,
-            default_configuration: r#"{"numbersToTemplate":"${userPhone}","smsMessageTemplate":"Device ${deviceName} has temperature $[temperature]","useSystemSmsSettings":false,"smsProviderConfiguration":{"type":"TWILIO","numberFrom":"+12025550100","accountSid":"${secret:twilio-account}","accountToken":"${secret:twilio-token}"}}"#,
+            configuration_schema: r#"{"type":"object","required":["numbersToTemplate","smsMessageTemplate"],"properties":{"numbersToTemplate":{"type":"string","minLength":1},"smsMessageTemplate":{"type":"string","minLength":1},"useSystemSmsSettings":{"type":"boolean"},"smsProviderConfiguration":{"type":["object","null"],"required":["type"],"properties":{"type":{"enum":["TWILIO","AWS_SNS"]},"numberFrom":{"type":"string"},"accountSid":{"type":"string"},"accountToken":{"type":"string"},"accessKeyId":{"type":"string"},"secretAccessKey":{"type":"string"},"region":{"type":"string"},"endpoint":{"type":["string","null"]}}}}}"#,
+            default_configuration: r#"{"numbersToTemplate":"${userPhone}","smsMessageTemplate":"Device ${deviceName} has temperature $[temperature]","useSystemSmsSettings":true,"smsProviderConfiguration":null}"#,
             effects: &["http-request", "publish"],
             ..Descriptor::new()
         }
@@ -90,44 +94,13 @@ impl RuleNode for SendSms {
 
     fn open(configuration: &str) -> Result<Self, String> {
         let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        if own.use_system_sms_settings {
-            return Err("useSystemSmsSettings: this server has no settings for text messages of its own".to_owned());
-        }
         if own.numbers_to_template.trim().is_empty() || own.sms_message_template.is_empty() {
             return Err("numbersToTemplate or smsMessageTemplate is empty".to_owned());
         }
-        let place = |given: Option<String>| given.filter(|given| !given.is_empty());
-        let settings = own.sms_provider_configuration;
-        let provider = match settings.ok_or_else(|| "smsProviderConfiguration is missing".to_owned())? {
-            Settings::Smpp => return Err("smsProviderConfiguration: there are TWILIO and AWS_SNS".to_owned()),
-            Settings::Twilio {
-                number_from,
-                account_sid,
-                account_token,
-                endpoint,
-            } => {
-                if number_from.is_empty() || account_sid.is_empty() || account_token.is_empty() {
-                    return Err("numberFrom, accountSid or accountToken is empty".to_owned());
-                }
-                Provider::Twilio {
-                    endpoint: place(endpoint).unwrap_or_else(|| TWILIO.to_owned()),
-                    from: Template::parse(&number_from),
-                    account: Template::parse(&account_sid),
-                    token: Template::parse(&account_token),
-                }
-            }
-            Settings::Sns {
-                access_key_id,
-                secret_access_key,
-                region,
-                endpoint,
-            } => {
-                let account = Account::open(&region, &access_key_id, &secret_access_key)?;
-                Provider::Sns {
-                    endpoint: account.endpoint("sns", place(endpoint)),
-                    account,
-                }
-            }
+        let provider = match own.sms_provider_configuration {
+            _ if own.use_system_sms_settings => Provider::Server,
+            Some(settings) => settings.open()?,
+            None => return Err("smsProviderConfiguration is missing".to_owned()),
         };
         Ok(SendSms {
             numbers: Template::parse(&own.numbers_to_template),
@@ -155,9 +128,50 @@ impl RuleNode for SendSms {
     }
 }
 
+impl Settings {
+    fn open(self) -> Result<Provider, String> {
+        let place = |given: Option<String>| given.filter(|given| !given.is_empty());
+        match self {
+            Settings::Smpp => Err("smsProviderConfiguration: there are TWILIO and AWS_SNS".to_owned()),
+            Settings::Twilio {
+                number_from,
+                account_sid,
+                account_token,
+                endpoint,
+            } => {
+                if number_from.is_empty() || account_sid.is_empty() || account_token.is_empty() {
+                    return Err("numberFrom, accountSid or accountToken is empty".to_owned());
+                }
+                Ok(Provider::Twilio {
+                    endpoint: place(endpoint).unwrap_or_else(|| TWILIO.to_owned()),
+                    from: Template::parse(&number_from),
+                    account: Template::parse(&account_sid),
+                    token: Template::parse(&account_token),
+                })
+            }
+            Settings::Sns {
+                access_key_id,
+                secret_access_key,
+                region,
+                endpoint,
+            } => {
+                let account = Account::open(&region, &access_key_id, &secret_access_key)?;
+                Ok(Provider::Sns {
+                    endpoint: account.endpoint("sns", place(endpoint)),
+                    account,
+                })
+            }
+        }
+    }
+}
+
 impl Provider {
     fn send(&self, number: &str, text: &str, message: &Message) -> Effect {
         match self {
+            Provider::Server => {
+                let text = RequestBody::Text(vec![Piece::Text(text.to_owned())]);
+                Effect::Publish(Publish::new(BY_SERVER, number, text))
+            }
             Provider::Twilio {
                 endpoint,
                 from,
@@ -259,6 +273,27 @@ mod tests {
     }
 
     #[test]
+    fn the_servers_own_account_is_named_and_nothing_of_it() {
+        for provider in [
+            "null",
+            r#"{"type": "TWILIO", "numberFrom": "+1", "accountSid": "a", "accountToken": "b"}"#,
+        ] {
+            let configuration = r#"{"numbersToTemplate": "${phones}", "smsMessageTemplate": "$[t] degrees", "useSystemSmsSettings": true,
+                "smsProviderConfiguration": PROVIDER}"#;
+            let steps = sent(&configuration.replace("PROVIDER", provider), "+12025550100,+12025550101").expect("two publishes");
+            let text = RequestBody::Text(vec![Piece::Text("21 degrees".to_owned())]);
+            assert_eq!(steps.effects.len(), 2);
+            for (effect, number) in steps.effects.iter().zip(["+12025550100", "+12025550101"]) {
+                let Effect::Publish(publish) = effect else { panic!("{effect:?}") };
+                assert_eq!((publish.broker.as_str(), publish.topic.as_str()), ("server:sms", number));
+                assert_eq!(publish.payload, text);
+                assert!(publish.basic_auth.is_none() && publish.options.is_empty());
+            }
+            assert!(steps.emissions[0].message.is_none());
+        }
+    }
+
+    #[test]
     fn what_cannot_be_sent_is_refused() {
         for phones in [
             "",
@@ -274,10 +309,6 @@ mod tests {
         for (change, says) in [
             (("\"TWILIO\"", "\"SMPP\""), "TWILIO and AWS_SNS"),
             (("\"numberFrom\": \"+1999\"", "\"numberFrom\": \"\""), "numberFrom"),
-            (
-                ("{\"numbersToTemplate\"", "{\"useSystemSmsSettings\": true, \"numbersToTemplate\""),
-                "useSystemSmsSettings",
-            ),
         ] {
             let refused = SendSms::open(&TWILIO_ONE.replace(change.0, change.1)).map(drop).expect_err(says);
             assert!(refused.contains(says), "{refused}");

@@ -92,7 +92,7 @@ const KNOWN: [(&str, &str, bool); 35] = [
     ("http-request", "sends HTTP requests to servers that the tenant's list names", false),
     (
         "publish",
-        "publishes to brokers outside that the tenant's list names, and sends mails over the server's own mail server",
+        "publishes to brokers outside that the tenant's list names, and sends mails and texts over the server's own services",
         false,
     ),
     ("enter-chain", "sends messages into other rule chains of the tenant", true),

@@ -29,4 +29,4 @@ pub use keeper::Keeper;
 pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};
 pub use request::Outside;
-pub use settings::{Allowances, MailSettings};
+pub use settings::{Allowances, MailSettings, SmsSettings};

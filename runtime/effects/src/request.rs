@@ -26,8 +26,8 @@ pub(crate) const TIMEOUT_MS: u32 = 20_000;
 const RESPONSE_BYTES: u32 = 256 * 1024;
 /// Bytes of a refusal's body that are kept as metadata.
 const ERROR_BODY_BYTES_MAX: usize = 10_000;
-/// What a secret in a URL is written without: it must stay one value, whatever it holds.
-const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// What a value in a URL or a form is written without: it must stay one value, whatever it holds.
+pub(crate) const RESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What requests need.
 #[derive(Clone)]

@@ -2,13 +2,15 @@
 //!
 //! 1. [`fields`] – pure: reading what was given,
 //! 2. [`mail`] – the mail server,
-//! 3. [`allowance`] – how much of it one tenant may use.
+//! 3. [`sms`] – the account at a service for text messages,
+//! 4. [`allowance`] – how much of it one tenant may use.
 //!
 //! Each is kept as one secret of the system's, so servers of a cluster share it, and what is stored is sealed as a whole.
 
 mod allowance;
 mod fields;
 pub mod mail;
+pub mod sms;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ use serde_json::Value as Json;
 
 pub use allowance::Allowances;
 pub use mail::{Mail, MailSettings};
+pub use sms::SmsSettings;
 
 /// What a publish of a node names instead of a broker, before the name of a service.
 pub(crate) const SERVER: &str = "server:";

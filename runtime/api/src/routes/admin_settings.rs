@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use cluster::{Change, What};
-use effects::MailSettings;
+use effects::{MailSettings, SmsSettings};
 use model::TenantId;
 use secrets::SecretError;
 use serde::{Deserialize, Serialize};
@@ -16,12 +16,14 @@ use crate::state::ApiState;
 
 /// The settings there are.
 const MAIL: &str = "mail";
+const SMS: &str = "sms";
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
         .route("/api/admin/settings", post(save))
         .route("/api/admin/settings/{key}", get(read))
         .route("/api/admin/settings/testMail", post(test_mail))
+        .route("/api/admin/settings/testSms", post(test_sms))
 }
 
 /// Settings as they are sent. Has no text of its own: nobody prints a password by mistake.
@@ -50,6 +52,10 @@ async fn read(State(api): State<ApiState>, _: SysAdmin, PathOf(key): PathOf<Stri
             Some(settings) => Ok(shown(MAIL, settings.shown())),
             None => Err(none()),
         },
+        SMS => match readable(SmsSettings::kept(&api.secrets).await)? {
+            Some(settings) => Ok(shown(SMS, settings.shown())),
+            None => Err(none()),
+        },
         _ => Err(none()),
     }
 }
@@ -63,6 +69,11 @@ async fn save(State(api): State<ApiState>, _: SysAdmin, Body(Wanted { key, json_
             let settings = given_mail(&api, &json_value).await?;
             settings.keep(&api.secrets, now_ms).await?;
             shown(MAIL, settings.shown())
+        }
+        SMS => {
+            let settings = given_sms(&api, &json_value).await?;
+            settings.keep(&api.secrets, now_ms).await?;
+            shown(SMS, settings.shown())
         }
         _ => return Err(unknown(&key)),
     };
@@ -83,6 +94,26 @@ async fn test_mail(
     let sent = settings.test(&api.egress, &asks.email).await;
     sent.map(drop)
         .map_err(|error| ApiError::Invalid(format!("The mail was not sent: {error}")))
+}
+
+/// A text for a number, by settings that need not be kept.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TestSms {
+    provider_configuration: JsonValue,
+    number_to: String,
+    message: String,
+}
+
+async fn test_sms(State(api): State<ApiState>, _: SysAdmin, Body(wanted): Body<TestSms>) -> Result<(), ApiError> {
+    let settings = given_sms(&api, &wanted.provider_configuration).await?;
+    let sent = settings.test(&api.egress, &wanted.number_to, &wanted.message).await;
+    sent.map_err(|error| ApiError::Invalid(format!("The text was not sent: {error}")))
+}
+
+async fn given_sms(api: &ApiState, given: &JsonValue) -> Result<SmsSettings, ApiError> {
+    let kept = readable(SmsSettings::kept(&api.secrets).await)?;
+    SmsSettings::read(given, kept.as_ref()).map_err(ApiError::Invalid)
 }
 
 async fn given_mail(api: &ApiState, given: &JsonValue) -> Result<MailSettings, ApiError> {
@@ -107,5 +138,5 @@ fn shown(key: &'static str, json_value: JsonValue) -> Json<Shown> {
 
 fn unknown(key: &str) -> ApiError {
     let key: String = key.chars().take(100).collect();
-    ApiError::Invalid(format!("There are no settings of the key {key:?}; there are: {MAIL}"))
+    ApiError::Invalid(format!("There are no settings of the key {key:?}; there are: {MAIL}, {SMS}"))
 }

@@ -1,4 +1,4 @@
-//! Payloads for services that the server itself has: `server:mail` instead of a broker. The administrator's settings say where they are and
+//! Payloads for services that the server itself has: `server:mail` or `server:sms` instead of a broker. The administrator's settings say where they are and
 //! how to log in there; a node says neither.
 
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use model::{Clock, Message, SystemClock, TenantId};
 use plugins::Publish;
 
 use super::options;
-use crate::settings::{Mail, MailSettings};
+use crate::settings::{Mail, MailSettings, SmsSettings, sms};
 use crate::{EffectError, Outside, Performed};
 
 impl Outside {
@@ -25,7 +25,8 @@ impl Outside {
         }
         match service {
             "mail" => self.mail_by_server(tenant, wanted).await?,
-            _ => return invalid("the server has services of its own by the names server:mail"),
+            "sms" => self.text_by_server(tenant, wanted).await?,
+            _ => return invalid("the server's own services are server:mail and server:sms"),
         }
         let mut next = Message::clone(message);
         next.metadata.insert("acknowledgedBy", wanted.broker.as_str());
@@ -53,6 +54,22 @@ impl Outside {
         let used = self.allowances.mail.take(tenant, receivers, SystemClock.now_ms());
         used.map_err(EffectError::Invalid)?;
         self.egress.publish(tenant, letter).await?;
+        Ok(())
+    }
+
+    async fn text_by_server(&self, tenant: TenantId, wanted: &Publish) -> Result<(), EffectError> {
+        if !wanted.options.is_empty() {
+            return invalid("there is no option for the server's service for text messages");
+        }
+        let text = self.bytes(tenant, &wanted.payload).await?;
+        let text = String::from_utf8_lossy(&text);
+        sms::check(&wanted.topic, &text)?;
+        let Some(settings) = SmsSettings::kept(&self.secrets).await? else {
+            return unset("sms");
+        };
+        let used = self.allowances.sms.take(tenant, 1, SystemClock.now_ms());
+        used.map_err(EffectError::Invalid)?;
+        settings.of_tenant(&self.egress, tenant, &wanted.topic, &text).await?;
         Ok(())
     }
 }

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 
 /// Receivers of mails of a tenant: in a minute, and in an hour.
 const MAIL_RECEIVERS: [(u32, u32); 2] = [(100, 60), (1_000, 3_600)];
+/// Text messages of a tenant, likewise.
+const TEXTS: [(u32, u32); 2] = [(50, 60), (200, 3_600)];
 /// Tenants that are remembered before those are forgotten that have spent nothing lately.
 const REMEMBERED: usize = 1_000;
 
@@ -18,12 +20,14 @@ const REMEMBERED: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct Allowances {
     pub(crate) mail: Arc<Allowance>,
+    pub(crate) sms: Arc<Allowance>,
 }
 
 impl Default for Allowances {
     fn default() -> Self {
         Allowances {
             mail: Arc::new(Allowance::of("receivers of mails", &MAIL_RECEIVERS)),
+            sms: Arc::new(Allowance::of("text messages", &TEXTS)),
         }
     }
 }

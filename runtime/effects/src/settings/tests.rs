@@ -147,3 +147,85 @@ async fn they_are_kept_sealed_and_open_with_the_servers_key_alone() {
     let tenant = TenantId::generate();
     assert!(matches!(vault.reveal(tenant, "server.mail").await, Err(SecretError::NotFound(_))));
 }
+
+fn twilio(more: &Json) -> Json {
+    let mut all = json!({"type": "TWILIO", "numberFrom": "+1999", "accountSid": "AC1", "accountToken": "hunter2"});
+    for (name, value) in more.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all
+}
+
+fn sns(more: &Json) -> Json {
+    let mut all = json!({"type": "AWS_SNS", "accessKeyId": "AK1", "secretAccessKey": "hunter2", "region": "eu-west-1"});
+    for (name, value) in more.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all
+}
+
+#[test]
+fn an_account_for_texts_is_shown_without_its_secret() {
+    for (given, secret) in [
+        (twilio(&json!({})), "accountToken"),
+        (sns(&json!({})), "secretAccessKey"),
+        (sns(&json!({"endpoint": "https://sns.test"})), "secretAccessKey"),
+    ] {
+        let settings = SmsSettings::read(&given, None).unwrap();
+        let mut shown = given.clone();
+        shown.as_object_mut().unwrap().remove(secret);
+        assert_eq!(settings.shown(), shown);
+        assert_eq!(format!("{settings:?}"), "SmsSettings");
+        // Without the secret, it stays; for another account it is another one.
+        assert_eq!(SmsSettings::read(&shown, Some(&settings)).unwrap(), settings);
+        for (name, value) in [("endpoint", "https://evil.test"), ("accountSid", "AC2"), ("accessKeyId", "AK2")] {
+            let mut elsewhere = shown.clone();
+            if name == "endpoint" || elsewhere.get(name).is_some() {
+                elsewhere[name] = json!(value);
+                let told = SmsSettings::read(&elsewhere, Some(&settings)).unwrap_err();
+                assert_eq!(told, format!("{secret} is missing"));
+            }
+        }
+    }
+    let other = SmsSettings::read(&sns(&json!({})), None).unwrap();
+    assert!(SmsSettings::read(&twilio(&json!({"accountToken": null})), Some(&other)).is_err());
+}
+
+#[test]
+fn an_account_that_cannot_be_used_is_refused_in_words() {
+    for (given, says) in [
+        (json!({}), "TWILIO and AWS_SNS"),
+        (twilio(&json!({"type": "SMPP"})), "TWILIO and AWS_SNS"),
+        (twilio(&json!({"numberFrom": ""})), "numberFrom"),
+        (twilio(&json!({"accountSid": "a:b"})), "colon"),
+        (twilio(&json!({"accountToken": 7})), "accountToken is no text"),
+        (twilio(&json!({"endpoint": "ftp://a.test"})), "http"),
+        (sns(&json!({"region": " "})), "region"),
+        (sns(&json!({"region": "a b"})), "neither"),
+    ] {
+        let told = SmsSettings::read(&given, None).unwrap_err();
+        assert!(told.contains(says) && !told.contains("hunter2"), "{says}: {told}");
+    }
+    for (to, text) in [
+        ("12025550100", "a"),
+        ("+1x", "a"),
+        ("arn:aws:sns:x", "a"),
+        ("+12025550100", ""),
+        ("+12025550100", &"a".repeat(1_601)),
+    ] {
+        assert!(sms::check(to, text).is_err(), "{to}");
+    }
+    assert!(sms::check("+12025550100", "ä").is_ok());
+}
+
+#[tokio::test]
+async fn an_account_for_texts_is_kept() {
+    let (_folder, vault) = vault();
+    assert_eq!(SmsSettings::kept(&vault).await.unwrap(), None);
+    for given in [twilio(&json!({})), sns(&json!({}))] {
+        let settings = SmsSettings::read(&given, None).unwrap();
+        settings.keep(&vault, 1).await.unwrap();
+        assert_eq!(SmsSettings::kept(&vault).await.unwrap(), Some(settings));
+    }
+    assert_eq!(MailSettings::kept(&vault).await.unwrap(), None);
+}
