@@ -1,13 +1,14 @@
-//! Nodes send texts over the server's own account at a service.
+//! Nodes send texts over the server's own account at a service, and post in the name of the tenant's own bot.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value as Json, json};
 use tests::amazon::Amazon;
 use tests::outside::Outside;
-use tests::scene::{Scene, TALKATIVE, components};
+use tests::scene::{Scene, TALKATIVE, components, lenient};
 use tests::server::{Options, Server};
 
+const SLACK: &str = "org.thingsboard.rule.engine.notification.TbSlackNode";
 const SMS: &str = "org.thingsboard.rule.engine.sms.TbSendSmsNode";
 /// A value that must be seen by the service, and nowhere else.
 const TOKEN: &str = "hunter2-Zwoelf";
@@ -90,5 +91,38 @@ fn texts_go_over_the_servers_own_account_and_tenants_see_nothing_of_it() {
             !answer.contains("hunter2") && !answer.contains(&secret) && !answer.contains(login),
             "{answer}"
         );
+    }
+}
+
+#[test]
+fn texts_are_posted_in_the_name_of_the_tenants_own_bot() {
+    let slack = Outside::start();
+    let (server, _folder) = lenient(&TALKATIVE);
+    let tenant = server.tenant();
+    let scene = Scene::new(&server, &tenant);
+    let post = json!({"botToken": null, "useSystemSettings": true, "messageTemplate": "$[temperature] degrees", "conversationType": "PUBLIC_CHANNEL",
+        "conversation": {"type": "PUBLIC_CHANNEL", "id": "C1", "name": "general"}, "endpoint": slack.url("")});
+    scene.allow(&[&slack.url("")]);
+    let (relation, metadata, _) = scene.ask(SLACK, &post);
+    let error = metadata["error"].as_str().unwrap_or_default();
+    assert!(
+        relation == "Failure" && error.contains("slack-bot-token") && error.contains("POST"),
+        "{error}"
+    );
+
+    let settings = json!({"deliveryMethodsConfigs": {"SLACK": {"method": "SLACK", "botToken": TOKEN}}});
+    let saved = tenant.post("/api/notification/settings", &settings).to_string();
+    let (relation, metadata, payload) = scene.ask(SLACK, &post);
+    assert_eq!((relation.as_str(), &payload), ("Success", &json!({"ok": true})), "{metadata}");
+    let heard = slack.heard().pop().unwrap();
+    for part in [
+        "POST /api/chat.postMessage ",
+        &format!("authorization: Bearer {TOKEN}\r\n"),
+        r#"{"channel":"C1","text":"21 degrees"}"#,
+    ] {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+    for answer in [saved, metadata.to_string(), server.log()] {
+        assert!(!answer.contains("hunter2"), "{answer}");
     }
 }

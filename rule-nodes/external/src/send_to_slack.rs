@@ -9,6 +9,9 @@ use serde_json::json;
 const SLACK: &str = "https://slack.com";
 const CONVERSATION_TYPES: [&str; 3] = ["DIRECT", "PUBLIC_CHANNEL", "PRIVATE_CHANNEL"];
 
+/// The token of the tenant's settings.
+const OF_TENANT: &str = "${secret:slack-bot-token}";
+
 /// The node.
 pub struct SendToSlack {
     url: String,
@@ -59,10 +62,11 @@ impl RuleNode for SendToSlack {
                       looked at: also when Slack refuses the text, it answers with status 200 and says ok false and why in error, such as \
                       channel_not_found. A filter behind this node can look at ok. Whoever needs the data as it was takes the message there on another way. Along \
                       Failure it goes with its own data, when Slack is not reached or answers with another status, such as 429 for too many texts. \
-                      This server has no settings for Slack of its own: useSystemSettings is not offered.",
+                      useSystemSettings: the token is the one of the tenant's settings, which its administrator sets (POST \
+                      /api/notification/settings) and which is kept as the tenant's secret slack-bot-token; botToken does not count.",
             icon: "forum",
-            configuration_schema: r#"{"type":"object","required":["botToken","messageTemplate","conversation"],"properties":{"botToken":{"type":"string","minLength":1},"useSystemSettings":{"const":false},"messageTemplate":{"type":"string","minLength":1},"conversationType":{"enum":["DIRECT","PUBLIC_CHANNEL","PRIVATE_CHANNEL",null]},"conversation":{"type":"object","required":["id"],"properties":{"id":{"type":"string","minLength":1},"name":{"type":["string","null"]}}},"endpoint":{"type":["string","null"]}}}"#,
-            default_configuration: r#"{"botToken":"${secret:slack-token}","useSystemSettings":false,"messageTemplate":"Device ${deviceName} has temperature $[temperature]","conversationType":"PUBLIC_CHANNEL","conversation":{"type":"PUBLIC_CHANNEL","id":"C0123456789","name":"general"}}"#,
+            configuration_schema: r#"{"type":"object","required":["messageTemplate","conversation"],"properties":{"botToken":{"type":["string","null"]},"useSystemSettings":{"type":"boolean"},"messageTemplate":{"type":"string","minLength":1},"conversationType":{"enum":["DIRECT","PUBLIC_CHANNEL","PRIVATE_CHANNEL",null]},"conversation":{"type":"object","required":["id"],"properties":{"id":{"type":"string","minLength":1},"name":{"type":["string","null"]}}},"endpoint":{"type":["string","null"]}}}"#,
+            default_configuration: r#"{"botToken":null,"useSystemSettings":true,"messageTemplate":"Device ${deviceName} has temperature $[temperature]","conversationType":"PUBLIC_CHANNEL","conversation":{"type":"PUBLIC_CHANNEL","id":"C0123456789","name":"general"}}"#,
             effects: &["http-request"],
             ..Descriptor::new()
         }
@@ -70,10 +74,10 @@ impl RuleNode for SendToSlack {
 
     fn open(configuration: &str) -> Result<Self, String> {
         let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        if own.use_system_settings {
-            return Err("useSystemSettings: this server has no settings for Slack of its own".to_owned());
-        }
-        let token = own.bot_token.as_deref().unwrap_or_default().trim();
+        let token = match own.use_system_settings {
+            true => OF_TENANT,
+            false => own.bot_token.as_deref().unwrap_or_default().trim(),
+        };
         if token.is_empty() || own.message_template.is_empty() {
             return Err("botToken or messageTemplate is empty".to_owned());
         }
@@ -167,6 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn the_tenants_own_bot_is_named() {
+        let message = TestMessage::telemetry(r#"{"t": 21.5}"#).with("deviceName", "D1");
+        for given in [r#""${secret:slack}""#, "null"] {
+            let configuration = TO_CHANNEL
+                .replacen(r#""useSystemSettings": false"#, r#""useSystemSettings": true"#, 1)
+                .replacen(r#""${secret:slack}""#, given, 1);
+            let (request, body) = posted(&configuration, &message);
+            let token = vec![text("Bearer "), Piece::Secret("slack-bot-token".to_owned())];
+            assert_eq!(request.headers[0], ("Authorization".to_owned(), token));
+            assert_eq!(body["channel"], "C1");
+        }
+    }
+
+    #[test]
     fn what_a_device_sends_stays_text() {
         for (sent, shown) in [
             (r#"", "channel": "C2"#, r#"", "channel": "C2"#),
@@ -188,7 +206,6 @@ mod tests {
     #[test]
     fn what_cannot_be_posted_is_refused_when_the_node_opens() {
         for (from, to, says) in [
-            (r#""useSystemSettings": false"#, r#""useSystemSettings": true"#, "useSystemSettings"),
             (r#""${secret:slack}""#, r#"" ""#, "botToken"),
             (r#""${secret:slack}""#, "null", "botToken"),
             (

@@ -13,6 +13,7 @@ mod device_profile;
 mod egress;
 mod listener;
 mod live;
+mod notification_settings;
 mod plugin;
 mod plugin_upload;
 mod relation;
@@ -46,6 +47,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(listener::routes())
         .merge(egress::routes())
         .merge(secret::routes())
+        .merge(notification_settings::routes())
         .merge(credentials::routes())
         .merge(telemetry::routes())
         .merge(telemetry_read::routes())

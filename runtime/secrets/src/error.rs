@@ -17,7 +17,7 @@ pub enum SecretError {
         max: u64,
     },
     /// There is none of that name.
-    #[error("the tenant has no secret {0:?}")]
+    #[error("the tenant has no secret {0:?}: its administrator sets it (POST /api/plugins/secrets)")]
     NotFound(String),
     /// It was sealed for somebody else, with another key, or was changed in the store.
     #[error("the secret {0:?} cannot be opened with this server's key: set it again")]

@@ -1,4 +1,4 @@
-//! Settings of the server: who may make them, what is answered, and whether they work.
+//! Settings of the server, and those of a tenant: who may make them, what is answered, and whether they work.
 
 use std::sync::Arc;
 
@@ -177,4 +177,40 @@ async fn an_account_for_texts_is_set_and_its_secret_stays_inside() {
         gateway.post(SETTINGS, token, saved.clone()).await.refused(403, 20);
         gateway.post(&test_sms, token, trial("+12025550100")).await.refused(403, 20);
     }
+}
+
+#[tokio::test]
+async fn a_tenant_has_a_bot_at_slack_whose_token_is_its_secret() {
+    let gateway = Gateway::start().await;
+    let (own, other, sysadmin) = (gateway.tenant("a").await, gateway.tenant("b").await, gateway.log_in(SYSADMIN).await);
+    let path = "/api/notification/settings";
+    let slack = |config: Json| json!({"deliveryMethodsConfigs": {"SLACK": config}});
+    let (none, shown) = (json!({"deliveryMethodsConfigs": {}}), slack(json!({"method": "SLACK"})));
+    assert_eq!(gateway.get(path, &own.admin).await.ok(), none);
+    gateway.post(path, &own.admin, shown.clone()).await.refused(400, 31);
+    let saved = gateway
+        .post(path, &own.admin, slack(json!({"method": "SLACK", "botToken": "hunter2"})))
+        .await;
+    assert_eq!(saved.ok(), shown);
+    // Clients send back what they were shown.
+    assert_eq!(gateway.post(path, &own.admin, shown.clone()).await.ok(), shown);
+    assert_eq!(gateway.get(path, &own.admin).await.ok(), shown);
+    let listed = gateway.get("/api/plugins/secrets?pageSize=10&page=0", &own.admin).await.ok();
+    assert_eq!(listed["data"][0]["name"], "slack-bot-token");
+    for wrong in [
+        slack(json!({"method": "SLACK", "botToken": ""})),
+        slack(json!({"method": "SLACK", "botToken": 1})),
+        json!({"deliveryMethodsConfigs": {"MOBILE_APP": {"method": "MOBILE_APP"}}}),
+        json!({}),
+    ] {
+        let refused = gateway.post(path, &own.admin, wrong).await.refused(400, 31);
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
+    assert_eq!(gateway.get(path, &other.admin).await.ok(), none);
+    for token in [&own.user, &sysadmin] {
+        gateway.get(path, token).await.refused(403, 20);
+        gateway.post(path, token, none.clone()).await.refused(403, 20);
+    }
+    assert_eq!(gateway.post(path, &own.admin, none.clone()).await.ok(), none);
+    assert_eq!(gateway.get(path, &own.admin).await.ok(), none);
 }
