@@ -17,13 +17,16 @@ pub enum Origin {
     /// Anybody may have written this address on a datagram. What is held against it holds for others like it only: nobody is kept out
     /// elsewhere by what somebody forged.
     Unproven(IpAddr),
+    /// A tenant's own adapter presents it, for somebody there. What is held against that holds for peers of the tenant's adapters only: what an
+    /// adapter makes up keeps out nobody else's devices.
+    Within(TenantId, IpAddr),
 }
 
 impl Origin {
     /// The address.
     pub fn address(self) -> IpAddr {
         match self {
-            Origin::Proven(address) | Origin::Unproven(address) => address,
+            Origin::Proven(address) | Origin::Unproven(address) | Origin::Within(_, address) => address,
         }
     }
 }

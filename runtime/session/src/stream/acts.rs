@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Service;
 use super::device::{Attached, Ear};
 use super::shard::{Flight, IN_FLIGHT_MAX, Login, Output, Shard, Slot, WINDOW};
-use crate::{AuthError, Credentials};
+use crate::{AuthError, Credentials, Origin};
 
 /// Logins of a peer that are not decided about, at most.
 const ASKED_MAX: usize = 512;
@@ -65,7 +65,7 @@ impl Shard {
         peer.asked += 1;
         self.attempts += 1;
         let attempt = self.attempts;
-        let service = Arc::clone(&self.service);
+        let (service, origin) = (Arc::clone(&self.service), peer.origin);
         let taken = peer.devices.contains_key(&device) || peer.devices.len() >= service.limits.devices_max;
         if !taken {
             peer.devices.insert(device, Slot::Asked(attempt));
@@ -74,7 +74,7 @@ impl Shard {
             let result = if taken {
                 Err(Denial::TooMany)
             } else {
-                login(&service, (number, device), &access_token).await
+                login(&service, origin, (number, device), &access_token).await
             };
             Login {
                 peer: number,
@@ -154,8 +154,12 @@ impl Shard {
 }
 
 /// Finds out who a device is, and opens its session. Devices of other tenants do not exist.
-async fn login(service: &Service, name: (u32, u32), access_token: &str) -> Result<(Attached, Ear), Denial> {
-    let found = service.sessions.authenticate(Credentials::AccessToken(access_token)).await;
+/// Whoever guesses is not listened to for a while, as everywhere, also on another connection.
+async fn login(service: &Service, origin: Origin, name: (u32, u32), access_token: &str) -> Result<(Attached, Ear), Denial> {
+    let found = service
+        .sessions
+        .authenticate_from(origin, Credentials::AccessToken(access_token))
+        .await;
     let device = match found {
         Ok(device) if device.tenant == service.context.tenant => device,
         Ok(_) | Err(AuthError::Missing | AuthError::Unknown) => return Err(Denial::Unknown),

@@ -5,6 +5,7 @@
 //! adapter is told and what it wants done keep their order.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actor::LaneReceiver;
@@ -13,7 +14,7 @@ use cluster::Settled;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use model::Downlink;
+use model::{Downlink, TenantId};
 use plugins::{Denial, Ending, Fault, StreamAction, StreamError, StreamEvent, StreamInstance, ToldEvent};
 use tokio::time::Instant;
 
@@ -21,7 +22,7 @@ use super::Service;
 use super::device::{Attached, Ear, News};
 use super::places::Place;
 use super::timers::Timers;
-use crate::{CloseReason, OpenError};
+use crate::{CloseReason, OpenError, Origin};
 
 /// Reports whose effects are not durable yet, at most; then the transport stops reading.
 pub(super) const WINDOW: usize = 512;
@@ -65,12 +66,24 @@ pub(super) struct Flight {
     pub(super) counts: Arc<super::device::Counts>,
 }
 
-#[derive(Default)]
 pub(super) struct Peer {
+    /// Where it is.
+    pub(super) origin: Origin,
     pub(super) devices: BTreeMap<u32, Slot>,
     /// Logins not decided about, refused ones among them.
     pub(super) asked: usize,
     pub(super) denials: u32,
+}
+
+impl Peer {
+    fn new(tenant: TenantId, from: SocketAddr) -> Self {
+        Peer {
+            origin: Origin::Within(tenant, from.ip()),
+            devices: BTreeMap::new(),
+            asked: 0,
+            denials: 0,
+        }
+    }
 }
 
 /// A device's number at a peer.
@@ -128,7 +141,7 @@ impl Shard {
     ///
     /// # Errors
     /// [`OpenError::Unavailable`] when there is no place for an instance, or it does not start.
-    pub async fn opened(&mut self, address: &str) -> Result<u32, OpenError> {
+    pub async fn opened(&mut self, from: SocketAddr) -> Result<u32, OpenError> {
         let Service {
             component,
             context,
@@ -153,8 +166,9 @@ impl Shard {
         }
         let peer = self.next_peer;
         self.next_peer = self.next_peer.wrapping_add(1);
-        self.peers.insert(peer, Peer::default());
         let carrier = self.service.carrier;
+        self.peers.insert(peer, Peer::new(self.service.context.tenant, from));
+        let address = &from.to_string();
         self.tell(peer, &StreamEvent::Opened { carrier, address }).await;
         Ok(peer)
     }

@@ -264,7 +264,7 @@ async fn devices_behind_a_stream_adapter_are_announced_too() {
     let (device, mut here) = cluster.device();
     save(&cluster.world, device, CredentialsType::AccessToken, "token-s").await;
     let mut shard = crate::streams::service(&cluster.world, cluster.world.tenant, &Places::default()).shard();
-    let peer = shard.opened("192.0.2.1:5").await.unwrap();
+    let peer = shard.opened("192.0.2.1:5".parse().unwrap()).await.unwrap();
     crate::streams::say(&mut shard, peer, "login token-s").await;
     crate::streams::heard(&mut shard).await;
     let first = connected(&mut here).await;

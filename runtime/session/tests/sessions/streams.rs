@@ -11,7 +11,7 @@ use model::{DeviceId, Downlink, Payload, SystemClock, TenantId, Uplink};
 use plugins::{Carrier, Host, HostConfig, Limits, LoadedComponent, StreamComponent, StreamContext};
 use serde_json::json;
 use session::stream::{PlaceLimits, Places, Shard};
-use session::{CloseReason, OpenError, Output, StreamService};
+use session::{CloseReason, Credentials, OpenError, Output, StreamService};
 use shares::Shares;
 
 use crate::credentials::save;
@@ -61,7 +61,7 @@ fn sharing(world: &World, tenant: TenantId, places: &Places, shares: &Shares) ->
 /// A shard with a peer.
 async fn peer(world: &World) -> (Shard, u32) {
     let mut shard = service(world, world.tenant, &Places::default()).shard();
-    let peer = shard.opened("192.0.2.1:5").await.unwrap();
+    let peer = shard.opened("192.0.2.1:5".parse().unwrap()).await.unwrap();
     (shard, peer)
 }
 
@@ -167,7 +167,7 @@ async fn sessions_are_taken_over_ended_and_closed_with_their_peer() {
         _ = shard.happening() => panic!("nothing else happens"),
     };
     assert_eq!((seen.connections, seen.sessions[0].transport), (1, "stream"));
-    let second = shard.opened("192.0.2.1:6").await.unwrap();
+    let second = shard.opened("192.0.2.1:6".parse().unwrap()).await.unwrap();
     say(&mut shard, second, "login TOKEN").await;
     let mut both = heard(&mut shard).await;
     while both.len() < "1: accepted 1\n0: gone 1\n".len() {
@@ -211,7 +211,7 @@ async fn a_fault_ends_the_peers_of_the_shard_and_the_next_peer_is_served() {
         "{said}"
     );
     assert!(matches!(next(&mut lane).await, Delivery::Disconnected(id) if id == link.id));
-    let second = shard.opened("192.0.2.1:6").await.unwrap();
+    let second = shard.opened("192.0.2.1:6".parse().unwrap()).await.unwrap();
     say(&mut shard, second, "login TOKEN").await;
     assert_eq!(heard(&mut shard).await, "1: accepted 1\n");
 }
@@ -223,15 +223,43 @@ async fn devices_of_other_tenants_do_not_exist_and_places_are_limited() {
     let places = Places::new(PlaceLimits { all_max: 1, tenant_max: 1 });
     let service = service(&world, TenantId::generate(), &places);
     let mut shard = service.shard();
-    let peer = shard.opened("192.0.2.1:5").await.unwrap();
+    let peer = shard.opened("192.0.2.1:5".parse().unwrap()).await.unwrap();
     say(&mut shard, peer, "login TOKEN").await;
     assert_eq!(heard(&mut shard).await, "0: unknown 1\n");
     assert!(matches!(
-        service.shard().opened("192.0.2.1:6").await,
+        service.shard().opened("192.0.2.1:6".parse().unwrap()).await,
         Err(OpenError::Unavailable(_))
     ));
     drop(shard);
-    assert!(service.shard().opened("192.0.2.1:6").await.is_ok());
+    assert!(service.shard().opened("192.0.2.1:6".parse().unwrap()).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_guesses_is_kept_out_on_other_connections_too() {
+    let world = World::new();
+    let _device = device(&world, "TOKEN").await;
+    let service = service(&world, world.tenant, &Places::default());
+    let mut guesses = 0;
+    let answer = async |from: &str, token: &str| {
+        let mut shard = service.shard();
+        let peer = shard.opened(from.parse().unwrap()).await.unwrap();
+        say(&mut shard, peer, &format!("login {token}")).await;
+        heard(&mut shard).await
+    };
+    while answer("192.0.2.1:5", &format!("GUESS-{guesses}")).await == "0: unknown 1\n" {
+        guesses += 1;
+        assert!(guesses <= 100, "nobody stopped it");
+    }
+    assert_eq!(guesses, 100, "and not before");
+    assert_eq!(answer("192.0.2.1:6", "TOKEN").await, "0: unavailable 1\n");
+    assert_eq!(
+        answer("192.0.2.2:5", "TOKEN").await,
+        "0: accepted 1\n",
+        "its neighbour is not kept out"
+    );
+    let elsewhere = std::net::IpAddr::from([192, 0, 2, 1]);
+    let found = world.sessions.authenticate_from(elsewhere, Credentials::AccessToken("TOKEN")).await;
+    assert!(found.is_ok(), "what an adapter makes up keeps out nobody elsewhere");
 }
 
 #[tokio::test]
@@ -240,7 +268,7 @@ async fn what_an_adapter_uses_is_charged_to_its_tenant_which_waits_when_it_may_u
     let shares = Shares::new(2);
     let share = shares.of(world.tenant);
     let mut shard = sharing(&world, world.tenant, &Places::default(), &shares).shard();
-    let peer = shard.opened("192.0.2.1:5").await.unwrap();
+    let peer = shard.opened("192.0.2.1:5".parse().unwrap()).await.unwrap();
     let before = share.usage();
     assert!(before.slices >= 2, "opening an instance, and telling it of its peer: {before:?}");
     say(&mut shard, peer, "timer").await;

@@ -3,6 +3,7 @@
 //! While the shard has no room, or the peer has sent more than it may, nothing is read: the peer's TCP window closes, and that is the
 //! back-pressure.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use session::stream::Shard;
@@ -55,7 +56,7 @@ pub(super) async fn run(socket: TcpListener, service: StreamService, config: Str
         let (service, config, watched) = (service.clone(), config.clone(), Arc::clone(&watched));
         actor::spawn("stream connection", async move {
             let peer = watched.peer();
-            let reason = serve(stream, &address.to_string(), &service, &config, &watched).await;
+            let reason = serve(stream, address, &service, &config, &watched).await;
             tracing::debug!(adapter = service.name(), %address, reason, "a stream connection has ended");
             drop((peer, place));
         });
@@ -68,7 +69,7 @@ pub(super) async fn run(socket: TcpListener, service: StreamService, config: Str
 }
 
 /// Serves a socket until it ends; answers why.
-async fn serve(stream: TcpStream, address: &str, service: &StreamService, config: &StreamConfig, watched: &Watched) -> String {
+async fn serve(stream: TcpStream, address: SocketAddr, service: &StreamService, config: &StreamConfig, watched: &Watched) -> String {
     // Acknowledgements are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     let mut shard = service.shard();

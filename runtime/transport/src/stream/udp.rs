@@ -164,7 +164,7 @@ impl<'a> Peers<'a> {
             dropped("paused");
             return false;
         }
-        let number = match self.shard.opened(&from.to_string()).await {
+        let number = match self.shard.opened(from).await {
             Ok(number) => number,
             Err(error) => {
                 self.watched.faults.count(now, error.to_string());
