@@ -200,9 +200,21 @@ fn three_nodes() -> Option<Vec<Node>> {
             address: [127, 0, 0, number].into(),
             ..first.clone()
         };
-        Node::start(&installed, &options).unwrap()
+        joined(&installed, &options)
     });
     Some(nodes.collect())
+}
+
+/// A node that ends while it joins the others is started again, as its operator would: they still hear of each other.
+fn joined(installed: &Installed, options: &NodeOptions) -> Node {
+    for _ in 0..3 {
+        match Node::start(installed, options) {
+            Ok(node) => return node,
+            Err(error) => eprintln!("a node does not join: {error:#}"),
+        }
+        std::thread::sleep(Duration::from_secs(10));
+    }
+    Node::start(installed, options).unwrap()
 }
 
 #[test]

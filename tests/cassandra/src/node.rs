@@ -119,11 +119,14 @@ impl Node {
         Ok(())
     }
 
-    /// The end of its log.
+    /// What its log says of errors, and its end: what it says when it stops may be longer than that.
     pub fn log(&self) -> String {
         let text = std::fs::read_to_string(log(&self.folder)).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(60)..].join("\n")
+        let (before, end) = lines.split_at(lines.len().saturating_sub(60));
+        let errors = before.iter().filter(|line| line.contains("ERROR") || line.contains("Exception"));
+        let told: Vec<&str> = errors.take(20).chain(end).copied().collect();
+        told.join("\n")
     }
 
     fn wait_until_it_serves(&mut self) -> Result<()> {

@@ -52,6 +52,8 @@ pub(crate) fn java(options: &NodeOptions, folder: &Path, agent: &Path) -> Vec<St
         // There is nobody to wait for: the seeds are started first.
         "-Dcassandra.skip_wait_for_gossip_to_settle=0".to_owned(),
         "-Dcassandra.ring_delay_ms=2000".to_owned(),
+        // Nodes join one after the other, but a node may hear late that the one before it has: there is nothing yet that could be lost by it.
+        "-Dcassandra.consistent.rangemovement=false".to_owned(),
     ];
     for module in EXPORTS {
         arguments.extend(["--add-exports".to_owned(), format!("{module}=ALL-UNNAMED")]);
