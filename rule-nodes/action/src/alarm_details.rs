@@ -1,5 +1,5 @@
-//! The part of a configuration that says how an alarm's details are made. Scripts come with the script nodes; until then only the
-//! script that ThingsBoard offers by default is understood, and any other is refused when the node is configured.
+//! The part of a configuration that says how an alarm's details are made. This crate runs no scripts: only the one that
+//! ThingsBoard offers by default is understood, and any other is refused when the node is configured.
 
 use pacificsoft_sdk::{Content, Message};
 use serde::Deserialize;

@@ -54,7 +54,7 @@ impl RuleNode for Generator {
             title: "generator",
             family: "ACTION",
             description: "Makes a message in each period.",
-            details: "Messages come from the entity that is named, or from the node itself; msgCount 0: without end. The script names what a message has as literals: var msg = {…}; var metadata = {…}; var msgType = \"…\"; return {msg: msg, metadata: metadata, msgType: msgType}; others come with the script nodes. It takes no messages.",
+            details: "Messages come from the entity that is named, or from the node itself; msgCount 0: without end. The script names what a message has as literals: var msg = {…}; var metadata = {…}; var msgType = \"…\"; return {msg: msg, metadata: metadata, msgType: msgType}; other scripts are refused. It takes no messages.",
             icon: "repeat",
             configuration_schema: r#"{"type":"object","required":["periodInSeconds"],"properties":{"msgCount":{"type":"integer","minimum":0},"periodInSeconds":{"type":"integer","minimum":1},"originatorId":{"type":["string","null"]},"originatorType":{"type":["string","null"]},"scriptLang":{"enum":["TBEL","JS"]},"jsScript":{"type":["string","null"]},"tbelScript":{"type":["string","null"]}}}"#,
             default_configuration: r#"{"msgCount":0,"periodInSeconds":1,"originatorId":null,"originatorType":"RULE_NODE","scriptLang":"TBEL","jsScript":"var msg = { temp: 42, humidity: 77 };\nvar metadata = { data: 40 };\nvar msgType = \"POST_TELEMETRY_REQUEST\";\n\nreturn { msg: msg, metadata: metadata, msgType: msgType };","tbelScript":"var msg = { temp: 42, humidity: 77 };\nvar metadata = { data: 40 };\nvar msgType = \"POST_TELEMETRY_REQUEST\";\n\nreturn { msg: msg, metadata: metadata, msgType: msgType };"}"#,

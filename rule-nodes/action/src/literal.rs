@@ -1,5 +1,5 @@
 //! Scripts that compute nothing: `var name = literal;`, and at the end `return {msg: …, metadata: …, msgType: …};`. That is as much as a
-//! generator needs to make the same message again and again. Other scripts are refused: they come with the script nodes.
+//! generator needs to make the same message again and again. Other scripts are refused: this crate runs none.
 
 use std::collections::BTreeMap;
 

@@ -28,7 +28,7 @@ impl RuleNode for LogNode {
             title: "log",
             family: "ACTION",
             description: "Writes data and metadata of the message to the tenant's log.",
-            details: "Scripts other than the default one come with the script nodes.",
+            details: "Scripts other than the default one are refused.",
             icon: "menu",
             default_configuration: r#"{"scriptLang":"TBEL"}"#,
             ..Descriptor::new()
@@ -40,7 +40,9 @@ impl RuleNode for LogNode {
         for script in [own.js_script, own.tbel_script].into_iter().flatten() {
             let squeezed: String = script.chars().filter(|c| !c.is_whitespace()).collect();
             if !squeezed.is_empty() && squeezed != DEFAULT_SCRIPT {
-                return Err("scripts are not supported yet; leave the default script, which logs data and metadata".to_owned());
+                return Err(
+                    "scripts of this node are not supported yet; leave the default script, which logs data and metadata".to_owned(),
+                );
             }
         }
         Ok(LogNode)
