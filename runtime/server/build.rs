@@ -7,7 +7,16 @@ fn main() {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../target/components");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut source = String::from("/// The shipped components: name and bytes.\npub static SHIPPED: &[(&str, &[u8])] = &[\n");
-    for name in ["filter", "enrichment", "transformation", "action", "external", "flow", "device-api"] {
+    for name in [
+        "filter",
+        "enrichment",
+        "transformation",
+        "script",
+        "action",
+        "external",
+        "flow",
+        "device-api",
+    ] {
         let path = root.join(name).with_extension("wasm");
         let Ok(path) = path.canonicalize() else {
             println!("cargo::error=the component {name}.wasm is not built yet: run `cargo xtask guests` once");

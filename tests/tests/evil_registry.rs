@@ -122,6 +122,8 @@ const EGRESS: &str = "runtime/egress/tests/egress.rs";
 const PROXIES: &str = "runtime/egress/tests/proxy.rs";
 const LOCKED: &str = "runtime/egress/src/tls/key/tests.rs";
 const ADDRESSES: &str = "runtime/egress/src/address.rs";
+const SCRIPTS: &str = "runtime/plugins/tests/script.rs";
+const REALM: &str = "rule-nodes/script/src/engine/tests.rs";
 
 /// Ways to misbehave that need no guest of their own, or one that a test makes by hand: the way, the file, the test, and what must stand
 /// in the file. A row of such a table is a guest and its test; none may get lost.
@@ -304,6 +306,37 @@ const WAYS: &[(&str, &str, &str, &[&str])] = &[
         "what_does_not_open_a_key_is_told_and_nothing_of_either",
         &["many", "scrypt"],
     ),
+    (
+        "scripts that take time, stack, memory or room",
+        SCRIPTS,
+        "hostile_scripts_cost_their_message_or_their_instance_and_nothing_else",
+        &[
+            "loop",
+            "loops in loops",
+            "caught loop",
+            "backtracking",
+            "sorting",
+            "recursion",
+            "recursion through natives",
+            "recursion through getters",
+            "recursion through JSON",
+            "deep answer",
+            "memory in texts",
+            "memory in arrays",
+            "memory in one array",
+            "memory in buffers",
+            "a large buffer",
+            "a large text",
+            "large output",
+            "many messages",
+            "many relations",
+            "thrown megabyte",
+            "code from text",
+        ],
+    ),
+    ("scripts that cannot be read", SCRIPTS, "configurations_are_refused_in_words", &[]),
+    ("scripts that grow", SCRIPTS, "an_instance_does_not_grow_with_its_messages", &[]),
+    ("scripts that leave something", REALM, "nothing_is_left_for_the_next_message", &[]),
     (
         "every class of addresses",
         ADDRESSES,

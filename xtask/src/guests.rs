@@ -21,7 +21,7 @@ struct Guest {
     component: &'static str,
 }
 
-const GUESTS: [Guest; 14] = [
+const GUESTS: [Guest; 15] = [
     Guest {
         package: "node-filter",
         folder: "rule-nodes/filter",
@@ -36,6 +36,11 @@ const GUESTS: [Guest; 14] = [
         package: "node-transformation",
         folder: "rule-nodes/transformation",
         component: "transformation.wasm",
+    },
+    Guest {
+        package: "node-script",
+        folder: "rule-nodes/script",
+        component: "script.wasm",
     },
     Guest {
         package: "node-action",
@@ -140,7 +145,7 @@ fn stamp(root: &Path) -> Result<String> {
         .chain(GUESTS.iter().map(|guest| guest.folder))
         .collect();
     let choice = std::env::var(rust::CHOICE).unwrap_or_default();
-    hash(root, &folders, &["Cargo.lock", "Cargo.toml"], &choice)
+    hash(root, &folders, &["Cargo.lock", "Cargo.toml", ".cargo/config.toml"], &choice)
 }
 
 /// A hash over the files of folders, some more files, and a text.

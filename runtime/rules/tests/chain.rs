@@ -22,6 +22,8 @@ mod panics;
 mod platform;
 #[path = "chain/replaced.rs"]
 mod replaced;
+#[path = "chain/script.rs"]
+mod script;
 #[path = "chain/settled.rs"]
 mod settled;
 #[path = "chain/shared.rs"]

@@ -25,7 +25,8 @@ pub struct ServerAdapters {
     pub stream: HashMap<String, StreamComponent>,
 }
 
-/// Loads all components. Takes as long as compiling those that are not in the cache: some hundred milliseconds each.
+/// Loads all components. Takes as long as compiling those that are not in the cache: some hundred milliseconds each, and seconds for the one that
+/// carries an interpreter.
 ///
 /// # Errors
 /// When a component is not taken.

@@ -1,0 +1,142 @@
+//! A chain as ThingsBoard exports it, with scripts: they decide, change and multiply messages, and a script that fails hurts its message only.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::world::{World, soon, telemetry};
+use model::entity::RuleChainMetadata;
+use model::{AttributeScope, RuleChainId, Value};
+use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent};
+use rules::Graph;
+use serde_json::{Value as Json, json};
+
+const EXPORTED: &str = include_str!("script.json");
+
+/// Patient, as [`crate::world::patient`]. What it compiled is kept below `target`: that takes seconds.
+fn catalog() -> &'static Catalog {
+    static CATALOG: OnceLock<Catalog> = OnceLock::new();
+    CATALOG.get_or_init(|| {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+        let patient = |limits: Limits| Limits {
+            process_ms: 10_000,
+            open_ms: 10_000,
+            ..limits
+        };
+        let host = Host::new(HostConfig {
+            limits: patient(Limits::default()),
+            scripted_limits: patient(Limits::scripted()),
+            instances_max: 64,
+            scripted_instances_max: 64,
+            cache_dir: Some(target.join("tests/code")),
+            cache_key: b"the tests' own".to_vec(),
+            ..HostConfig::default()
+        })
+        .unwrap();
+        let mut catalog = Catalog::new();
+        for name in ["script.wasm", "action.wasm"] {
+            let bytes = std::fs::read(target.join("components").join(name)).expect("components are built by `cargo xtask guests`");
+            match host.load(&bytes).unwrap() {
+                LoadedComponent::Rules(component) => assert!(catalog.add(&component).is_empty()),
+                other => panic!("{other:?} is an adapter"),
+            }
+        }
+        catalog
+    })
+}
+
+fn exported() -> RuleChainMetadata {
+    let file: Json = serde_json::from_str(EXPORTED).unwrap();
+    serde_json::from_value(file["metadata"].clone()).unwrap()
+}
+
+fn validated(world: &World, metadata: &RuleChainMetadata) -> Arc<Graph> {
+    Arc::new(Graph::validate(RuleChainId::generate(world.tenant), "Thermostats", metadata, catalog()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exported_chain_with_scripts_does_what_they_say() {
+    let world = World::new();
+    let graph = validated(&world, &exported());
+    assert_eq!(graph.check_configurations(), []);
+    let mut chain = world.start(&graph);
+    let device = world.device();
+    chain
+        .settle_all([
+            telemetry(device, 1_000, json!({"temperature": 21.5})),
+            telemetry(device, 2_000, json!({"humidity": 40})),
+            telemetry(device, 3_000, json!({"temperature": 35})),
+        ])
+        .await;
+    let series = world.series(device, "temperature").await;
+    assert_eq!(series, [(1_000, Value::Double(21.5)), (3_000, Value::Long(35))]);
+    let converted = world.series(device, "temperatureF").await;
+    assert_eq!(converted, [(1_000, Value::Double(70.7)), (3_000, Value::Long(95))]);
+    assert_eq!(world.series(device, "humidity").await, [], "False leads nowhere");
+    let attribute = world.attribute(device, AttributeScope::ServerScope, "temperature").await;
+    assert_eq!(attribute, Some(Value::Long(35)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_that_fails_fails_its_message_and_serves_the_next() {
+    let world = World::new();
+    let mut metadata = exported();
+    metadata.nodes[1].configuration["jsScript"] = json!(
+        "if (msg.temperature === 1) throw new Error('one is too few');\n\
+         if (msg.temperature === 2) while (true) {}\n\
+         if (msg.temperature === 3) { var deep = []; for (var i = 0; i < 1e5; i++) deep = [deep]; return {msg: deep}; }\n\
+         metadata.converted = true; return {msg: msg, metadata: metadata};"
+    );
+    let graph = validated(&world, &metadata);
+    assert_eq!(graph.check_configurations(), []);
+    let mut chain = world.start(&graph);
+    let device = world.device();
+    let told = |n: i64| telemetry(device, n, json!({ "temperature": n }));
+    // What a script throws, and what the interpreter ends, costs the message.
+    chain.settle_all([told(1), told(2), told(4)]).await;
+    assert_eq!(world.series(device, "temperature").await, [(4, Value::Long(4))]);
+    // What uses up the stack costs the instance; the node is restarted.
+    chain.settle_all([told(3)]).await;
+    soon("serving again", async {
+        for n in 5.. {
+            chain.settle_all([told(n)]).await;
+            if world.series(device, "temperature").await.len() > 1 {
+                break;
+            }
+        }
+    })
+    .await;
+    let failures = world.failures(&graph, 1).await;
+    let reasons: Vec<String> = failures.iter().map(|event| event.body["error"].to_string()).collect();
+    for (reason, says) in reasons
+        .iter()
+        .zip(["one is too few", "goes round its loops more than", "used up its stack"])
+    {
+        assert!(reason.contains(says), "{reasons:?}");
+    }
+    let restarting = |reason: &String| reason.contains("is being restarted");
+    assert!(reasons.len() > 2 && reasons[3..].iter().all(restarting), "{reasons:?}");
+}
+
+#[test]
+fn a_script_that_is_none_is_refused_with_its_place() {
+    let world = World::new();
+    let mut metadata = exported();
+    metadata.nodes[0].configuration["jsScript"] = json!("var a = 1;\nreturn a +;");
+    metadata.nodes[1].configuration["scriptLang"] = json!("TBEL");
+    metadata.nodes[2].configuration["scriptLang"] = json!("TBEL");
+    metadata.nodes[2].configuration["tbelScript"] = json!("foreach (x : msg) { return x; }");
+    let refused: Vec<String> = validated(&world, &metadata)
+        .check_configurations()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(refused.len(), 2, "the default script in TBEL is taken: {refused:?}");
+    assert!(
+        refused[0].contains("Has temperature?") && refused[0].contains("line 2"),
+        "{refused:?}"
+    );
+    assert!(
+        refused[1].contains("Where to") && refused[1].contains("write the script in JavaScript and set scriptLang to JS"),
+        "{refused:?}"
+    );
+}
