@@ -92,6 +92,8 @@ impl Server {
         command
             .arg("--data-dir")
             .arg(folder.path().join("data"))
+            // What one has compiled the others need not.
+            .env("PACIFICSOFT_CODE_DIR", crate::target().join("code"))
             .envs(options.environment.iter().cloned());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(
             std::fs::File::options()

@@ -46,6 +46,8 @@ impl CodeCache {
         if let Some(component) = self.read(engine, &path) {
             return Ok(component);
         }
+        // Seconds, with an interpreter inside: whoever starts a server for the first time sees what it does.
+        tracing::info!(kilobytes = bytes.len().div_ceil(1024), "compiling a component, once");
         let component = Component::new(engine, bytes)?;
         let code = component.serialize()?;
         if let Err(error) = self.write(&path, &code) {

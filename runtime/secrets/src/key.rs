@@ -1,10 +1,12 @@
 //! The key that seals all secrets: 32 bytes in a file that only the server's own user reads. Servers of one cluster share it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::SecretError;
@@ -28,7 +30,7 @@ impl Key {
         Key(Zeroizing::new(rand::random()))
     }
 
-    /// The key of a file; where there is none, a new one is made and kept there.
+    /// The key of a file; where there is none, a new one is made and kept there. Of several that do so at once one makes it for all.
     ///
     /// # Errors
     /// [`SecretError::Key`] when the file cannot be read or written, is no key, or may be read by others.
@@ -37,25 +39,33 @@ impl Key {
             path: path.to_owned(),
             reason,
         };
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(file) => {
-                let key = Self::generate();
-                keep(file, &key, path).map_err(|error| about(error.to_string()))?;
-                Ok(key)
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => read(path).map_err(about),
-            Err(error) => Err(about(error.to_string())),
+        if !path.exists() {
+            keep(&Self::generate(), path).map_err(|error| about(error.to_string()))?;
         }
+        read(path).map_err(about)
+    }
+
+    /// Another key, for another purpose: from one nothing is learned about the other.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY_BYTES]> {
+        // HMAC takes keys of any length; the error cannot happen and would only mean an empty key.
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        mac.update(purpose.as_bytes());
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 }
 
-/// Durable before it is used: what is sealed with a lost key is lost.
-fn keep(mut file: File, key: &Key, path: &Path) -> std::io::Result<()> {
+/// Durable before it is used: what is sealed with a lost key is lost. A file that is there by now stays; nobody sees one half written.
+fn keep(key: &Key, path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // For its owner alone, as the library makes them.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(&*key.0)?;
-    file.sync_all()?;
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => Ok(()),
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => File::open(folder)?.sync_all(),
+        Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(refused) => Err(refused.error),
     }
 }
 
@@ -102,5 +112,26 @@ mod tests {
             assert!(Key::open(&path).unwrap_err().to_string().contains("32 bytes"), "{bytes}");
         }
         assert!(Key::open(&folder.path().join("nowhere/key")).is_err());
+    }
+
+    #[test]
+    fn of_many_who_make_it_at_once_all_have_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..16).map(|_| scope.spawn(|| *Key::open(&path).unwrap().0)).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| key == &keys[0]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn each_purpose_has_a_key_of_its_own() {
+        let key = Key::generate();
+        assert_eq!(key.derive("one"), key.clone().derive("one"));
+        assert_ne!(key.derive("one"), key.derive("two"));
+        assert_ne!(key.derive("one"), Key::generate().derive("one"));
+        assert_ne!(*key.derive("one"), *key.0);
     }
 }

@@ -39,6 +39,10 @@ pub struct ServeOptions {
     /// Folder for everything that is kept [default: pacificsoft-data]
     #[arg(long, env = "PACIFICSOFT_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Folder for compiled components, which servers on one machine may share: each component is compiled once. For this user alone; what lies
+    /// there is run [default: code in the data folder]
+    #[arg(long, env = "PACIFICSOFT_CODE_DIR", value_name = "DIR")]
+    pub code_dir: Option<PathBuf>,
     /// Where devices, their data and everything else is kept: `cassandra://host:port,…/keyspace`, which peers share [default: the data folder]
     #[arg(long, env = "PACIFICSOFT_STORAGE", value_name = "URL")]
     pub storage: Option<String>,

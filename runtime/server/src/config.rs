@@ -26,6 +26,8 @@ const SECRETS_KEY: &str = "secrets.key";
 pub struct Config {
     /// Folder for everything that is kept.
     pub data_dir: PathBuf,
+    /// Folder for compiled components that is shared with others; none: one of its own in the data folder.
+    pub code_dir: Option<PathBuf>,
     /// Where devices and their data are kept.
     pub storage: Storage,
     /// Other servers of a cluster; none: the server runs alone.
@@ -138,6 +140,7 @@ impl Config {
                 .or(file.secrets_key)
                 .unwrap_or_else(|| data_dir.join(SECRETS_KEY)),
             data_dir,
+            code_dir: options.code_dir.or(file.code_dir),
             http: address("http", options.http.or(file.http), 8080)?,
             mqtt: address("mqtt", options.mqtt.or(file.mqtt), 1883)?,
             stream_ports: options.stream_ports.or(file.stream_ports).map(|text| ports(&text)).transpose()?,

@@ -5,6 +5,7 @@
 mod adapters;
 mod bootstrap;
 mod cli;
+mod code;
 mod config;
 mod doors;
 mod dtls;

@@ -68,7 +68,7 @@ pub async fn secret(store: &dyn Store, name: &str) -> Result<Vec<u8>> {
     Ok(store.setting_or_init(name, fresh.to_vec()).await?)
 }
 
-/// Makes the data folder.
+/// Makes a folder that data is kept in.
 pub fn create(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).with_context(|| format!("the data folder {} cannot be made", dir.display()))
+    std::fs::create_dir_all(dir).with_context(|| format!("the folder {} cannot be made", dir.display()))
 }

@@ -83,8 +83,8 @@ impl Server {
             None => peer::alone(&*shared).await?,
         }
         let signing_key = secret(&*shared, "signing-key").await?;
-        let cache_key = secret(&*shared, "code-cache-key").await?;
-        let (cache_dir, folder) = (config.data_dir.join("code"), config.components.clone());
+        let (cache_dir, cache_key) = crate::code::place(config, &*shared).await?;
+        let folder = config.components.clone();
         let (host, shipped) = blocking(move || -> Result<_> {
             let host = Host::new(HostConfig {
                 cache_dir: Some(cache_dir),
