@@ -7,9 +7,7 @@ mod customer;
 mod delay;
 mod delete_attributes;
 mod device_state;
-mod generator;
 mod geofencing_events;
-mod literal;
 mod log;
 mod math;
 mod message_count;
@@ -28,7 +26,6 @@ pub use customer::{AssignToCustomer, UnassignFromCustomer};
 pub use delay::Delay;
 pub use delete_attributes::DeleteAttributesNode;
 pub use device_state::DeviceState;
-pub use generator::Generator;
 pub use geofencing_events::GeofencingEvents;
 pub use log::LogNode;
 pub use math::Math;
@@ -57,7 +54,6 @@ pacificsoft_sdk::export_nodes!(
     Delay,
     MessageCount,
     GeofencingEvents,
-    Generator,
     DeviceState,
     Math,
     RestCallReply,

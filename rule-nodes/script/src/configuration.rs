@@ -3,7 +3,7 @@
 use pacificsoft_sdk::Configuration;
 
 /// Bytes of a script at most.
-const SCRIPT_BYTES_MAX: usize = 100_000;
+pub(crate) const SCRIPT_BYTES_MAX: usize = 100_000;
 
 /// What a script node is configured with.
 #[derive(Configuration)]

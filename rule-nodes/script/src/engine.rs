@@ -16,14 +16,33 @@ use boa_engine::{Context, JsString, JsValue, Source, js_string};
 use pacificsoft_sdk::Message;
 use serde_json::Value as Json;
 
-/// Stands before a script. Its line is the only one that the script does not have.
-const BEFORE: &str = "(function (msg, metadata, msgType) {\n";
+/// Stands before a script, around the names of what it is given. Its line is the only one that the script does not have.
+const BEFORE: [&str; 2] = ["(function (", ") {\n"];
 /// Stands after it: a script may end in a comment.
 const AFTER: &str = "\n})";
+
+/// What scripts are given, by name: data, metadata and type of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// The message that is processed.
+    Message,
+    /// The message that was made last.
+    Previous,
+}
+
+impl Given {
+    fn names(self) -> &'static str {
+        match self {
+            Given::Message => "msg, metadata, msgType",
+            Given::Previous => "prevMsg, prevMetadata, prevMsgType",
+        }
+    }
+}
 
 /// A script, ready to run.
 pub(crate) struct Script {
     source: String,
+    given: Given,
     realm: Realm,
 }
 
@@ -57,9 +76,9 @@ impl Script {
     ///
     /// # Errors
     /// What is wrong with it, and in which line and column.
-    pub(crate) fn open(source: String) -> Result<Self, String> {
-        let realm = Realm::new(&source)?;
-        Ok(Script { source, realm })
+    pub(crate) fn open(source: String, given: Given) -> Result<Self, String> {
+        let realm = Realm::new(&source, given)?;
+        Ok(Script { source, given, realm })
     }
 
     /// Runs it on a message.
@@ -67,20 +86,32 @@ impl Script {
     /// # Errors
     /// What it threw, or why it was ended.
     pub(crate) fn run(&mut self, message: &Message) -> Result<Returned, String> {
+        let data = match message.json("") {
+            Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string())?,
+            None => Json::Null,
+        };
+        self.run_on(&data, message.metadata_entries(), &message.kind())
+    }
+
+    /// Runs it on the parts of a message.
+    ///
+    /// # Errors
+    /// As [`Script::run`].
+    pub(crate) fn run_on(&mut self, data: &Json, metadata: Vec<(String, String)>, kind: &str) -> Result<Returned, String> {
         if self.realm.stale {
-            self.realm = Realm::new(&self.source)?;
+            self.realm = Realm::new(&self.source, self.given)?;
         }
-        let returned = self.realm.run(message);
+        let returned = self.realm.run(data, metadata, kind);
         self.realm.clean();
         returned
     }
 }
 
 impl Realm {
-    fn new(source: &str) -> Result<Self, String> {
+    fn new(source: &str, given: Given) -> Result<Self, String> {
         let mut context = host::context().map_err(|error| format!("the interpreter does not start: {error}"))?;
-        words::check(source, context.interner_mut())?;
-        let (function, stringify) = prepared(source, &mut context).map_err(|error| words::thrown(&error, &mut context))?;
+        words::check(source, given.names(), context.interner_mut())?;
+        let (function, stringify) = prepared(source, given, &mut context).map_err(|error| words::thrown(&error, &mut context))?;
         let global = context.global_object();
         let built_in = global
             .own_property_keys(&mut context)
@@ -95,15 +126,11 @@ impl Realm {
         })
     }
 
-    fn run(&mut self, message: &Message) -> Result<Returned, String> {
-        let data = match message.json("") {
-            Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string())?,
-            None => Json::Null,
-        };
+    fn run(&mut self, data: &Json, entries: Vec<(String, String)>, kind: &str) -> Result<Returned, String> {
         let context = &mut self.context;
-        let data = JsValue::from_json(&data, context).map_err(|error| error.to_string())?;
+        let data = JsValue::from_json(data, context).map_err(|error| error.to_string())?;
         let metadata = JsObject::with_object_proto(context.intrinsics());
-        for (key, value) in message.metadata_entries() {
+        for (key, value) in entries {
             let value = PropertyDescriptor::builder()
                 .value(JsString::from(value))
                 .writable(true)
@@ -111,7 +138,7 @@ impl Realm {
                 .configurable(true);
             metadata.insert_property(JsString::from(key), value);
         }
-        let arguments = [data, metadata.into(), JsString::from(message.kind()).into()];
+        let arguments = [data, metadata.into(), JsString::from(kind).into()];
         let returned = self.function.call(&JsValue::undefined(), &arguments, context);
         returned
             .and_then(|value| read(&value, &self.stringify, context))
@@ -141,11 +168,12 @@ impl Realm {
 }
 
 /// The script's function, and that which makes JSON of what it returns.
-fn prepared(source: &str, context: &mut Context) -> boa_engine::JsResult<(JsObject, JsObject)> {
+fn prepared(source: &str, given: Given, context: &mut Context) -> boa_engine::JsResult<(JsObject, JsObject)> {
     let json = context.global_object().get(js_string!("JSON"), context)?;
     let stringify = json.to_object(context)?.get(js_string!("stringify"), context)?.to_object(context)?;
     frozen::freeze(context)?;
-    let whole = [BEFORE, source, AFTER].concat();
+    let [opening, closing] = BEFORE;
+    let whole = [opening, given.names(), closing, source, AFTER].concat();
     let function = context.eval(Source::from_bytes(&whole).with_path(Path::new(words::PATH)))?;
     let function = function.to_object(context)?;
     frozen::freeze_function(&function, context)?;

@@ -3,7 +3,7 @@
 use pacificsoft_sdk::{Configuration, Descriptor, Message, Outcome, RuleNode, relation};
 
 use crate::configuration::{ScriptConfiguration, script};
-use crate::engine::{Returned, Script};
+use crate::engine::{Given, Returned, Script};
 
 /// What ThingsBoard writes into a new node.
 const DEFAULT: &str = "return msg.temperature > 20;";
@@ -33,7 +33,7 @@ impl RuleNode for ScriptFilter {
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        Script::open(script(configuration, DEFAULT)?).map(ScriptFilter)
+        Script::open(script(configuration, DEFAULT)?, Given::Message).map(ScriptFilter)
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {

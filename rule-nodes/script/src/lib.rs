@@ -1,8 +1,10 @@
-//! Script nodes: filter, switch and transformation whose decision is a script in JavaScript, as in ThingsBoard's chains.
+//! Script nodes: filter, switch and transformation whose decision is a script in JavaScript, as in ThingsBoard's chains, and the generator,
+//! whose messages a script makes.
 //!
 //! 1. [`configuration`] – what ThingsBoard's configurations say, and which script that means,
 //! 2. [`engine`] – the interpreter: a realm that nothing outlives, made once for a node,
-//! 3. [`filter`], [`switch`], [`transform`] – the nodes.
+//! 3. [`told`] – the messages that a script returns; [`literal`] – those that it names without computing anything,
+//! 4. [`filter`], [`switch`], [`transform`], [`generator`] – the nodes.
 //!
 //! The interpreter runs inside the node's own instance: a script can reach what this component imports, the message and the clock.
 
@@ -23,11 +25,15 @@ pub(crate) use rules;
 mod configuration;
 mod engine;
 mod filter;
+mod generator;
+mod literal;
 mod switch;
+mod told;
 mod transform;
 
 pub use filter::ScriptFilter;
+pub use generator::Generator;
 pub use switch::ScriptSwitch;
 pub use transform::ScriptTransform;
 
-pacificsoft_sdk::export_nodes!(ScriptFilter, ScriptSwitch, ScriptTransform);
+pacificsoft_sdk::export_nodes!(ScriptFilter, ScriptSwitch, ScriptTransform, Generator);

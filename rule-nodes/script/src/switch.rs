@@ -4,7 +4,7 @@ use pacificsoft_sdk::{Configuration, Descriptor, Emission, Message, Outcome, Rul
 use serde_json::Value as Json;
 
 use crate::configuration::{ScriptConfiguration, script};
-use crate::engine::{Returned, Script};
+use crate::engine::{Given, Returned, Script};
 
 /// What ThingsBoard writes into a new node.
 const DEFAULT: &str = "function nextRelation(metadata, msg) {
@@ -42,7 +42,7 @@ impl RuleNode for ScriptSwitch {
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        Script::open(script(configuration, DEFAULT)?).map(ScriptSwitch)
+        Script::open(script(configuration, DEFAULT)?, Given::Message).map(ScriptSwitch)
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {

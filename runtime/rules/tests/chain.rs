@@ -4,6 +4,8 @@
 
 #[path = "chain/called.rs"]
 mod called;
+#[path = "chain/catalog.rs"]
+mod catalog;
 #[path = "chain/evil.rs"]
 mod evil;
 #[path = "chain/generated.rs"]

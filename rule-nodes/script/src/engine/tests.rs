@@ -5,7 +5,7 @@ use pacificsoft_sdk::testing::TestMessage;
 use super::*;
 
 fn open(source: &str) -> Script {
-    Script::open(source.to_owned()).expect(source)
+    Script::open(source.to_owned(), Given::Message).expect(source)
 }
 
 fn run(script: &mut Script) -> Result<Returned, String> {
@@ -35,7 +35,7 @@ fn what_is_no_javascript_is_refused_with_its_place() {
         ("import x from 'y'", "line 1", ""),
     ];
     for (source, line, more) in cases {
-        match Script::open(source.to_owned()).map(drop) {
+        match Script::open(source.to_owned(), Given::Message).map(drop) {
             Err(reason) => {
                 assert!(
                     reason.starts_with("the script is not JavaScript: ") && reason.contains(line) && reason.contains(more),

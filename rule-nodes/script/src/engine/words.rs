@@ -17,14 +17,14 @@ const REASON_CHARS_MAX: usize = 500;
 ///
 /// # Errors
 /// Why it is none.
-pub(super) fn check(source: &str, interner: &mut Interner) -> Result<(), String> {
-    let what = match read(source, interner) {
+pub(super) fn check(source: &str, given: &str, interner: &mut Interner) -> Result<(), String> {
+    let what = match read(source, given, interner) {
         Ok(true) => return Ok(()),
         Ok(false) => "it closes a brace that it did not open".to_owned(),
         Err(ParseError::AbruptEnd) => format!("it ends too early at line {}", source.lines().count()),
         Err(ParseError::Lex { err }) => match &err {
             LexError::Syntax(what, place) => format!("{what} at line {}, col {}", place.line_number() - 1, place.column_number()),
-            LexError::IO(_) => format!("{err} at line {}", first_unread(source, interner)),
+            LexError::IO(_) => format!("{err} at line {}", first_unread(source, given, interner)),
         },
         Err(error) => moved(error.to_string(), source),
     };
@@ -32,17 +32,17 @@ pub(super) fn check(source: &str, interner: &mut Interner) -> Result<(), String>
 }
 
 /// Whether a script is all within the function whose body it is to be.
-fn read(source: &str, interner: &mut Interner) -> Result<bool, ParseError> {
-    let whole = ["function script(msg, metadata, msgType) {\n", source, "\n}"].concat();
+fn read(source: &str, given: &str, interner: &mut Interner) -> Result<bool, ParseError> {
+    let whole = ["function script(", given, ") {\n", source, "\n}"].concat();
     let script = Parser::new(Source::from_bytes(&whole)).parse_script(&Scope::new_global(), interner)?;
     Ok(script.statements().len() == 1)
 }
 
 /// The line where something begins that does not end, such as a text: as many lines as are not read for that reason.
-fn first_unread(source: &str, interner: &mut Interner) -> usize {
+fn first_unread(source: &str, given: &str, interner: &mut Interner) -> usize {
     let ends: Vec<usize> = source.match_indices('\n').map(|(end, _)| end).collect();
     let mut unread = |end: &usize| {
-        let read = read(&source[..*end], interner);
+        let read = read(&source[..*end], given, interner);
         matches!(read, Err(ParseError::Lex { err: LexError::IO(_) }))
     };
     1 + ends.partition_point(|end| !unread(end))

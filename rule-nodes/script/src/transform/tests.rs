@@ -1,5 +1,6 @@
 //! What scripts return, and the messages that it becomes.
 
+use pacificsoft_sdk::Content;
 use pacificsoft_sdk::testing::{TestMessage, set_now_ms};
 use serde_json::{Value as Json, json};
 

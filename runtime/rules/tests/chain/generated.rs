@@ -44,6 +44,27 @@ async fn a_generator_begins_by_itself_and_goes_on_after_a_restart() {
     assert_eq!(world.series(device, "made").await.len(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generator_makes_each_message_of_the_one_before() {
+    let world = World::new();
+    let device = world.device();
+    let script = "return {msg: {made: (prevMsg.made || 0) + 1}, metadata: {before: prevMsgType}, msgType: 'POST_TELEMETRY_REQUEST'};";
+    let configuration = json!({"periodInSeconds": 1, "originatorType": "DEVICE", "originatorId": device.id.to_string(), "scriptLang": "JS", "jsScript": script});
+    let graph = graph(
+        world.tenant,
+        "generating by script",
+        &[(GENERATOR, configuration, &[("Success", 1)]), (SAVE, json!({}), &[])],
+    );
+    {
+        let _chain = world.start(&graph);
+        saved(&world, device, "made", 2).await;
+    }
+    let _chain = world.start(&graph);
+    saved(&world, device, "made", 4).await;
+    let made: Vec<_> = world.series(device, "made").await.into_iter().map(|(_, value)| value).collect();
+    assert!((1..=4).all(|number| made.contains(&Value::Long(number))), "{made:?}");
+}
+
 /// One of two servers.
 struct Turn(Arc<AtomicBool>, bool);
 

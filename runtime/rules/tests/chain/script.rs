@@ -1,48 +1,14 @@
 //! A chain as ThingsBoard exports it, with scripts: they decide, change and multiply messages, and a script that fails hurts its message only.
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use crate::world::{World, soon, telemetry};
+use crate::world::{World, patient, soon, telemetry};
 use model::entity::RuleChainMetadata;
 use model::{AttributeScope, RuleChainId, Value};
-use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent};
 use rules::Graph;
 use serde_json::{Value as Json, json};
 
 const EXPORTED: &str = include_str!("script.json");
-
-/// Patient, as [`crate::world::patient`]. What it compiled is kept below `target`: that takes seconds.
-fn catalog() -> &'static Catalog {
-    static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    CATALOG.get_or_init(|| {
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-        let patient = |limits: Limits| Limits {
-            process_ms: 10_000,
-            open_ms: 10_000,
-            ..limits
-        };
-        let host = Host::new(HostConfig {
-            limits: patient(Limits::default()),
-            scripted_limits: patient(Limits::scripted()),
-            instances_max: 64,
-            scripted_instances_max: 64,
-            cache_dir: Some(target.join("tests/code")),
-            cache_key: b"the tests' own".to_vec(),
-            ..HostConfig::default()
-        })
-        .unwrap();
-        let mut catalog = Catalog::new();
-        for name in ["script.wasm", "action.wasm"] {
-            let bytes = std::fs::read(target.join("components").join(name)).expect("components are built by `cargo xtask guests`");
-            match host.load(&bytes).unwrap() {
-                LoadedComponent::Rules(component) => assert!(catalog.add(&component).is_empty()),
-                other => panic!("{other:?} is an adapter"),
-            }
-        }
-        catalog
-    })
-}
 
 fn exported() -> RuleChainMetadata {
     let file: Json = serde_json::from_str(EXPORTED).unwrap();
@@ -50,7 +16,7 @@ fn exported() -> RuleChainMetadata {
 }
 
 fn validated(world: &World, metadata: &RuleChainMetadata) -> Arc<Graph> {
-    Arc::new(Graph::validate(RuleChainId::generate(world.tenant), "Thermostats", metadata, catalog()).unwrap())
+    Arc::new(Graph::validate(RuleChainId::generate(world.tenant), "Thermostats", metadata, patient()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

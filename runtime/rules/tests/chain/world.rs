@@ -1,9 +1,8 @@
 //! What the chain tests stand on: a store in a temporary folder, components compiled once, devices that nobody serves.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actor::{LaneReceiver, Observe, lane};
@@ -16,7 +15,7 @@ use model::{
     AttributeScope, Clock, DeviceId, EntityId, EntityKind, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId,
     TenantId, Value,
 };
-use plugins::{Catalog, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, Readings, Span};
+use plugins::{Catalog, LogLevel, LogSink, Readings, Span};
 use rules::{CallLane, ChainHandle, ChainInput, ChainLane, ChainState, Graph, Neighbours, NodeSurroundings, start_chain};
 use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
@@ -26,6 +25,8 @@ use storage::{
     TimeSeriesStore,
 };
 use uuid::Uuid;
+
+pub use crate::catalog::{patient, strict};
 
 pub const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
 pub const FIELD_FILTER: &str = "org.pacificsoft.filter.FieldFilter";
@@ -56,51 +57,6 @@ pub async fn until(what: &str, mut is_there: impl FnMut() -> bool) {
         }
     })
     .await;
-}
-
-/// Node types for chains that must not fail: a machine that is busy with other tests must not make a good node late.
-pub fn patient() -> &'static Catalog {
-    static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    CATALOG.get_or_init(|| {
-        catalog(Limits {
-            process_ms: 10_000,
-            open_ms: 10_000,
-            ..Limits::default()
-        })
-    })
-}
-
-/// Node types with the limits that are the default, for nodes that are to use up their time.
-pub fn strict() -> &'static Catalog {
-    static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    CATALOG.get_or_init(|| catalog(Limits::default()))
-}
-
-fn catalog(limits: Limits) -> Catalog {
-    let host = Host::new(HostConfig {
-        limits,
-        instances_max: 256,
-        ..HostConfig::default()
-    })
-    .unwrap();
-    let mut catalog = Catalog::new();
-    for name in [
-        "filter.wasm",
-        "enrichment.wasm",
-        "transformation.wasm",
-        "action.wasm",
-        "external.wasm",
-        "flow.wasm",
-        "test/evil-guests.wasm",
-    ] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
-        let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
-        match host.load(&bytes).unwrap() {
-            LoadedComponent::Rules(component) => assert!(catalog.add(&component).is_empty()),
-            other => panic!("{other:?} is an adapter"),
-        }
-    }
-    catalog
 }
 
 struct Silent;
@@ -277,6 +233,7 @@ impl World {
             egress: egress.clone(),
             secrets: Vault::new(Arc::new(store.clone()), Key::generate()),
             allowances: Allowances::default(),
+            proxy: None,
         };
         let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _).with_outside(outside);
         let around = NodeSurroundings {

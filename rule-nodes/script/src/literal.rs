@@ -1,5 +1,5 @@
 //! Scripts that compute nothing: `var name = literal;`, and at the end `return {msg: …, metadata: …, msgType: …};`. That is as much as a
-//! generator needs to make the same message again and again. Other scripts are refused: this crate runs none.
+//! generator needs to make the same message again and again, and the same in JavaScript and TBEL: no interpreter is needed.
 
 use std::collections::BTreeMap;
 
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
 
     fn wrong(&mut self) -> String {
         let here: String = self.rest().chars().take(20).collect();
-        format!("scripts that compute are not supported yet; only literals are: not understood at {here:?}")
+        format!("more than literals, at {here:?}")
     }
 
     fn takes(&mut self, mark: char) -> bool {
