@@ -8,13 +8,14 @@ use anyhow::{Context, Result, bail};
 use crate::{build, shell};
 
 /// Python packages, by name and version.
-const PYTHON_PACKAGES: [&str; 9] = [
+const PYTHON_PACKAGES: [&str; 10] = [
     "tb-mqtt-client==1.13.14",
     "paho-mqtt>=2.1,<3",
     "aiocoap==0.4.17",
     "websocket-client>=1.8,<2",
     "pika==1.3.2",
     "aiosmtpd==1.4.6",
+    "proxy.py==2.4.10",
     "moto[server,iam,sqs,sns,awslambda]==5.2.5",
     "pyjwt[crypto]==2.15.1",
     "tb-ce-client==4.4.0",

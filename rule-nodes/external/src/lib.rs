@@ -14,6 +14,7 @@ mod send_email;
 mod send_sms;
 mod send_to_slack;
 mod to_email;
+mod way;
 
 pub use aws::{AwsLambda, AwsSns, AwsSqs};
 pub use azure_iot_hub::AzureIotHub;

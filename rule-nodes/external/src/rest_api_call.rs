@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use pacificsoft_sdk::template::Template;
-use pacificsoft_sdk::{Descriptor, Effect, HttpRequest, Message, Outcome, Proxy, RequestBody, RuleNode};
+use pacificsoft_sdk::{Descriptor, Effect, HttpRequest, Message, Outcome, RequestBody, RuleNode};
 use serde::Deserialize;
 
-use crate::address::address;
 use crate::credentials::{Credentials, Login};
 use crate::payload::payload;
+use crate::way::{ProxySettings, Way};
 
 /// The node.
 pub struct RestApiCall {
@@ -20,12 +20,6 @@ pub struct RestApiCall {
     timeout_ms: u32,
     response_bytes_max: u32,
     way: Option<Way>,
-}
-
-/// A proxy, and who is logged in there.
-struct Way {
-    address: String,
-    login: Option<(Template, Template)>,
 }
 
 /// What is sent.
@@ -60,56 +54,6 @@ struct Configuration {
     max_in_memory_buffer_size_in_kb: u32,
 }
 
-/// By which way requests go: fields of the same configuration.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ProxySettings {
-    #[serde(default)]
-    enable_proxy: bool,
-    #[serde(default)]
-    use_system_proxy_properties: bool,
-    #[serde(default)]
-    proxy_host: Option<String>,
-    #[serde(default)]
-    proxy_port: Option<u32>,
-    /// As the password, it may hold `${secret:name}`.
-    #[serde(default)]
-    proxy_user: Option<String>,
-    #[serde(default)]
-    proxy_password: Option<String>,
-}
-
-impl ProxySettings {
-    fn way(self) -> Result<Option<Way>, String> {
-        if !self.enable_proxy {
-            return Ok(None);
-        }
-        if self.use_system_proxy_properties {
-            return Err(
-                "useSystemProxyProperties: the server has no such properties; name the proxy by proxyHost and proxyPort".to_owned(),
-            );
-        }
-        let host = self.proxy_host.unwrap_or_default();
-        let authority = address(&host, self.proxy_port.unwrap_or(0)).map_err(|what| ["the proxy's ", &what].concat())?;
-        let user = self.proxy_user.filter(|user| !user.is_empty());
-        let password = self.proxy_password.unwrap_or_default();
-        Ok(Some(Way {
-            address: ["http://", &authority].concat(),
-            login: user.map(|user| (Template::parse(&user), Template::parse(&password))),
-        }))
-    }
-}
-
-impl Way {
-    fn proxy(&self, message: &Message) -> Proxy {
-        let login = self.login.as_ref();
-        Proxy {
-            address: self.address.clone(),
-            basic_auth: login.map(|(user, password)| (user.pieces(message), password.pieces(message))),
-        }
-    }
-}
-
 fn post() -> String {
     "POST".to_owned()
 }
@@ -131,9 +75,9 @@ impl RuleNode for RestApiCall {
             details: "URL, headers, user name, password, certificates, keys (PEM), their password and body may hold ${metadata key}, $[data key] \
                       and ${secret:name}. The server has to be on the tenant's list. With enableProxy requests go by way of proxyHost and proxyPort, \
                       with proxyUser and proxyPassword if given: the proxy has to be on the list, too, as http://host:port, and looks the server's \
-                      name up by itself. Metadata of the answer: status, statusCode, statusReason and every header; of a refusal error_body, too.",
+                      name up by itself. With useSystemProxyProperties it is the one that the server's operator has named. Metadata of the answer: status, statusCode, statusReason and every header; of a refusal error_body, too.",
             icon: "call_made",
-            configuration_schema: r#"{"type":"object","required":["restEndpointUrlPattern"],"properties":{"restEndpointUrlPattern":{"type":"string"},"requestMethod":{"enum":["GET","HEAD","POST","PUT","PATCH","DELETE","OPTIONS"]},"headers":{"type":"object","additionalProperties":{"type":"string"}},"readTimeoutMs":{"type":"integer","minimum":0,"maximum":300000},"parseToPlainText":{"type":"boolean"},"ignoreRequestBody":{"type":"boolean"},"requestBodyTemplate":{"type":["string","null"]},"maxInMemoryBufferSizeInKb":{"type":"integer","minimum":0},"enableProxy":{"type":"boolean"},"useSystemProxyProperties":{"const":false},"proxyHost":{"type":["string","null"]},"proxyPort":{"type":["integer","null"],"minimum":0,"maximum":65535},"proxyUser":{"type":["string","null"]},"proxyPassword":{"type":["string","null"]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic","cert.PEM"]},"username":{"type":"string"},"password":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["restEndpointUrlPattern"],"properties":{"restEndpointUrlPattern":{"type":"string"},"requestMethod":{"enum":["GET","HEAD","POST","PUT","PATCH","DELETE","OPTIONS"]},"headers":{"type":"object","additionalProperties":{"type":"string"}},"readTimeoutMs":{"type":"integer","minimum":0,"maximum":300000},"parseToPlainText":{"type":"boolean"},"ignoreRequestBody":{"type":"boolean"},"requestBodyTemplate":{"type":["string","null"]},"maxInMemoryBufferSizeInKb":{"type":"integer","minimum":0},"enableProxy":{"type":"boolean"},"useSystemProxyProperties":{"type":"boolean"},"proxyHost":{"type":["string","null"]},"proxyPort":{"type":["integer","string","null"],"minimum":0,"maximum":65535},"proxyUser":{"type":["string","null"]},"proxyPassword":{"type":["string","null"]},"credentials":{"type":"object","required":["type"],"properties":{"type":{"enum":["anonymous","basic","cert.PEM"]},"username":{"type":"string"},"password":{"type":["string","null"]},"caCert":{"type":["string","null"]},"cert":{"type":["string","null"]},"privateKey":{"type":["string","null"]}}}}}"#,
             default_configuration: r#"{"restEndpointUrlPattern":"https://localhost/api","requestMethod":"POST","headers":{"Content-Type":"application/json"},"readTimeoutMs":0,"parseToPlainText":false,"ignoreRequestBody":false,"credentials":{"type":"anonymous"},"maxInMemoryBufferSizeInKb":256}"#,
             version: 4,
             effects: &["http-request"],
@@ -196,6 +140,7 @@ impl RuleNode for RestApiCall {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pacificsoft_sdk::Proxy;
     use pacificsoft_sdk::testing::TestMessage;
     use pacificsoft_sdk::{Content, Piece};
 
@@ -243,6 +188,8 @@ mod tests {
         let nobody = format!(r#"{host}, "proxyUser": "", "proxyPassword": "p""#);
         assert_eq!(way(&nobody), proxy("http://proxy.test:3128", None));
         let login = |password| Some((vec![text("u")], password));
+        let own = r#""useSystemProxyProperties": true, "proxyHost": "a", "proxyPort": 1, "proxyUser": "u""#;
+        assert_eq!(way(own), proxy("server:proxy", None));
         let known = format!(r#"{host}, "proxyUser": "u", "proxyPassword": "${{secret:word}}""#);
         assert_eq!(way(&known), proxy("http://proxy.test:3128", login(vec![secret("word")])));
     }
@@ -315,10 +262,6 @@ mod tests {
             (
                 r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true, "proxyHost": "a", "proxyPort": 0}"#,
                 "the proxy's port",
-            ),
-            (
-                r#"{"restEndpointUrlPattern": "https://a", "enableProxy": true, "useSystemProxyProperties": true, "proxyHost": "a", "proxyPort": 1}"#,
-                "useSystemProxyProperties: the server has no such properties",
             ),
             (
                 r#"{"restEndpointUrlPattern": "https://a", "credentials": {"type": "cert.PEM", "cert": "PEM"}}"#,

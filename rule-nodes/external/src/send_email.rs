@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::address::address;
 use crate::to_email::SEND_EMAIL;
+use crate::way::{ProxySettings, Way};
 
 /// The mail server that the system's administrator has set.
 const BY_SERVER: &str = "server:mail";
@@ -17,6 +18,7 @@ pub struct SendEmail {
     /// None: how the server is spoken to is its administrator's to say.
     start_tls: Option<bool>,
     timeout_ms: u32,
+    way: Option<Way>,
 }
 
 #[derive(Deserialize)]
@@ -38,8 +40,6 @@ struct Configuration {
     timeout: Option<u32>,
     #[serde(default)]
     enable_tls: bool,
-    #[serde(default)]
-    enable_proxy: bool,
 }
 
 impl RuleNode for SendEmail {
@@ -58,9 +58,11 @@ impl RuleNode for SendEmail {
                       tlsVersion says. useSystemSmtpSettings: the mail goes over the mail server that the system's administrator has set, and \
                       nothing else of the configuration counts. That server need not be on the list; the mail comes from the sender that is \
                       set there, answers go to the one of the mail, and a tenant has 100 receivers a minute and 1000 an hour. Where none is \
-                      set, mails fail. Proxies are not offered.",
+                      set, mails fail. enableProxy: the server is reached through a tunnel that the proxy at proxyHost and proxyPort opens, with \
+                      proxyUser and proxyPassword if given; the proxy has to be on the list, too, as http://host:port, and looks the server's \
+                      name up itself.",
             icon: "send",
-            configuration_schema: r#"{"type":"object","properties":{"useSystemSmtpSettings":{"type":"boolean"},"smtpHost":{"type":["string","null"]},"smtpPort":{"type":["integer","null"],"minimum":1,"maximum":65535},"username":{"type":["string","null"]},"password":{"type":["string","null"]},"smtpProtocol":{"enum":["smtp","smtps"]},"timeout":{"type":"integer","minimum":0,"maximum":300000},"enableTls":{"type":"boolean"},"tlsVersion":{"type":["string","null"]},"enableProxy":{"const":false}}}"#,
+            configuration_schema: r#"{"type":"object","properties":{"useSystemSmtpSettings":{"type":"boolean"},"smtpHost":{"type":["string","null"]},"smtpPort":{"type":["integer","null"],"minimum":1,"maximum":65535},"username":{"type":["string","null"]},"password":{"type":["string","null"]},"smtpProtocol":{"enum":["smtp","smtps"]},"timeout":{"type":"integer","minimum":0,"maximum":300000},"enableTls":{"type":"boolean"},"tlsVersion":{"type":["string","null"]},"enableProxy":{"type":"boolean"},"proxyHost":{"type":["string","null"]},"proxyPort":{"type":["integer","string","null"],"minimum":0,"maximum":65535},"proxyUser":{"type":["string","null"]},"proxyPassword":{"type":["string","null"]}}}"#,
             default_configuration: r#"{"useSystemSmtpSettings":true,"smtpHost":"localhost","smtpPort":25,"username":null,"password":null,"smtpProtocol":"smtp","timeout":10000,"enableTls":false,"tlsVersion":"TLSv1.2","enableProxy":false}"#,
             effects: &["publish"],
             ..Descriptor::new()
@@ -75,11 +77,10 @@ impl RuleNode for SendEmail {
                 login: None,
                 start_tls: None,
                 timeout_ms: 0,
+                way: None,
             });
         }
-        if own.enable_proxy {
-            return Err("enableProxy: mails are sent without a proxy".to_owned());
-        }
+        let way: ProxySettings = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
         let scheme = match own.smtp_protocol.as_deref() {
             None | Some("smtp") => "smtp://",
             Some("smtps") => "smtps://",
@@ -94,6 +95,7 @@ impl RuleNode for SendEmail {
             // Over smtps it is secret already.
             start_tls: Some(own.enable_tls && scheme == "smtp://"),
             timeout_ms: own.timeout.unwrap_or_default(),
+            way: way.way()?,
         })
     }
 
@@ -125,6 +127,7 @@ impl RuleNode for SendEmail {
             publish.options.push(("start-tls".to_owned(), flag(start_tls)));
         }
         publish.timeout_ms = self.timeout_ms;
+        publish.proxy = self.way.as_ref().map(|way| way.proxy(message));
         Ok(Outcome::Effect(Effect::Publish(publish)))
     }
 }
@@ -195,6 +198,25 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_goes_by_way_of_a_proxy() {
+        let host = r#""smtpHost": "m", "smtpPort": 25, "enableProxy": true, "proxyHost": "p", "proxyPort": "3128""#;
+        let told = sent(&format!(r#"{{{host}, "proxyUser": "u", "proxyPassword": "${{secret:word}}"}}"#))
+            .proxy
+            .expect("a proxy");
+        let login = (vec![Piece::Text("u".to_owned())], vec![Piece::Secret("word".to_owned())]);
+        assert_eq!((told.address.as_str(), told.basic_auth), ("http://p:3128", Some(login)));
+        let told = sent(&format!(r#"{{{host}, "proxyUser": null, "proxyPassword": null}}"#))
+            .proxy
+            .expect("a proxy");
+        assert!(told.basic_auth.is_none());
+        assert!(
+            sent(r#"{"smtpHost": "m", "smtpPort": 25, "enableProxy": false, "proxyHost": "p", "proxyPort": 1}"#)
+                .proxy
+                .is_none()
+        );
+    }
+
+    #[test]
     fn what_is_no_mail_fails() {
         let mut node = SendEmail::open(SendEmail::descriptor().default_configuration).expect("valid");
         let told = node.process(&TestMessage::telemetry(MAIL).message()).expect_err("no mail");
@@ -207,7 +229,14 @@ mod tests {
             (r#"{"smtpHost": "", "smtpPort": 25}"#, "smtp host is empty"),
             (r#"{"smtpHost": "a"}"#, "smtp port"),
             (r#"{"smtpHost": "a", "smtpPort": 25, "smtpProtocol": "imap"}"#, "smtpProtocol"),
-            (r#"{"smtpHost": "a", "smtpPort": 25, "enableProxy": true}"#, "enableProxy"),
+            (
+                r#"{"smtpHost": "a", "smtpPort": 25, "enableProxy": true}"#,
+                "the proxy's host is empty",
+            ),
+            (
+                r#"{"smtpHost": "a", "smtpPort": 25, "enableProxy": true, "proxyHost": "p", "proxyPort": "many"}"#,
+                "the proxy's port",
+            ),
         ] {
             let told = SendEmail::open(configuration).map(drop).expect_err(configuration);
             assert!(told.contains(says), "{told}");

@@ -5,7 +5,7 @@
 //! 3. [`perform`] – the rest: effects that read first, or wait for a device; [`calls`] – who waits outside for a device; `news` – what devices are
 //!    told without waiting for them; `entities` – those on entities and relations, with the port [`Keeper`] to who makes them.
 //! 4. [`request`] – requests to servers outside: secrets put in, the answer made a message; [`publish`] – payloads for brokers outside;
-//!    [`settings`] – services that the server's administrator has for all tenants.
+//!    [`settings`] – services that the server's administrator has for all tenants; [`way`] – by which way all this goes.
 //!
 //! This crate knows no chain: it answers with the relation along which the message goes on.
 
@@ -22,6 +22,7 @@ pub mod publish;
 pub mod request;
 mod rpc;
 pub mod settings;
+pub mod way;
 
 pub use calls::Calls;
 pub use error::EffectError;
@@ -30,3 +31,4 @@ pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};
 pub use request::Outside;
 pub use settings::{Allowances, MailSettings, SmsSettings};
+pub use way::server_proxy;

@@ -78,6 +78,7 @@ impl Outside {
             connect_timeout: Duration::from_millis(connect_timeout_ms.into()),
             timeout: Duration::from_millis(timeout_ms.into()),
             tls: self.tls(tenant, wanted.tls.as_ref()).await?,
+            proxy: self.proxy(tenant, wanted.proxy.as_ref()).await?,
         })
     }
 }

@@ -38,6 +38,8 @@ pub struct Outside {
     pub secrets: Vault,
     /// What tenants have used of the server's own services.
     pub allowances: Allowances,
+    /// The proxy that the server's operator has named: see [`crate::server_proxy`].
+    pub proxy: Option<Proxy>,
 }
 
 impl Outside {
@@ -122,19 +124,6 @@ impl Outside {
         Ok(Some(Tls { authorities, identity }))
     }
 
-    /// By which way a request goes, with the secrets of its login as they are.
-    async fn proxy(&self, tenant: TenantId, wanted: Option<&plugins::Proxy>) -> Result<Option<Proxy>, EffectError> {
-        let Some(wanted) = wanted else { return Ok(None) };
-        let authorization = match &wanted.basic_auth {
-            None => None,
-            Some((user, password)) => Some(basic(&self.text(tenant, user).await?, &self.text(tenant, password).await?)?),
-        };
-        Ok(Some(Proxy {
-            target: Target::proxy(&wanted.address)?,
-            authorization,
-        }))
-    }
-
     /// What is sent.
     pub(crate) async fn bytes(&self, tenant: TenantId, body: &RequestBody) -> Result<Vec<u8>, EffectError> {
         match body {
@@ -176,7 +165,8 @@ fn names_its_server(beginning: &str) -> bool {
         .is_some_and(|(_, rest)| rest.contains(['/', '?']) && !rest.contains('#'))
 }
 
-fn basic(user: &str, password: &str) -> Result<HeaderValue, EgressError> {
+/// The value of a header that logs in by user name and password.
+pub(crate) fn basic(user: &str, password: &str) -> Result<HeaderValue, EgressError> {
     if user.contains(':') {
         return Err(EgressError::Invalid("the user name has a colon".to_owned()));
     }

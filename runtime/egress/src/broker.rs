@@ -73,7 +73,10 @@ impl Egress {
 
     async fn deliver(&self, tenant: TenantId, publish: &Publish) -> Result<Delivery, EgressError> {
         publish.check()?;
-        self.check_allowed(tenant, &publish.target).await?;
+        let proxy = publish.proxy.as_ref().map(|proxy| &proxy.target);
+        for target in [&publish.target].into_iter().chain(proxy) {
+            self.check_allowed(tenant, target).await?;
+        }
         let places = self.0.places.of(tenant);
         let _entered = places.enter()?;
         let timeout = publish.timeout.min(TIMEOUT_MAX);

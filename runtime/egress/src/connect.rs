@@ -80,10 +80,11 @@ impl Trust {
 /// Bytes that a proxy passes on, from the first one behind its answer.
 pub(crate) type Tunnel = TokioIo<Upgraded>;
 
-/// A connection, in the clear or over TLS, or over TLS through a proxy.
+/// A connection, in the clear or over TLS, straight or through a proxy.
 pub(crate) enum Connection {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Tunnel(Box<Tunnel>),
     Through(Box<TlsStream<Tunnel>>),
 }
 
@@ -142,6 +143,7 @@ impl AsyncRead for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Connection::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Connection::Tunnel(stream) => Pin::new(stream).poll_read(context, buffer),
             Connection::Through(stream) => Pin::new(stream).poll_read(context, buffer),
         }
     }
@@ -152,6 +154,7 @@ impl AsyncWrite for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             Connection::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
+            Connection::Tunnel(stream) => Pin::new(stream).poll_write(context, bytes),
             Connection::Through(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
@@ -160,6 +163,7 @@ impl AsyncWrite for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_flush(context),
             Connection::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Connection::Tunnel(stream) => Pin::new(stream).poll_flush(context),
             Connection::Through(stream) => Pin::new(stream).poll_flush(context),
         }
     }
@@ -168,6 +172,7 @@ impl AsyncWrite for Connection {
         match &mut *self {
             Connection::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Connection::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Connection::Tunnel(stream) => Pin::new(stream).poll_shutdown(context),
             Connection::Through(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }

@@ -22,7 +22,7 @@ use storage::{SettingStore, Store};
 use crate::address::Addresses;
 use crate::allow::AllowList;
 use crate::broker::{Clusters, Links, Tokens};
-use crate::connect::{Connection, Trust, connect, secure};
+use crate::connect::{Connection, Trust, connect, secure, through};
 use crate::error::EgressError;
 use crate::keys::Keys;
 use crate::places::{Places, Tenant};
@@ -244,10 +244,11 @@ impl Egress {
 
     /// The same connection, over TLS; one that is already stays as it is.
     pub(crate) async fn secured(&self, connection: Connection, target: &Target, trust: &Trust) -> Result<Connection, EgressError> {
-        let Connection::Plain(stream) = connection else {
-            return Ok(connection);
+        let secured = match connection {
+            Connection::Plain(stream) => secure(stream, target, trust).await,
+            Connection::Tunnel(tunnel) => through(*tunnel, target, trust).await,
+            Connection::Tls(_) | Connection::Through(_) => return Ok(connection),
         };
-        let secured = secure(stream, target, trust).await;
         secured.map_err(|error| EgressError::Unreachable {
             origin: target.origin(),
             reason: error.to_string(),

@@ -1,4 +1,5 @@
-//! By way of a proxy: a request over TLS goes through a tunnel that the proxy opens, one in the clear is handed to it whole.
+//! By way of a proxy: a request over TLS goes through a tunnel that the proxy opens, and so does what a broker is told; a request in the
+//! clear is handed to it whole.
 //!
 //! The proxy is a server like any other: the tenant's list names it, and its address is checked. So is a target that is an address. A
 //! target's name is looked up by the proxy: where that leads is known there alone, and up to whoever runs it.
@@ -20,7 +21,7 @@ use crate::connect::{Connection, Trust, Tunnel, through};
 use crate::egress::{Egress, NAME, client, told};
 use crate::error::EgressError;
 use crate::places::Tenant;
-use crate::target::Target;
+use crate::target::{ChosenBy, Scheme, Target};
 
 /// A server that passes requests on. Its text shows nothing that may be secret.
 #[derive(Clone)]
@@ -49,17 +50,50 @@ impl Proxy {
         target: &Target,
         trust: &Trust,
     ) -> Result<Connection, EgressError> {
-        egress.check_address(target)?;
-        let connection = egress.connected(places, &self.target, trust).await?;
-        if !target.scheme.is_tls() {
-            return Ok(connection);
+        match target.scheme {
+            Scheme::Http => {
+                egress.check_address(target)?;
+                self.reached(egress, places).await
+            }
+            _ => self.tunnelled(egress, places, target, trust).await,
         }
+    }
+
+    /// A connection to the target itself, whatever is spoken there. As [`Proxy::connected`].
+    ///
+    /// # Errors
+    /// [`EgressError`].
+    pub(crate) async fn tunnelled(
+        &self,
+        egress: &Egress,
+        places: &Tenant,
+        target: &Target,
+        trust: &Trust,
+    ) -> Result<Connection, EgressError> {
+        egress.check_address(target)?;
+        let connection = self.reached(egress, places).await?;
         let tunnel = self.tunnel(connection, target).await?;
+        if !target.scheme.is_tls() {
+            return Ok(Connection::Tunnel(Box::new(tunnel)));
+        }
         let connection = through(tunnel, target, trust).await;
         connection.map_err(|error| EgressError::Unreachable {
             origin: target.origin(),
             reason: error.to_string(),
         })
+    }
+
+    /// A connection to the proxy. What a conversation shows its target is not shown here.
+    async fn reached(&self, egress: &Egress, places: &Tenant) -> Result<Connection, EgressError> {
+        let trust = egress.trust(places, None).await?;
+        egress.connected(places, &self.target, &trust).await
+    }
+
+    /// What tells it from others: connections are shared by those that are alike.
+    pub(crate) fn texts(&self) -> [String; 3] {
+        let whose = if self.target.chosen_by == ChosenBy::Tenant { "" } else { "server" };
+        let login = self.authorization.as_ref().map(|login| login.as_bytes()).unwrap_or_default();
+        [self.target.address(), whose.to_owned(), String::from_utf8_lossy(login).into_owned()]
     }
 
     /// What a request in the clear is made: one with the whole URL, for the proxy.

@@ -250,12 +250,12 @@ impl Target {
         Self::at(scheme, authority, PathAndQuery::from_static("/"))
     }
 
-    /// Reads the address of a proxy: `http://host:port`, and nothing behind it.
+    /// Reads the address of a proxy: `http://host:port`, or `https://host:port` where it is spoken to over TLS, and nothing behind it.
     ///
     /// # Errors
     /// As [`Target::parse`].
     pub fn proxy(url: &str) -> Result<Self, EgressError> {
-        let (scheme, authority) = alone(url, "proxy", &[Scheme::Http], "http://")?;
+        let (scheme, authority) = alone(url, "proxy", &Scheme::WEB, "http:// or https://")?;
         Self::at(scheme, authority, PathAndQuery::from_static("/"))
     }
 

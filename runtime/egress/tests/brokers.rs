@@ -35,6 +35,7 @@ fn publish(url: &str, topic: &str) -> Publish {
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
         tls: None,
+        proxy: None,
     }
 }
 

@@ -29,6 +29,7 @@ fn publish(target: Target, protocol: Protocol, password: &str) -> Publish {
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
         tls: None,
+        proxy: None,
     }
 }
 

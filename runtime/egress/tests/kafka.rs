@@ -34,6 +34,7 @@ fn record(brokers: &str, topic: &str) -> Publish {
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
         tls: None,
+        proxy: None,
     }
 }
 

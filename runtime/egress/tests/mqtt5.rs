@@ -39,6 +39,7 @@ fn publish(url: &str, version: MqttVersion) -> Publish {
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
         tls: None,
+        proxy: None,
     }
 }
 

@@ -4,6 +4,8 @@
 
 #[path = "tls/authority.rs"]
 mod authority;
+#[path = "brokers/broker.rs"]
+mod broker;
 #[path = "proxy/relay.rs"]
 mod relay;
 #[path = "egress/world.rs"]
@@ -12,7 +14,8 @@ mod world;
 use std::time::{Duration, Instant};
 
 use authority::Authority;
-use egress::{Addresses, EgressError, Proxy, Request, Target, Tls};
+use broker::Broker;
+use egress::{Addresses, EgressError, Mqtt, MqttVersion, Proof, Protocol, Proxy, Publish, Request, Target, Tls};
 use hyper::Method;
 use hyper::header::HeaderValue;
 use relay::{Manner, Relay};
@@ -187,6 +190,93 @@ async fn nothing_inside_is_reached_by_way_of_a_proxy() {
         assert!(told.is_ok(), "{told:?}");
     }
     assert_eq!((inside.heard().len(), outside.heard().len()), (0, 2));
+}
+
+/// A payload for a broker of MQTT, by way of a proxy.
+fn publish(proxy: &str, broker: &str) -> Publish {
+    Publish {
+        target: Target::broker(broker).unwrap(),
+        credentials: None,
+        topic: "a/b".to_owned(),
+        payload: "{}".into(),
+        protocol: Protocol::Mqtt(Mqtt {
+            client_id: String::new(),
+            client_id_suffix: false,
+            clean_session: true,
+            version: MqttVersion::V311,
+            retain: false,
+            proof: Proof::Password,
+        }),
+        connect_timeout: Duration::from_secs(20),
+        timeout: Duration::from_secs(20),
+        tls: None,
+        proxy: Some(Proxy {
+            target: Target::proxy(proxy).unwrap(),
+            authorization: Some(HeaderValue::from_static("Basic secret")),
+        }),
+    }
+}
+
+#[tokio::test]
+async fn a_broker_is_spoken_to_through_a_tunnel() {
+    let (broker, relay) = (
+        Broker::start().await.acknowledges(),
+        Relay::start(Manner::Knows("Basic secret")).await,
+    );
+    let (proxy, names, url) = (relay.url("proxy.test"), names(), broker.url("broker.test"));
+    let world = World::new(loopback(), names.clone(), &[&url]).await;
+    let tell = |publish: Publish| world.egress.publish(world.tenant(), publish);
+    let refused = tell(publish(&proxy, &url)).await;
+    assert!(
+        matches!(&refused, Err(EgressError::Refused(text)) if text.contains("proxy.test")),
+        "{refused:?}"
+    );
+    world.allow(&[&proxy, &url, "mqtt://10.0.0.1"]).await;
+    for _ in 0..2 {
+        assert_eq!(tell(publish(&proxy, &url)).await.unwrap().broker, url);
+    }
+    let told = relay.heard();
+    assert!(
+        told[0].starts_with(&format!("CONNECT {} HTTP/1.1\r\n", &url["mqtt://".len()..])),
+        "{told:?}"
+    );
+    assert_eq!(
+        (told.len(), names.asked()),
+        (1, 1),
+        "one connection, and the proxy looks the broker's name up"
+    );
+    // Another login at the proxy is another connection.
+    let mut another = publish(&proxy, &url);
+    another.proxy.as_mut().unwrap().authorization = Some(HeaderValue::from_static("Basic another"));
+    let refused = tell(another).await;
+    assert!(
+        matches!(&refused, Err(EgressError::Unreachable { origin, reason }) if *origin == url && reason.contains("wants a user name")),
+        "{refused:?}"
+    );
+    let inside = tell(publish(&proxy, "mqtt://10.0.0.1")).await;
+    assert!(
+        matches!(&inside, Err(EgressError::Refused(text)) if text.contains("no component reaches")),
+        "{inside:?}"
+    );
+    assert_eq!(relay.heard().len(), 2);
+}
+
+#[tokio::test]
+async fn a_proxy_may_be_spoken_to_over_tls() {
+    let authority = Authority::new();
+    let server = Server::start(FINE).await;
+    // It passes nothing on: what it is asked is enough.
+    let proxy = Server::start_over(authority.server("proxy.test", None), FINE).await;
+    let address = format!("https://proxy.test:{}", proxy.port);
+    let world = World::new(loopback(), names(), &[&address, &server.rule("api.test")]).await;
+    let told = world.send(by(&address, &server.rule("api.test"))).await;
+    let fits = matches!(&told, Err(EgressError::Unreachable { origin, reason }) if *origin == address && reason.contains("certificate"));
+    assert!(fits, "nobody believes its certificate: {told:?}");
+    // What a conversation believes of its target does not count for the proxy.
+    let tls = authority.believed(None);
+    let told = world.send(over(by(&address, "https://api.test"), tls)).await;
+    assert!(told.is_err(), "{told:?}");
+    assert!(proxy.heard().iter().all(String::is_empty) && server.heard().is_empty());
 }
 
 #[tokio::test]

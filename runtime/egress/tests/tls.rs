@@ -47,6 +47,7 @@ fn publish(url: &str, protocol: Protocol, tls: Option<Tls>) -> Publish {
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
         tls,
+        proxy: None,
     }
 }
 

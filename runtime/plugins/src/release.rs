@@ -376,6 +376,10 @@ mod tests {
                     password: Some(secret("of-key")),
                 }),
             }),
+            proxy: Some(Proxy {
+                address: String::new(),
+                basic_auth: Some((secret("by-user"), secret("by-password"))),
+            }),
         })));
         let names: Vec<&str> = outcome.secrets().collect();
         let of_request = [
@@ -391,10 +395,17 @@ mod tests {
             "proxy-user",
             "proxy-password",
         ];
-        assert_eq!(
-            names,
-            [&of_request[..], &["name", "word", "in-payload", "certificate", "key", "of-key"]].concat()
-        );
+        let of_publish = [
+            "name",
+            "word",
+            "in-payload",
+            "certificate",
+            "key",
+            "of-key",
+            "by-user",
+            "by-password",
+        ];
+        assert_eq!(names, [&of_request[..], &of_publish].concat());
         let all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
         release.permit_secrets(Arc::new(all.clone()));
         assert_eq!(release.check(&outcome), Ok(()));

@@ -126,6 +126,14 @@ pub struct ServeOptions {
     /// Special networks that components may send requests to all the same, such as 10.1.0.0/16,192.168.1.5 [default: none]
     #[arg(long, env = "PACIFICSOFT_EGRESS_NETWORKS", value_name = "NETWORKS")]
     pub egress_networks: Option<String>,
+    /// Proxy that nodes may use by the name of the server's own, `http://host:port` or `https://host:port`, with user and password in
+    /// PACIFICSOFT_EGRESS_PROXY_LOGIN (`user:password`), or `egress-proxy-login` in the file. Components come to it with names of their own
+    /// choosing: it has to refuse networks inside itself [default: none]
+    #[arg(long, env = "PACIFICSOFT_EGRESS_PROXY", value_name = "URL")]
+    pub egress_proxy: Option<String>,
+    /// Not on the command line, where everybody could read it
+    #[arg(skip)]
+    pub egress_proxy_login: Option<String>,
     /// Certificates (PEM) of authorities to believe beside the system's, when components send requests over https
     #[arg(long, env = "PACIFICSOFT_EGRESS_AUTHORITIES", value_name = "FILE")]
     pub egress_authorities: Option<PathBuf>,

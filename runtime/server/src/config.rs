@@ -1,5 +1,6 @@
 //! From options to a configuration that can be served.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ pub struct Config {
     pub node_idle: Duration,
     /// Special networks that components may reach all the same.
     pub egress_networks: Vec<IpNet>,
+    /// The proxy of the server's own.
+    pub egress_proxy: Option<EgressProxy>,
     /// Certificate authorities to believe beside the system's.
     pub egress_authorities: Option<PathBuf>,
     /// What is logged.
@@ -78,6 +81,32 @@ pub enum Storage {
         /// Name and password.
         user: Option<(String, String)>,
     },
+}
+
+/// The proxy of the server's own, understood when it was read. Its text shows no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EgressProxy {
+    /// `http://host:port` or `https://host:port`
+    pub address: String,
+    /// Name and password.
+    pub login: Option<(String, String)>,
+}
+
+impl EgressProxy {
+    /// As it is used.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn proxy(&self) -> Result<egress::Proxy, egress::EgressError> {
+        let login = self.login.as_ref();
+        effects::server_proxy(&self.address, login.map(|(user, password)| (user.as_str(), password.as_str())))
+    }
+}
+
+impl fmt::Debug for EgressProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
 }
 
 /// What is served over TLS: at least one of the addresses.
@@ -117,6 +146,7 @@ impl Config {
             ServeOptions {
                 admin_password: environment("PACIFICSOFT_ADMIN_PASSWORD"),
                 cassandra_password: environment("PACIFICSOFT_CASSANDRA_PASSWORD"),
+                egress_proxy_login: environment("PACIFICSOFT_EGRESS_PROXY_LOGIN"),
                 ..options
             },
             file,
@@ -131,6 +161,7 @@ impl Config {
         let coaps = coaps(&options, &file)?;
         let storage = storage(&options, &file)?;
         let peer = peer::peer(&options, &file, &storage)?;
+        let egress_proxy = egress_proxy(&options, &file)?;
         let data_dir = options.data_dir.or(file.data_dir).unwrap_or_else(|| "pacificsoft-data".into());
         Ok(Config {
             storage,
@@ -158,6 +189,7 @@ impl Config {
                 .or(file.node_idle_seconds)
                 .map_or(rules::IDLE_AFTER, Duration::from_secs),
             egress_networks: networks(options.egress_networks.or(file.egress_networks).as_deref().unwrap_or_default())?,
+            egress_proxy,
             egress_authorities: options.egress_authorities.or(file.egress_authorities),
             log: options.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             demo,
@@ -188,6 +220,29 @@ fn storage(options: &ServeOptions, file: &ServeOptions) -> Result<Storage> {
         None => None,
     };
     Ok(Storage::Cassandra { url, user })
+}
+
+fn egress_proxy(options: &ServeOptions, file: &ServeOptions) -> Result<Option<EgressProxy>> {
+    let login = options.egress_proxy_login.as_ref().or(file.egress_proxy_login.as_ref());
+    let login = login.filter(|login| !login.is_empty());
+    let Some(address) = options.egress_proxy.as_ref().or(file.egress_proxy.as_ref()) else {
+        if login.is_some() {
+            bail!("egress-proxy-login is for egress-proxy: give its URL, too, such as http://proxy.example.org:3128");
+        }
+        return Ok(None);
+    };
+    let login = match login.map(|login| login.split_once(':').context("egress-proxy-login: it looks like user:password")) {
+        Some(login) => Some(login?).map(|(user, password)| (user.to_owned(), password.to_owned())),
+        None => None,
+    };
+    let proxy = EgressProxy {
+        address: address.clone(),
+        login,
+    };
+    proxy
+        .proxy()
+        .with_context(|| format!("egress-proxy: {address:?} is not understood"))?;
+    Ok(Some(proxy))
 }
 
 fn compile_limits(seconds: Option<u64>, memory_mib: Option<u64>) -> CompileLimits {
@@ -316,6 +371,25 @@ mod tests {
                 .ip()
                 .is_loopback()
         );
+    }
+
+    #[test]
+    fn the_servers_proxy_is_understood_when_it_is_read() {
+        let read = |text: &str| Config::merge(ServeOptions::default(), parse(text).unwrap()).map(|config| config.egress_proxy);
+        let proxy = read("egress-proxy = \"http://proxy.test:3128\"\negress-proxy-login = \"u:hidden:more\"");
+        let proxy = proxy.unwrap().unwrap();
+        assert_eq!(proxy.login, Some(("u".to_owned(), "hidden:more".to_owned())));
+        assert_eq!(format!("{proxy:?}"), "http://proxy.test:3128");
+        assert!(read("egress-proxy = \"https://proxy.test\"").unwrap().unwrap().login.is_none());
+        assert!(read("").unwrap().is_none());
+        for (text, says) in [
+            ("egress-proxy = \"socks5://proxy.test\"", "not understood"),
+            ("egress-proxy = \"http://proxy.test\"\negress-proxy-login = \"u\"", "user:password"),
+            ("egress-proxy-login = \"u:p\"", "give its URL"),
+        ] {
+            let refused = format!("{:#}", read(text).unwrap_err());
+            assert!(refused.contains(says), "{refused}");
+        }
     }
 
     #[test]

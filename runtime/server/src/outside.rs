@@ -8,7 +8,7 @@ use egress::{Addresses, Egress, EgressConfig, SystemResolver, Trust};
 use secrets::{Key, Vault};
 use storage::Store;
 
-use crate::config::Config;
+use crate::config::{Config, EgressProxy};
 
 /// Reads the key and the certificates. Blocks.
 pub fn build(config: &Config, store: &Arc<dyn Store>) -> Result<Outside> {
@@ -23,6 +23,7 @@ pub fn build(config: &Config, store: &Arc<dyn Store>) -> Result<Outside> {
         }),
         secrets: Vault::new(Arc::clone(store), key),
         allowances: Allowances::default(),
+        proxy: config.egress_proxy.as_ref().map(EgressProxy::proxy).transpose()?,
     })
 }
 

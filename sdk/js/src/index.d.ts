@@ -153,7 +153,10 @@ export interface Tls {
   authorities?: SecretText;
   identity?: Identity;
 }
-/** A server that passes a request on, such as `http://proxy.example.org:3128`. The tenant's list has to name it, too. */
+/**
+ * A server that passes requests and payloads on, such as `http://proxy.example.org:3128`. The tenant's list has to name it, too. Or `server:proxy`,
+ * the one that the server's operator has named.
+ */
 export interface Proxy {
   address: string;
   basicAuth?: [SecretText, SecretText];
@@ -190,6 +193,7 @@ export function publish(
     options?: Record<string, string | boolean | number>;
     timeoutMs?: number;
     tls?: Tls;
+    proxy?: Proxy;
   },
 ): Effect;
 /** An entity that an effect is about, by its id. */

@@ -69,7 +69,7 @@ const ownIdentity = ({ certificates, key, password }) => ({ certificates: pieces
 /** What a conversation over TLS has of its own, in the form of the contract. */
 const ownTls = ({ authorities, identity }) => ({ authorities: maybe(authorities), identity: identity && ownIdentity(identity) });
 
-/** By which way a request goes, in the form of the contract. */
+/** By which way a request or a payload goes, in the form of the contract. */
 const way = ({ address, basicAuth }) => ({ address, basicAuth: basicAuth && basicAuth.map(pieces) });
 
 export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0, tls, proxy } = {}) {
@@ -90,7 +90,7 @@ export function httpRequest(method, url, { headers = {}, basicAuth, body, text, 
   return { tag: 'http-request', val };
 }
 
-export function publish(broker, topic, { body, text, basicAuth, options = {}, timeoutMs = 0, tls } = {}) {
+export function publish(broker, topic, { body, text, basicAuth, options = {}, timeoutMs = 0, tls, proxy } = {}) {
   const sent = text !== undefined ? { tag: 'text', val: pieces(text) } : { tag: 'content', val: isContent(body) ? body : content(body ?? null) };
   const val = {
     broker,
@@ -100,6 +100,7 @@ export function publish(broker, topic, { body, text, basicAuth, options = {}, ti
     options: Object.entries(options).map(([name, value]) => [name, String(value)]),
     timeoutMs,
     tls: tls && ownTls(tls),
+    proxy: proxy && way(proxy),
   };
   return { tag: 'publish', val };
 }

@@ -104,6 +104,7 @@ test('requests have text with secrets in it', () => {
   const own = { authorities: [text('PEM')], identity: { certificates: [text('PEM')], key: [secret('key')], password: undefined } };
   assert.deepEqual(httpRequest('GET', 'https://a/', { tls }).val.tls, own);
   assert.deepEqual(publish('mqtts://b', 't', { tls }).val.tls, own);
+  assert.deepEqual(publish('mqtts://b', 't', { proxy: { address: 'http://p' } }).val.proxy, { address: 'http://p', basicAuth: undefined });
   const opened = { identity: { ...tls.identity, password: secret('word') } };
   assert.deepEqual(httpRequest('GET', 'https://a/', { tls: opened }).val.tls.identity.password, [secret('word')]);
   const address = 'http://proxy.test:3128';
@@ -128,6 +129,7 @@ test('a publish names its broker, and its options by name', () => {
       options: [['retain', 'true']],
       timeoutMs: 0,
       tls: undefined,
+      proxy: undefined,
     },
   });
   assert.deepEqual(publish('mqtt://b', 't', { body: { t: 1 } }).val.payload, { tag: 'content', val: content({ t: 1 }) });

@@ -111,11 +111,12 @@ def publish(
     options: dict[str, str] | None = None,
     timeout_ms: int = 0,
     tls: Any = None,
+    proxy: Any = None,
 ) -> Effect:
     """The effect `publish`: a payload for a topic of a broker that the tenant's list names, such as `mqtts://broker.example.org`. `body` is
-    JSON, `text` is text. `options`: what a way of speaking has beyond that, such as `retain`. `tls`: see there."""
+    JSON, `text` is text. `options`: what a way of speaking has beyond that, such as `retain`. `tls`, `proxy`: see there."""
     given = list((options or {}).items())
-    return _contract.Effect_Publish(_contract.Publish(broker, topic, _body(body, text), _login(basic_auth), given, timeout_ms, tls))
+    return _contract.Effect_Publish(_contract.Publish(broker, topic, _body(body, text), _login(basic_auth), given, timeout_ms, tls, proxy))
 
 
 def tls(*, authorities: SecretText | None = None, identity: Any = None) -> Any:
@@ -129,7 +130,8 @@ def identity(certificates: SecretText, key: SecretText, *, password: SecretText 
 
 
 def proxy(address: str, *, basic_auth: tuple[SecretText, SecretText] | None = None) -> Any:
-    """A server that passes a request on, such as `http://proxy.example.org:3128`. The tenant's list has to name it, too."""
+    """A server that passes requests and payloads on, such as `http://proxy.example.org:3128`. The tenant's list has to name it, too. Or
+    `server:proxy`, the one that the server's operator has named."""
     return _contract.Proxy(address, _login(basic_auth))
 
 

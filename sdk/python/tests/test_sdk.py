@@ -142,6 +142,7 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(way, outcome.Proxy("http://proxy.test:3128", login))
         self.assertEqual(named(http_request("GET", "https://a/", proxy=way))[1].proxy, way)
         self.assertIsNone(named(http_request("GET", "https://a/"))[1].proxy)
+        self.assertEqual(named(publish("smtp://a", "b", text="c", proxy=way))[1].proxy, way)
         self.assertIsNone(proxy("http://proxy.test:3128").basic_auth)
 
     def test_what_is_kept_is_said_by_a_word(self):

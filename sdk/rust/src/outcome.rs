@@ -139,6 +139,7 @@ impl Publish {
             options: Vec::new(),
             timeout_ms: 0,
             tls: None,
+            proxy: None,
         }
     }
 

@@ -20,8 +20,10 @@ impl Outside {
         wanted: &Publish,
         message: &Arc<Message>,
     ) -> Result<Performed, EffectError> {
-        if wanted.basic_auth.is_some() || wanted.tls.is_some() {
-            return invalid("a service of the server's own is logged in to by the server: no user name, no certificate");
+        if wanted.basic_auth.is_some() || wanted.tls.is_some() || wanted.proxy.is_some() {
+            return invalid(
+                "a service of the server's own is logged in to by the server, by its own way: no user name, no certificate, no proxy",
+            );
         }
         match service {
             "mail" => self.mail_by_server(tenant, wanted).await?,

@@ -110,6 +110,7 @@ async fn secrets_of_a_key_and_of_a_proxy_go_where_they_are_named() {
         }),
         secrets: Vault::new(store, secrets::Key::generate()),
         allowances: Allowances::default(),
+        proxy: None,
     };
     let tenant = TenantId::generate();
     outside.secrets.set(tenant, "word", "hidden", 0).await.expect("kept");
@@ -150,7 +151,7 @@ async fn secrets_of_a_key_and_of_a_proxy_go_where_they_are_named() {
     let empty = outside.request(tenant, &wanted(text(""), "http://proxy.test:3128", "u")).await;
     assert_eq!(identity(&empty.expect("a request")).password, None);
     for (address, user) in [
-        ("https://proxy.test:3128", "u"),
+        ("socks://proxy.test:3128", "u"),
         ("proxy.test:3128", "u"),
         ("http://proxy.test:3128", "a:b"),
     ] {
@@ -158,5 +159,43 @@ async fn secrets_of_a_key_and_of_a_proxy_go_where_they_are_named() {
             outside.request(tenant, &wanted(word(), address, user)).await.is_err(),
             "{address} {user}"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_servers_own_proxy_is_used_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Arc::new(storage::EmbeddedStore::open(storage::EmbeddedConfig::new(folder.path())).expect("a store"));
+    let with = |proxy: Option<egress::Proxy>| Outside {
+        egress: Egress::new(egress::EgressConfig {
+            store: store.clone(),
+            addresses: egress::Addresses::default(),
+            resolver: Arc::new(egress::SystemResolver),
+            trust: egress::Trust::system(None).expect("certificates"),
+        }),
+        secrets: Vault::new(store.clone(), secrets::Key::generate()),
+        allowances: Allowances::default(),
+        proxy,
+    };
+    let tenant = TenantId::generate();
+    let wanted = |basic_auth| plugins::Proxy {
+        address: "server:proxy".to_owned(),
+        basic_auth,
+    };
+    let own = crate::server_proxy("https://proxy.test:3128", Some(("u", "hidden"))).expect("a proxy");
+    let outside = with(Some(own));
+    let way = outside.proxy(tenant, Some(&wanted(None))).await.expect("a way").expect("a proxy");
+    assert_eq!(way.target.origin(), "the server's proxy", "tenants are not told where it is");
+    assert_eq!(way.authorization.expect("a login").as_bytes(), b"Basic dTpoaWRkZW4=");
+    let named = Some((vec![Piece::Text("u".to_owned())], Vec::new()));
+    assert!(outside.proxy(tenant, Some(&wanted(named))).await.is_err());
+    let refused = with(None).proxy(tenant, Some(&wanted(None))).await.expect_err("none is named");
+    assert!(refused.to_string().contains("--egress-proxy"), "{refused}");
+    for (address, user) in [
+        ("http://proxy.test/a", "u"),
+        ("mqtt://proxy.test", "u"),
+        ("http://proxy.test", "a:b"),
+    ] {
+        assert!(crate::server_proxy(address, Some((user, "p"))).is_err(), "{address} {user}");
     }
 }

@@ -7,12 +7,13 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use egress::{Credentials, Delivery, Egress, EgressError, Protocol, Publish, Scheme, Secret, Smtp, Target};
+use egress::{Credentials, Delivery, Egress, EgressError, Protocol, Proxy, Publish, Scheme, Secret, Smtp, Target};
 use model::TenantId;
 use secrets::{SecretError, Vault};
 use serde_json::{Value as Json, json};
 
 use super::fields::Fields;
+use crate::way;
 
 /// Under which name it is kept.
 const NAME: &str = "server.mail";
@@ -38,6 +39,64 @@ pub struct MailSettings {
     tls_version: Option<String>,
     username: String,
     password: String,
+    proxy: Option<Way>,
+}
+
+/// A proxy, and who is logged in there; nobody: an empty name.
+#[derive(Clone, PartialEq, Eq)]
+struct Way {
+    host: String,
+    port: u16,
+    user: String,
+    password: String,
+}
+
+impl Way {
+    fn read(fields: &Fields<'_>, kept: Option<&Self>) -> Result<Option<Self>, String> {
+        if !fields.flag("enableProxy")? {
+            return Ok(None);
+        }
+        let (host, user) = (fields.some_text("proxyHost")?, fields.text("proxyUser")?.unwrap_or_default());
+        let kept = kept.map(|kept| (kept.host.as_str(), kept.user.as_str(), kept.password.as_str()));
+        Ok(Some(Way {
+            host: host.to_owned(),
+            port: port(fields, "proxyPort")?,
+            user: user.to_owned(),
+            password: password(fields, ["proxyPassword", "proxyHost", "proxyUser"], (host, user), kept)?,
+        }))
+    }
+
+    fn proxy(&self, called: Option<&'static str>) -> Result<Proxy, EgressError> {
+        let target = Target::named(Scheme::Http, &self.host, self.port.into())?.of_administrator(called);
+        let login = (!self.user.is_empty()).then_some((self.user.as_str(), self.password.as_str()));
+        way::proxy(target, login)
+    }
+}
+
+fn port(fields: &Fields<'_>, name: &str) -> Result<u16, String> {
+    match fields.number(name, u16::MAX.into())?.map(u16::try_from) {
+        Some(Ok(port @ 1..)) => Ok(port),
+        _ => Err(format!("{name} is no number between 1 and 65535")),
+    }
+}
+
+/// The password that is given, or the one that is kept for the same user at the same host: nobody gets it sent elsewhere. Names are those of the
+/// password, of its host, and of its user.
+fn password(
+    fields: &Fields<'_>,
+    [name, host_name, user_name]: [&str; 3],
+    (host, user): (&str, &str),
+    kept: Option<(&str, &str, &str)>,
+) -> Result<String, String> {
+    match (fields.text(name)?, kept) {
+        (Some(given), _) => Ok(given.to_owned()),
+        (None, Some((.., password))) if password.is_empty() || user.is_empty() => Ok(String::new()),
+        (None, Some((kept_host, kept_user, password))) if (kept_host, kept_user) == (host, user) => Ok(password.to_owned()),
+        (None, Some(_)) => Err(format!(
+            "{name}: the one that is kept is for another {host_name} or {user_name}; say it again, or an empty one for none"
+        )),
+        (None, None) => Ok(String::new()),
+    }
 }
 
 impl fmt::Debug for MailSettings {
@@ -72,9 +131,6 @@ impl MailSettings {
     /// What is wrong, in words. No value is quoted but host and sender.
     pub fn read(given: &Json, kept: Option<&Self>) -> Result<Self, String> {
         let fields = Fields::of(given)?;
-        if fields.flag("enableProxy")? {
-            return Err("enableProxy: mails are sent without a proxy".to_owned());
-        }
         if fields.flag("enableOauth2")? {
             return Err("enableOauth2: the server logs in by user name and password".to_owned());
         }
@@ -83,32 +139,20 @@ impl MailSettings {
             Some("smtps") => Scheme::Smtps,
             Some(_) => return Err("smtpProtocol: there are smtp and smtps".to_owned()),
         };
-        let port = fields.number("smtpPort", u16::MAX.into())?.map(u16::try_from);
-        let Some(Ok(port @ 1..)) = port else {
-            return Err("smtpPort is no number between 1 and 65535".to_owned());
-        };
         let timeout_ms = fields.number("timeout", TIMEOUT_MS_MAX)?.filter(|given| *given > 0);
-        let mut settings = MailSettings {
+        let (host, username) = (fields.some_text("smtpHost")?, fields.text("username")?.unwrap_or_default());
+        let known = kept.map(|kept| (kept.host.as_str(), kept.username.as_str(), kept.password.as_str()));
+        let settings = MailSettings {
             mail_from: fields.some_text("mailFrom")?.to_owned(),
             scheme,
-            host: fields.some_text("smtpHost")?.to_owned(),
-            port,
+            host: host.to_owned(),
+            port: port(&fields, "smtpPort")?,
             timeout_ms: timeout_ms.unwrap_or(TIMEOUT_MS),
             enable_tls: fields.flag("enableTls")?,
             tls_version: fields.text("tlsVersion")?.map(str::to_owned),
-            username: fields.text("username")?.unwrap_or_default().to_owned(),
-            password: String::new(),
-        };
-        settings.password = match (fields.text("password")?, kept) {
-            (Some(given), _) => given.to_owned(),
-            (None, Some(kept)) if kept.password.is_empty() || settings.username.is_empty() => String::new(),
-            (None, Some(kept)) if (&kept.host, &kept.username) == (&settings.host, &settings.username) => kept.password.clone(),
-            (None, Some(_)) => {
-                return Err(
-                    "password: the one that is kept is for another smtpHost or username; say it again, or an empty one for none".to_owned(),
-                );
-            }
-            (None, None) => String::new(),
+            username: username.to_owned(),
+            password: password(&fields, ["password", "smtpHost", "username"], (host, username), known)?,
+            proxy: Way::read(&fields, kept.and_then(|kept| kept.proxy.as_ref()))?,
         };
         // As good as the first mail would tell.
         let trial = Mail {
@@ -136,12 +180,15 @@ impl MailSettings {
     pub async fn keep(&self, vault: &Vault, now_ms: i64) -> Result<(), SecretError> {
         let mut json = self.shown();
         json["password"] = json!(self.password);
+        if let Some(way) = &self.proxy {
+            json["proxyPassword"] = json!(way.password);
+        }
         super::keep(vault, NAME, &json, now_ms).await
     }
 
-    /// What may be shown: everything but the password.
+    /// What may be shown: everything but the passwords.
     pub fn shown(&self) -> Json {
-        json!({
+        let mut shown = json!({
             "mailFrom": self.mail_from,
             "smtpProtocol": self.scheme.as_str(),
             "smtpHost": self.host,
@@ -150,7 +197,14 @@ impl MailSettings {
             "enableTls": self.enable_tls,
             "tlsVersion": self.tls_version,
             "username": self.username,
-        })
+            "enableProxy": self.proxy.is_some(),
+        });
+        if let Some(way) = &self.proxy {
+            shown["proxyHost"] = json!(way.host);
+            shown["proxyPort"] = json!(way.port);
+            shown["proxyUser"] = json!(way.user);
+        }
+        shown
     }
 
     /// A mail for whoever wants to know whether the settings are right.
@@ -205,6 +259,7 @@ impl MailSettings {
             connect_timeout: CONNECT_TIMEOUT,
             timeout: Duration::from_millis(self.timeout_ms.into()),
             tls: None,
+            proxy: self.proxy.as_ref().map(|way| way.proxy(called)).transpose()?,
         })
     }
 }

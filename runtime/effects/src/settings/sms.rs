@@ -225,6 +225,7 @@ impl SmsSettings {
             connect_timeout: TIMEOUT,
             timeout: TIMEOUT,
             tls: None,
+            proxy: None,
         })
     }
 }

@@ -34,7 +34,7 @@ fn vault() -> (tempfile::TempDir, Vault) {
 fn what_thingsboards_clients_send_is_understood() {
     let settings = read(&json!({}));
     let shown = json!({"mailFrom": "The platform <platform@house.test>", "smtpProtocol": "smtp", "smtpHost": "mail.test", "smtpPort": 587,
-        "timeout": 5000, "enableTls": true, "tlsVersion": "TLSv1.2", "username": "user"});
+        "timeout": 5000, "enableTls": true, "tlsVersion": "TLSv1.2", "username": "user", "enableProxy": false});
     assert_eq!(settings.shown(), shown);
     assert_eq!(read(&json!({"smtpPort": 587, "timeout": 5000, "enableTls": true})), settings);
     assert_eq!(read(&json!({"timeout": null})).shown()["timeout"], 10_000);
@@ -57,7 +57,8 @@ fn what_cannot_be_used_is_refused_in_words_without_the_password() {
         ("smtpProtocol", json!("imap"), "smtp and smtps"),
         ("timeout", json!(300_001), "timeout"),
         ("enableTls", json!("perhaps"), "enableTls"),
-        ("enableProxy", json!(true), "enableProxy"),
+        ("enableProxy", json!(true), "proxyHost is missing"),
+        ("enableProxy", json!("perhaps"), "enableProxy"),
         ("enableOauth2", json!(true), "enableOauth2"),
         ("password", json!(123_456), "password is no text"),
         ("password", json!("hunter2".repeat(1_000)), "password is no text"),
@@ -100,6 +101,65 @@ fn to(to: &str) -> Mail {
         to: to.to_owned(),
         ..Mail::default()
     }
+}
+
+#[test]
+fn mails_may_go_by_way_of_a_proxy() {
+    let more = json!({"enableProxy": true, "proxyHost": "proxy.test", "proxyPort": "3128", "proxyUser": "u", "proxyPassword": "hunter2"});
+    let kept = read(&more);
+    let shown = kept.shown();
+    assert_eq!(
+        (
+            &shown["proxyHost"],
+            &shown["proxyPort"],
+            &shown["proxyUser"],
+            &shown["proxyPassword"]
+        ),
+        (&json!("proxy.test"), &json!(3128), &json!("u"), &Json::Null)
+    );
+    let again = |name: &str, value: Json| {
+        let mut given = shown.clone();
+        given[name] = value;
+        MailSettings::read(&given, Some(&kept))
+    };
+    assert_eq!(again("enableProxy", json!(true)).unwrap(), kept);
+    for (name, value) in [("proxyHost", "evil.test"), ("proxyUser", "other")] {
+        let told = again(name, json!(value)).unwrap_err();
+        assert!(
+            told.contains("proxyPassword: the one that is kept") && !told.contains("hunter2"),
+            "{told}"
+        );
+    }
+    let way = |settings: &MailSettings| settings.of_tenant(&to("a@b.test")).unwrap().proxy;
+    let own = way(&kept).unwrap();
+    assert_eq!(own.authorization.unwrap().as_bytes(), b"Basic dTpodW50ZXIy");
+    assert_eq!(own.target.origin(), "the server's mail server", "a tenant is not told where it is");
+    assert!(way(&again("proxyUser", json!("")).unwrap()).unwrap().authorization.is_none());
+    assert_eq!(
+        way(&again("enableProxy", json!(false)).unwrap()).map(|way| way.target.origin()),
+        None
+    );
+    for (name, value, says) in [
+        ("proxyHost", json!("0x7f.1"), "neither"),
+        ("proxyPort", json!(0), "proxyPort"),
+        ("proxyPort", json!(22), "port 22"),
+        ("proxyUser", json!("a:b"), "colon"),
+        ("proxyPassword", json!(1), "proxyPassword is no text"),
+    ] {
+        let mut wrong = shown.clone();
+        wrong["proxyPassword"] = json!("hunter2");
+        wrong[name] = value;
+        let told = MailSettings::read(&wrong, None).unwrap_err();
+        assert!(told.contains(says) && !told.contains("hunter2"), "{name}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxys_password_is_kept_sealed_with_the_rest() {
+    let (_folder, vault) = vault();
+    let more = json!({"enableProxy": true, "proxyHost": "proxy.test", "proxyPort": 3128, "proxyUser": "u", "proxyPassword": "hunter2"});
+    read(&more).keep(&vault, 1).await.unwrap();
+    assert_eq!(MailSettings::kept(&vault).await.unwrap(), Some(read(&more)));
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn request(publish: &Publish, aws: &Aws, at_ms: i64) -> Result<Request, EgressEr
         timeout: publish.timeout,
         response_bytes_max: RESPONSE_BYTES_MAX,
         tls: None,
-        proxy: None,
+        proxy: publish.proxy.clone(),
     })
 }
 

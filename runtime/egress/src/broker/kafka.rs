@@ -165,6 +165,7 @@ impl<'a> Way<'a> {
             target: broker,
             login: self.login,
             tls: self.publish.tls.as_ref(),
+            proxy: self.publish.proxy.as_ref(),
             timeout: self.publish.connect_timeout,
             speech: &speech,
         };

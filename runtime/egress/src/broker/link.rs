@@ -18,6 +18,7 @@ use super::window::Window;
 use crate::connect::Connection;
 use crate::egress::Egress;
 use crate::error::EgressError;
+use crate::proxy::Proxy;
 use crate::target::Target;
 use crate::tls::Tls;
 
@@ -48,6 +49,8 @@ pub(super) struct Plan {
     pub(super) target: Target,
     /// Until it is used.
     pub(super) tls: Option<Tls>,
+    /// By which way; until it is used.
+    pub(super) proxy: Option<Proxy>,
     pub(super) speech: Box<dyn Speech>,
     pub(super) timeout: Duration,
     /// Is told why it does not come about.
@@ -127,7 +130,10 @@ async fn open(egress: &Egress, tenant: TenantId, plan: &mut Plan) -> Result<(Con
     // What is served from here on does not need it: it is not kept.
     let places = egress.0.places.of(tenant);
     let trust = egress.trust(&places, plan.tls.take().as_ref()).await?;
-    let mut stream = egress.connected(&places, &plan.target, &trust).await?;
+    let mut stream = match plan.proxy.take() {
+        None => egress.connected(&places, &plan.target, &trust).await?,
+        Some(proxy) => proxy.tunnelled(egress, &places, &plan.target, &trust).await?,
+    };
     let (mut heard, mut out) = (BytesMut::new(), BytesMut::new());
     plan.speech.greet(&mut out);
     let mut told = log_in(&mut stream, &mut *plan.speech, &mut heard, &mut out).await;

@@ -18,6 +18,7 @@ use super::publish::Publish;
 use super::speech::Speech;
 use crate::egress::Egress;
 use crate::error::EgressError;
+use crate::proxy::Proxy;
 use crate::target::{ChosenBy, Target};
 use crate::tls::Tls;
 
@@ -48,6 +49,7 @@ pub(super) struct Opening<'a> {
     pub(super) target: &'a Target,
     pub(super) login: Fingerprint,
     pub(super) tls: Option<&'a Tls>,
+    pub(super) proxy: Option<&'a Proxy>,
     pub(super) timeout: Duration,
     pub(super) speech: &'a (dyn Fn() -> Box<dyn Speech> + Sync),
 }
@@ -59,6 +61,7 @@ impl<'a> Opening<'a> {
             target: &publish.target,
             login,
             tls: publish.tls.as_ref(),
+            proxy: publish.proxy.as_ref(),
             timeout: publish.connect_timeout,
             speech,
         }
@@ -165,6 +168,7 @@ impl Links {
         let plan = Plan {
             target: opening.target.clone(),
             tls: opening.tls.cloned(),
+            proxy: opening.proxy.cloned(),
             speech: (opening.speech)(),
             timeout: opening.timeout.min(CONNECT_TIMEOUT_MAX),
             unopened: Arc::clone(&unopened),
@@ -180,7 +184,7 @@ impl Links {
     }
 }
 
-/// Tells logins apart: who, over which TLS, and what else is said there, each text with its length.
+/// Tells logins apart: who, over which TLS, by which way, and what else is said there, each text with its length.
 pub(super) fn digest(publish: &Publish, rest: &[Option<&str>]) -> Fingerprint {
     let mut hash = Sha256::new();
     let credentials = publish.credentials.as_ref();
@@ -194,7 +198,10 @@ pub(super) fn digest(publish: &Publish, rest: &[Option<&str>]) -> Fingerprint {
         let text = |(_, text)| text;
         [Some(""), text(one), text(two), text(three), text(four)]
     });
-    for text in who.iter().chain(&tls).chain(rest) {
+    let way = publish.proxy.as_ref().map(Proxy::texts);
+    let way = way.iter().flatten().map(|text| Some(text.as_str()));
+    let way: Vec<_> = std::iter::once(publish.proxy.is_some().then_some("")).chain(way).collect();
+    for text in who.iter().chain(&tls).chain(&way).chain(rest) {
         hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_be_bytes());
         hash.update(text.unwrap_or_default());
     }
@@ -237,6 +244,14 @@ mod tests {
             connect_timeout: Duration::ZERO,
             timeout: Duration::ZERO,
             tls,
+            proxy: None,
+        };
+        let by = |address: &str, login: Option<&str>| Publish {
+            proxy: Some(Proxy {
+                target: Target::proxy(address).expect("a proxy"),
+                authorization: login.map(|login| login.parse().expect("a header's value")),
+            }),
+            ..publish(None, None)
         };
         let all = [
             publish(None, None),
@@ -254,6 +269,11 @@ mod tests {
             publish(None, Some(tls(None, Some(locked("a", "b", ""))))),
             publish(None, Some(tls(Some("a"), Some(identity("a", "b"))))),
             publish(Some(login("a", Some("b"))), Some(tls(Some("a"), Some(identity("a", "b"))))),
+            by("http://a.test", None),
+            by("https://a.test", None),
+            by("http://b.test", None),
+            by("http://a.test", Some("a")),
+            by("http://a.test", Some("b")),
         ];
         let mut seen = std::collections::HashSet::new();
         for (number, one) in all.iter().enumerate() {

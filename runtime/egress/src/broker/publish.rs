@@ -10,6 +10,7 @@ use mqtt::packet::{Secret, Version};
 use super::{aws, azure, pubsub, smtp};
 use crate::egress::REQUEST_BYTES_MAX;
 use crate::error::EgressError;
+use crate::proxy::Proxy;
 use crate::target::{Scheme, Target};
 use crate::tls::Tls;
 
@@ -49,6 +50,8 @@ pub struct Publish {
     pub timeout: Duration,
     /// TLS of its own, for a target over TLS; none: the server's. Services that are asked over HTTP have none.
     pub tls: Option<Tls>,
+    /// By which way; none: straight to the target.
+    pub proxy: Option<Proxy>,
 }
 
 /// How a broker is spoken to.

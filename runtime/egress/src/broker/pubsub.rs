@@ -75,7 +75,7 @@ fn request(publish: &Publish, pubsub: &PubSub, token: HeaderValue) -> Result<Req
         timeout: publish.timeout,
         response_bytes_max: RESPONSE_BYTES_MAX,
         tls: None,
-        proxy: None,
+        proxy: publish.proxy.clone(),
     })
 }
 

@@ -159,6 +159,7 @@ fn a_proxy_is_named_alone() {
     for (url, origin) in [
         ("http://proxy.test:3128", "http://proxy.test:3128"),
         ("HTTP://Proxy.test", "http://proxy.test"),
+        ("https://proxy.test:8443", "https://proxy.test:8443"),
         ("http://[::1]:8080", "http://[::1]:8080"),
     ] {
         assert_eq!(proxy(url).expect(url), origin);
@@ -166,7 +167,6 @@ fn a_proxy_is_named_alone() {
     for url in [
         "",
         "proxy.test:3128",
-        "https://proxy.test:3128",
         "socks5://proxy.test:1080",
         "http://",
         "http://u:p@proxy.test:3128",

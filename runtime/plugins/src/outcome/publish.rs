@@ -1,7 +1,7 @@
 //! A payload for a broker outside, as a node hands it over: checked in form. Whether it may be published is not known here.
 
-use super::request::{login, secrets_in, tls};
-use super::{Checker, Piece, RequestBody, Tls};
+use super::request::{login, proxy, secrets_in, tls};
+use super::{Checker, Piece, Proxy, RequestBody, Tls};
 use crate::bindings::outcome as wit;
 
 /// Options at most: a header of the payload is one.
@@ -22,6 +22,7 @@ pub struct Publish {
     pub options: Vec<(String, String)>,
     pub timeout_ms: u32,
     pub tls: Option<Tls>,
+    pub proxy: Option<Proxy>,
 }
 
 impl Publish {
@@ -29,7 +30,8 @@ impl Publish {
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
         let tls = self.tls.iter().flat_map(Tls::pieces);
-        secrets_in(basic.chain(self.payload.pieces()).chain(tls))
+        let proxy = self.proxy.iter().flat_map(Proxy::pieces);
+        secrets_in(basic.chain(self.payload.pieces()).chain(tls).chain(proxy))
     }
 }
 
@@ -57,6 +59,7 @@ impl Checker<'_> {
             options: told.options,
             timeout_ms: told.timeout_ms,
             tls: told.tls.map(tls).transpose()?,
+            proxy: told.proxy.map(proxy).transpose()?,
         })
     }
 }

@@ -79,6 +79,12 @@ impl Tls {
     }
 }
 
+impl Proxy {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &Vec<Piece>> {
+        self.basic_auth.iter().flat_map(|(user, password)| [user, password])
+    }
+}
+
 impl RequestBody {
     /// Its text, if it is one.
     pub(super) fn pieces(&self) -> Option<&Vec<Piece>> {
@@ -96,8 +102,7 @@ impl HttpRequest {
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
         let body = self.body.iter().filter_map(RequestBody::pieces);
         let tls = self.tls.iter().flat_map(Tls::pieces);
-        let proxy = self.proxy.iter().flat_map(|proxy| &proxy.basic_auth);
-        let proxy = proxy.flat_map(|(user, password)| [user, password]);
+        let proxy = self.proxy.iter().flat_map(Proxy::pieces);
         secrets_in(
             [&self.url]
                 .into_iter()
@@ -163,7 +168,7 @@ fn identity(told: wit::Identity) -> Result<Identity, String> {
     })
 }
 
-fn proxy(told: wit::Proxy) -> Result<Proxy, String> {
+pub(super) fn proxy(told: wit::Proxy) -> Result<Proxy, String> {
     Ok(Proxy {
         address: told.address,
         basic_auth: told.basic_auth.map(login).transpose()?,

@@ -18,6 +18,7 @@ fn publish(amqp: &Amqp) -> Publish {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         tls: None,
+        proxy: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn publish(aws: &Aws, topic: &str) -> Publish {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         tls: None,
+        proxy: None,
     }
 }
 

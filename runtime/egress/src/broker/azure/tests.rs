@@ -32,6 +32,7 @@ fn publish(url: &str, key: Option<&str>, mqtt: Mqtt) -> Publish {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         tls: None,
+        proxy: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn publish(pubsub: &PubSub, topic: &str) -> Publish {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         tls: None,
+        proxy: None,
     }
 }
 

@@ -18,6 +18,7 @@ fn publish(smtp: &Smtp) -> Publish {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         tls: None,
+        proxy: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn speech(login: Option<(&str, &str)>, kafka: &Kafka) -> KafkaSpeech {
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
         tls: None,
+        proxy: None,
     };
     KafkaSpeech::new(&publish, kafka)
 }
