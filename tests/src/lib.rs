@@ -13,7 +13,7 @@
 //! 11. [`cluster`] – several servers over one Cassandra,
 //! 12. [`network`] – a network of one's own, which can be parted,
 //! 13. [`broker`] – a broker outside the platform, which nobody here wrote,
-//! 14. [`kafka`], [`rabbit`], [`mailbox`], [`amazon`], [`cloud`] – others of their kinds; [`proxy`] – a way to them,
+//! 14. [`kafka`], [`rabbit`], [`mailbox`], [`center`], [`amazon`], [`cloud`] – others of their kinds; [`proxy`] – a way to them,
 //! 15. [`scene`] – a node that speaks to them, and what came of it,
 //! 16. [`live`] – somebody who watches live values.
 //!
@@ -23,6 +23,7 @@
 
 pub mod amazon;
 pub mod broker;
+pub mod center;
 pub mod certificates;
 pub mod clients;
 pub mod cloud;

@@ -23,6 +23,9 @@ const PYTHON_PACKAGES: [&str; 10] = [
 /// Those in an environment of their own: they need an older paho-mqtt.
 const AZURE_PACKAGES: [&str; 1] = ["azure-iot-device==2.14.0"];
 
+/// Packages of npm, by name and version: a center for text messages.
+const NPM_PACKAGES: [&str; 1] = ["smpp@0.5.1"];
+
 /// Installs what the whole-system tests need; answers the folder.
 ///
 /// # Errors
@@ -41,6 +44,7 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     from_maven::KAFKA.in_folder(&tools.join("kafka"))?;
     python(&tools, &PYTHON_PACKAGES)?;
     python(&tools.join("azure"), &AZURE_PACKAGES)?;
+    npm(&tools.join("smpp"), &NPM_PACKAGES)?;
     Ok(tools)
 }
 
@@ -89,6 +93,30 @@ fn python(tools: &Path, packages: &[&str]) -> Result<()> {
     shell::quietly(
         Command::new(venv.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(packages),
+    )?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+/// A folder of our own with packages for Node.
+fn npm(folder: &Path, packages: &[&str]) -> Result<()> {
+    let stamp = folder.join("packages");
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    if !on_path("node") || !on_path("npm") {
+        bail!("missing: Node.js with npm");
+    }
+    eprintln!("tools: installing {} from npm", packages.join(", "));
+    std::fs::create_dir_all(folder)?;
+    // Without one, npm takes the next folder above that has one.
+    std::fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
+    shell::quietly(
+        Command::new("npm")
+            .current_dir(folder)
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
             .args(packages),
     )?;
     std::fs::write(stamp, wanted)?;

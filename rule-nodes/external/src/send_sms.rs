@@ -1,4 +1,6 @@
-//! send sms: sends a text to telephones, over Twilio or Amazon SNS.
+//! send sms: sends a text to telephones, over Twilio, Amazon SNS or a center that speaks SMPP.
+
+mod smpp;
 
 use pacificsoft_sdk::template::Template;
 use pacificsoft_sdk::{Descriptor, Effect, Emission, HttpRequest, Message, Outcome, Piece, Publish, RequestBody, RuleNode, Steps};
@@ -32,6 +34,7 @@ enum Provider {
         endpoint: String,
         account: Account,
     },
+    Smpp(Box<smpp::Center>),
 }
 
 #[derive(Deserialize)]
@@ -65,7 +68,7 @@ enum Settings {
         endpoint: Option<String>,
     },
     #[serde(rename = "SMPP")]
-    Smpp,
+    Smpp(Box<smpp::Settings>),
 }
 
 impl RuleNode for SendSms {
@@ -80,12 +83,15 @@ impl RuleNode for SendSms {
             description: "Sends a text to telephones.",
             details: "The message goes on, as it was, when the service has taken the text for every number; numbers stand between commas, such as \
                       +12025550100. Numbers and text may hold ${metadata key} and $[data key], keys and tokens ${secret:name}: no component sees one. \
-                      Services are TWILIO and AWS_SNS; the service has to be on the tenant's list, as https://api.twilio.com or \
-                      https://sns.eu-west-1.amazonaws.com; endpoint names another place where it is. useSystemSmsSettings: the text goes over the \
+                      Services are TWILIO, AWS_SNS and SMPP; the service has to be on the tenant's list, as https://api.twilio.com, \
+                      https://sns.eu-west-1.amazonaws.com or smpp://host:port; of the first two, endpoint names another place where it is. Over SMPP \
+                      (3.3 and 3.4), systemId and password may hold ${secret:name}; bindType is TX or TRX; codingScheme is 0 (GSM 03.38), 1 (ASCII), \
+                      3 (Latin-1) or 8 (UCS-2), and a letter that it has not fails the message; a text has 254 octets at most over 3.3; ssl, which \
+                      ThingsBoard does not have: TLS, and smpps://host:port on the list. useSystemSmsSettings: the text goes over the \
                       account that the system's administrator has set, and smsProviderConfiguration does not count. That service need not be on \
-                      the list, and a tenant has 50 texts a minute and 200 an hour; where no account is set, texts fail. SMPP is not offered.",
+                      the list, and a tenant has 50 texts a minute and 200 an hour; where no account is set, texts fail.",
             icon: "sms",
-            configuration_schema: r#"{"type":"object","required":["numbersToTemplate","smsMessageTemplate"],"properties":{"numbersToTemplate":{"type":"string","minLength":1},"smsMessageTemplate":{"type":"string","minLength":1},"useSystemSmsSettings":{"type":"boolean"},"smsProviderConfiguration":{"type":["object","null"],"required":["type"],"properties":{"type":{"enum":["TWILIO","AWS_SNS"]},"numberFrom":{"type":"string"},"accountSid":{"type":"string"},"accountToken":{"type":"string"},"accessKeyId":{"type":"string"},"secretAccessKey":{"type":"string"},"region":{"type":"string"},"endpoint":{"type":["string","null"]}}}}}"#,
+            configuration_schema: r#"{"type":"object","required":["numbersToTemplate","smsMessageTemplate"],"properties":{"numbersToTemplate":{"type":"string","minLength":1},"smsMessageTemplate":{"type":"string","minLength":1},"useSystemSmsSettings":{"type":"boolean"},"smsProviderConfiguration":{"type":["object","null"],"required":["type"],"properties":{"type":{"enum":["TWILIO","AWS_SNS","SMPP"]},"numberFrom":{"type":"string"},"accountSid":{"type":"string"},"accountToken":{"type":"string"},"accessKeyId":{"type":"string"},"secretAccessKey":{"type":"string"},"region":{"type":"string"},"endpoint":{"type":["string","null"]},"protocolVersion":{"enum":["3.3","3.4",null]},"host":{"type":"string"},"port":{"type":["integer","null"],"minimum":1,"maximum":65535},"ssl":{"type":"boolean"},"systemId":{"type":"string"},"password":{"type":"string"},"systemType":{"type":["string","null"]},"bindType":{"enum":["TX","TRX",null]},"serviceType":{"type":["string","null"]},"sourceAddress":{"type":["string","null"]},"sourceTon":{"type":["integer","null"],"minimum":0,"maximum":255},"sourceNpi":{"type":["integer","null"],"minimum":0,"maximum":255},"destinationTon":{"type":["integer","null"],"minimum":0,"maximum":255},"destinationNpi":{"type":["integer","null"],"minimum":0,"maximum":255},"addressRange":{"type":["string","null"]},"codingScheme":{"enum":[0,1,3,8,null]}}}}}"#,
             default_configuration: r#"{"numbersToTemplate":"${userPhone}","smsMessageTemplate":"Device ${deviceName} has temperature $[temperature]","useSystemSmsSettings":true,"smsProviderConfiguration":null}"#,
             effects: &["http-request", "publish"],
             ..Descriptor::new()
@@ -132,7 +138,7 @@ impl Settings {
     fn open(self) -> Result<Provider, String> {
         let place = |given: Option<String>| given.filter(|given| !given.is_empty());
         match self {
-            Settings::Smpp => Err("smsProviderConfiguration: there are TWILIO and AWS_SNS".to_owned()),
+            Settings::Smpp(settings) => Ok(Provider::Smpp(Box::new(settings.open()?))),
             Settings::Twilio {
                 number_from,
                 account_sid,
@@ -192,6 +198,7 @@ impl Provider {
                 let text = RequestBody::Text(vec![Piece::Text(text.to_owned())]);
                 Effect::Publish(account.publish("sns", endpoint, number.to_owned(), text, message))
             }
+            Provider::Smpp(center) => Effect::Publish(center.publish(number, text, message)),
         }
     }
 }
@@ -273,10 +280,36 @@ mod tests {
     }
 
     #[test]
+    fn a_center_gets_a_text_for_each_number() {
+        let configuration = r#"{"numbersToTemplate": "+12025550100,+12025550101", "smsMessageTemplate": "$[t] °", "smsProviderConfiguration":
+            {"type": "SMPP", "protocolVersion": "3.4", "host": "center.test", "port": 2775, "systemId": "${secret:user}", "password": "${secret:word}",
+             "systemType": "", "bindType": "TX", "serviceType": "", "sourceAddress": "", "sourceTon": 5, "sourceNpi": 0, "destinationTon": 5,
+             "destinationNpi": 0, "addressRange": "", "codingScheme": 8}}"#;
+        let steps = sent(configuration, "").expect("two publishes");
+        assert_eq!((steps.effects.len(), steps.emissions.len()), (2, 1));
+        for (effect, number) in steps.effects.iter().zip(["+12025550100", "+12025550101"]) {
+            let Effect::Publish(publish) = effect else { panic!("{effect:?}") };
+            assert_eq!(
+                (publish.broker.as_str(), publish.topic.as_str()),
+                ("smpp://center.test:2775", number)
+            );
+            assert_eq!(publish.payload, RequestBody::Text(vec![Piece::Text("21 °".to_owned())]));
+            let secret = |name: &str| vec![Piece::Secret(name.to_owned())];
+            assert_eq!(publish.basic_auth, Some((secret("user"), secret("word"))));
+            assert!(
+                publish.options.contains(&("coding".to_owned(), "8".to_owned())),
+                "{:?}",
+                publish.options
+            );
+        }
+    }
+
+    #[test]
     fn the_servers_own_account_is_named_and_nothing_of_it() {
         for provider in [
             "null",
             r#"{"type": "TWILIO", "numberFrom": "+1", "accountSid": "a", "accountToken": "b"}"#,
+            r#"{"type": "SMPP", "host": null, "bindType": "RX"}"#,
         ] {
             let configuration = r#"{"numbersToTemplate": "${phones}", "smsMessageTemplate": "$[t] degrees", "useSystemSmsSettings": true,
                 "smsProviderConfiguration": PROVIDER}"#;
@@ -307,7 +340,8 @@ mod tests {
             assert!(sent(TWILIO_ONE, phones).is_err(), "{phones}");
         }
         for (change, says) in [
-            (("\"TWILIO\"", "\"SMPP\""), "TWILIO and AWS_SNS"),
+            (("\"TWILIO\"", "\"SMPP\""), "systemId"),
+            (("\"TWILIO\"", "\"SMS\""), "SMPP"),
             (("\"numberFrom\": \"+1999\"", "\"numberFrom\": \"\""), "numberFrom"),
         ] {
             let refused = SendSms::open(&TWILIO_ONE.replace(change.0, change.1)).map(drop).expect_err(says);

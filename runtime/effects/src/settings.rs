@@ -2,7 +2,7 @@
 //!
 //! 1. [`fields`] – pure: reading what was given,
 //! 2. [`mail`] – the mail server,
-//! 3. [`sms`] – the account at a service for text messages,
+//! 3. [`sms`] – the account at a service for text messages; [`smpp`] – the part of one at a center that speaks SMPP,
 //! 4. [`allowance`] – how much of it one tenant may use.
 //!
 //! Each is kept as one secret of the system's, so servers of a cluster share it, and what is stored is sealed as a whole.
@@ -10,6 +10,7 @@
 mod allowance;
 mod fields;
 pub mod mail;
+mod smpp;
 pub mod sms;
 
 #[cfg(test)]

@@ -186,6 +186,9 @@ mod tests {
             ("amqps://a.org", "amqps://a.org:5671", true),
             ("smtp://a.org:25", "smtp://a.org:25", true),
             ("smtp://a.org", "smtp://a.org:25", false),
+            ("smpp://a.org", "smpp://a.org:2775", true),
+            ("smpp://a.org", "smpps://a.org:2775", false),
+            ("smpps://*.a.org", "smpps://b.a.org:3550", true),
         ] {
             let target = Target::broker(broker).expect(broker);
             assert_eq!(list(&[rule]).expect(rule).allows(&target), allowed, "{rule} {broker}");
@@ -197,7 +200,7 @@ mod tests {
         for (rule, says) in [
             (
                 "ftp://a.org",
-                "there are http, https, mqtt, mqtts, kafka, kafkas, amqp, amqps, smtp, smtps",
+                "there are http, https, mqtt, mqtts, kafka, kafkas, amqp, amqps, smtp, smtps, smpp, smpps",
             ),
             ("https://a.org/", "no path"),
             ("https://u@a.org", "no path or user"),

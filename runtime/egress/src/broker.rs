@@ -2,7 +2,7 @@
 //!
 //! 1. [`publish`] – pure: what is published, by protocol,
 //! 2. [`window`] – pure: what was sent and is not acknowledged,
-//! 3. [`speech`] – pure: what a connection needs of a protocol; [`mqtt`], [`kafka`], [`amqp`], [`smtp`] are some,
+//! 3. [`speech`] – pure: what a connection needs of a protocol; [`mqtt`], [`kafka`], [`amqp`], [`smtp`], [`smpp`] are some,
 //! 4. [`link`] – a connection: logs in, sends, hears, pings, ends when idle,
 //! 5. [`links`] – the connections there are, so many of a tenant,
 //! 6. [`aws`], [`pubsub`] – services that are asked over HTTP,
@@ -22,6 +22,7 @@ mod mqtt;
 mod publish;
 mod pubsub;
 mod signing;
+mod smpp;
 mod smtp;
 mod speech;
 mod window;
@@ -41,7 +42,8 @@ use speech::{Answer, Letter, Speech};
 pub(crate) use kafka::Clusters;
 pub(crate) use links::Links;
 pub use publish::{
-    Amqp, Aws, Compression, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs,
+    Alphabet, Amqp, Aws, Compression, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Numbering, Proof, Protocol, PubSub, Publish,
+    Service, Smpp, SmppBind, SmppVersion, Smtp, Sqs,
 };
 pub(crate) use pubsub::Tokens;
 
@@ -110,6 +112,11 @@ impl Egress {
                 let speech = || Box::new(smtp::SmtpSpeech::new(publish, one)) as Box<dyn Speech>;
                 let opening = Opening::to(publish, smtp::fingerprint(publish, one), &speech);
                 self.ask(tenant, &opening, smtp::letter(publish, one)).await?
+            }
+            Protocol::Smpp(one) => {
+                let speech = || Box::new(smpp::SmppSpeech::new(publish, one)) as Box<dyn Speech>;
+                let opening = Opening::to(publish, smpp::fingerprint(publish, one), &speech);
+                self.ask(tenant, &opening, smpp::letter(publish, one)?).await?
             }
         };
         Ok(Delivery {

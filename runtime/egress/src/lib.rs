@@ -32,7 +32,8 @@ pub mod tls;
 pub use address::Addresses;
 pub use allow::AllowList;
 pub use broker::{
-    Amqp, Aws, Compression, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Proof, Protocol, PubSub, Publish, Service, Smtp, Sqs,
+    Alphabet, Amqp, Aws, Compression, Credentials, Delivery, Kafka, Lambda, Mechanism, Mqtt, Numbering, Proof, Protocol, PubSub, Publish,
+    Service, Smpp, SmppBind, SmppVersion, Smtp, Sqs,
 };
 pub use connect::Trust;
 pub use egress::{Egress, EgressConfig, Request, Response};

@@ -67,6 +67,10 @@ pub enum Scheme {
     Smtp,
     /// A mail server, over TLS.
     Smtps,
+    /// A center for text messages, in the clear.
+    Smpp,
+    /// A center for text messages, over TLS.
+    Smpps,
 }
 
 impl Scheme {
@@ -83,6 +87,8 @@ impl Scheme {
             Scheme::Amqps => "amqps",
             Scheme::Smtp => "smtp",
             Scheme::Smtps => "smtps",
+            Scheme::Smpp => "smpp",
+            Scheme::Smpps => "smpps",
         }
     }
 
@@ -99,12 +105,17 @@ impl Scheme {
             Scheme::Amqps => 5671,
             Scheme::Smtp => 587,
             Scheme::Smtps => 465,
+            Scheme::Smpp => 2775,
+            Scheme::Smpps => 3550,
         }
     }
 
     /// Whether the server has to show a certificate.
     pub(crate) fn is_tls(self) -> bool {
-        matches!(self, Scheme::Https | Scheme::Mqtts | Scheme::Kafkas | Scheme::Amqps | Scheme::Smtps)
+        matches!(
+            self,
+            Scheme::Https | Scheme::Mqtts | Scheme::Kafkas | Scheme::Amqps | Scheme::Smtps | Scheme::Smpps
+        )
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -121,7 +132,7 @@ impl Scheme {
     /// Those of web servers.
     const WEB: [Scheme; 2] = [Scheme::Http, Scheme::Https];
     /// Those of brokers.
-    const BROKERS: [Scheme; 8] = [
+    const BROKERS: [Scheme; 10] = [
         Scheme::Mqtt,
         Scheme::Mqtts,
         Scheme::Kafka,
@@ -130,6 +141,8 @@ impl Scheme {
         Scheme::Amqps,
         Scheme::Smtp,
         Scheme::Smtps,
+        Scheme::Smpp,
+        Scheme::Smpps,
     ];
 }
 
@@ -197,7 +210,7 @@ pub struct Target {
 }
 
 /// Who has chosen a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ChosenBy {
     /// A tenant: the tenant's list has to name it, and addresses inside are not reached.
     #[default]
@@ -337,7 +350,7 @@ impl Target {
 
 /// Scheme and rest of a broker's address.
 fn broker_of(url: &str) -> Result<(Scheme, &str), EgressError> {
-    let known = "mqtt://, mqtts://, kafka://, kafkas://, amqp://, amqps://, smtp:// or smtps://";
+    let known = "mqtt://, mqtts://, kafka://, kafkas://, amqp://, amqps://, smtp://, smtps://, smpp:// or smpps://";
     alone(url, "broker", &Scheme::BROKERS, known)
 }
 

@@ -160,22 +160,25 @@ async fn an_account_for_texts_is_set_and_its_secret_stays_inside() {
     let (own, sysadmin) = (gateway.tenant("a").await, gateway.log_in(SYSADMIN).await);
     let (sms, test_sms) = (format!("{SETTINGS}/sms"), format!("{SETTINGS}/testSms"));
     gateway.get(&sms, &sysadmin).await.refused(404, 32);
-    let account = json!({"type": "TWILIO", "numberFrom": "+1999", "accountSid": "AC1", "accountToken": "hunter2", "endpoint": "http://169.254.169.254"});
-    let saved = gateway.post(SETTINGS, &sysadmin, json!({"key": "sms", "jsonValue": account})).await;
-    assert!(!saved.text.contains("hunter2"), "{}", saved.text);
-    let saved = saved.ok();
-    assert_eq!(saved["jsonValue"]["accountSid"], "AC1");
-    gateway.post(SETTINGS, &sysadmin, saved.clone()).await.ok();
-    assert_eq!(gateway.beside().get(&sms, &sysadmin).await.ok(), saved);
-    let trial = |number: &str| json!({"providerConfiguration": saved["jsonValue"], "numberTo": number, "message": "works"});
-    for (number, says) in [("+12025550100", "metadata service"), ("arn:aws:sns:x", "is no number")] {
-        let refused = gateway.post(&test_sms, &sysadmin, trial(number)).await.refused(400, 31);
-        assert!(refused.contains(says) && !refused.contains("hunter2"), "{refused}");
-    }
-    for token in [&own.admin, &own.user] {
-        gateway.get(&sms, token).await.refused(403, 20);
-        gateway.post(SETTINGS, token, saved.clone()).await.refused(403, 20);
-        gateway.post(&test_sms, token, trial("+12025550100")).await.refused(403, 20);
+    let twilio = json!({"type": "TWILIO", "numberFrom": "+1999", "accountSid": "AC1", "accountToken": "hunter2", "endpoint": "http://169.254.169.254"});
+    let center = json!({"type": "SMPP", "host": "169.254.169.254", "port": 2775, "systemId": "AC1", "password": "hunter2"});
+    for (account, user) in [(twilio, "accountSid"), (center, "systemId")] {
+        let saved = gateway.post(SETTINGS, &sysadmin, json!({"key": "sms", "jsonValue": account})).await;
+        assert!(!saved.text.contains("hunter2"), "{}", saved.text);
+        let saved = saved.ok();
+        assert_eq!(saved["jsonValue"][user], "AC1");
+        gateway.post(SETTINGS, &sysadmin, saved.clone()).await.ok();
+        assert_eq!(gateway.beside().get(&sms, &sysadmin).await.ok(), saved);
+        let trial = |number: &str| json!({"providerConfiguration": saved["jsonValue"], "numberTo": number, "message": "works"});
+        for (number, says) in [("+12025550100", "metadata service"), ("arn:aws:sns:x", "is no number")] {
+            let refused = gateway.post(&test_sms, &sysadmin, trial(number)).await.refused(400, 31);
+            assert!(refused.contains(says) && !refused.contains("hunter2"), "{refused}");
+        }
+        for token in [&own.admin, &own.user] {
+            gateway.get(&sms, token).await.refused(403, 20);
+            gateway.post(SETTINGS, token, saved.clone()).await.refused(403, 20);
+            gateway.post(&test_sms, token, trial("+12025550100")).await.refused(403, 20);
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use egress::{
-    Amqp, Aws, Compression, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Proof, Protocol, PubSub, Scheme, Service, Smtp, Sqs, Target,
+    Alphabet, Amqp, Aws, Compression, Kafka, Lambda, Mechanism, Mqtt, MqttVersion, Numbering, Proof, Protocol, PubSub, Scheme, Service,
+    Smpp, SmppBind, SmppVersion, Smtp, Sqs, Target,
 };
 
 use uuid::Uuid;
@@ -50,6 +51,13 @@ impl<'a> Options<'a> {
             Some("false") => Ok(Some(false)),
             Some(_) => invalid(format!("the option {name} is true or false")),
         }
+    }
+
+    /// A number of one octet; 0 where it is not said.
+    fn octet(&self, name: &str) -> Result<u8, EffectError> {
+        let given = self.take(name).map(str::parse).transpose();
+        let given: Option<u8> = given.or_else(|_| invalid(format!("the option {name} is a number between 0 and 255")))?;
+        Ok(given.unwrap_or_default())
     }
 
     /// All whose names begin so, without that.
@@ -116,6 +124,7 @@ pub(super) fn read(
         Scheme::Amqp | Scheme::Amqps => (Protocol::Amqp(amqp(&options)?), "AMQP"),
         Scheme::Http | Scheme::Https => service(&options, source)?,
         Scheme::Smtp | Scheme::Smtps => (Protocol::Smtp(smtp(&options)?), "SMTP"),
+        Scheme::Smpp | Scheme::Smpps => (Protocol::Smpp(smpp(&options)?), "SMPP"),
         Scheme::Mqtt | Scheme::Mqtts => (Protocol::Mqtt(mqtt(&options)?), "MQTT"),
     };
     options.end(way)?;
@@ -193,6 +202,29 @@ fn smtp(options: &Options<'_>) -> Result<Smtp, EffectError> {
         subject: options.text("subject"),
         html: options.flag("html")?.unwrap_or(false),
         start_tls: options.flag("start-tls")?.unwrap_or(false),
+    })
+}
+
+fn smpp(options: &Options<'_>) -> Result<Smpp, EffectError> {
+    let wrong = |name: &str, why: String| EffectError::Invalid(format!("the option {name}: {why}"));
+    let numbering = |ton: &str, npi: &str| {
+        Ok::<_, EffectError>(Numbering {
+            ton: options.octet(ton)?,
+            npi: options.octet(npi)?,
+        })
+    };
+    let version = options.take("version").map(SmppVersion::of).transpose();
+    let bind = options.take("bind").map(SmppBind::of).transpose();
+    Ok(Smpp {
+        version: version.map_err(|why| wrong("version", why))?.unwrap_or_default(),
+        bind: bind.map_err(|why| wrong("bind", why))?.unwrap_or_default(),
+        system_type: options.text("system-type"),
+        address_range: options.text("address-range"),
+        service_type: options.text("service-type"),
+        source: options.text("source"),
+        source_numbering: numbering("source-ton", "source-npi")?,
+        destination_numbering: numbering("destination-ton", "destination-npi")?,
+        alphabet: Alphabet::of(options.octet("coding")?).map_err(|why| wrong("coding", why))?,
     })
 }
 

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use egress::{Amqp, Compression, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Service, Target};
+use egress::{
+    Alphabet, Amqp, Compression, Kafka, Mechanism, Mqtt, MqttVersion, Numbering, Proof, Protocol, Service, Smpp, SmppBind, SmppVersion,
+    Target,
+};
 
 use super::options;
 
@@ -136,6 +139,45 @@ fn options_of_amqp_are_read_by_their_names() {
 }
 
 #[test]
+fn options_of_smpp_are_read_by_their_names() {
+    let smpp = |broker: &str, given: &[(&str, &str)]| match read(broker, given) {
+        Ok((Protocol::Smpp(smpp), timeout_ms)) => (smpp, timeout_ms),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(smpp("smpp://a", &[]), (Smpp::default(), 10_000));
+    let given = [
+        ("version", "3.3"),
+        ("bind", "TRX"),
+        ("system-type", "VMS"),
+        ("address-range", "5.*"),
+        ("service-type", "CMT"),
+        ("source", "House"),
+        ("source-ton", "5"),
+        ("source-npi", "1"),
+        ("destination-ton", "2"),
+        ("destination-npi", "255"),
+        ("coding", "8"),
+        ("connect-timeout-ms", "500"),
+    ];
+    let all = Smpp {
+        version: SmppVersion::V33,
+        bind: SmppBind::Transceiver,
+        system_type: "VMS".to_owned(),
+        address_range: "5.*".to_owned(),
+        service_type: "CMT".to_owned(),
+        source: "House".to_owned(),
+        source_numbering: Numbering { ton: 5, npi: 1 },
+        destination_numbering: Numbering { ton: 2, npi: 255 },
+        alphabet: Alphabet::Ucs2,
+    };
+    assert_eq!(smpp("smpps://a", &given), (all, 500));
+    assert_eq!(
+        smpp("smpp://a", &[("version", "3.4"), ("bind", "TX"), ("coding", "0")]).0,
+        Smpp::default()
+    );
+}
+
+#[test]
 fn what_is_no_option_is_refused_saying_why() {
     for (broker, option, says) in [
         ("mqtt://a", ("retain", "yes"), "true or false"),
@@ -159,6 +201,12 @@ fn what_is_no_option_is_refused_saying_why() {
         ("http://a", ("region", "x"), "sqs, sns, lambda or pubsub"),
         ("https://a", ("service", "s3"), "sqs, sns, lambda or pubsub"),
         ("smtps://a", ("to", "a@b.test"), "no option \"to\" for SMTP"),
+        ("smpp://a", ("version", "5.0"), "the option version: there are 3.3 and 3.4"),
+        ("smpp://a", ("bind", "RX"), "the option bind: there are TX and TRX"),
+        ("smpp://a", ("source-ton", "-1"), "source-ton is a number between 0 and 255"),
+        ("smpp://a", ("coding", "256"), "coding is a number between 0 and 255"),
+        ("smpp://a", ("coding", "4"), "the option coding: there are 0"),
+        ("smpps://a", ("from", "a"), "no option \"from\" for SMPP"),
     ] {
         let told = read(broker, &[option]).expect_err(says);
         assert!(told.contains(says), "{option:?}: {told}");

@@ -1,4 +1,5 @@
-//! The server's own account at a service for text messages: ThingsBoard's settings of the key `sms`.
+//! The server's own account at a service for text messages: ThingsBoard's settings of the key `sms`. What SMPP has of its own is in
+//! [`super::smpp`].
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use secrets::{SecretError, Vault};
 use serde_json::{Value as Json, json};
 
 use super::fields::Fields;
+use super::smpp::Center;
 use crate::request::RESERVED;
 
 /// Under which name it is kept.
@@ -24,7 +26,7 @@ const CALLED: &str = "the server's service for text messages";
 /// Where Twilio is.
 const TWILIO: &str = "https://api.twilio.com";
 /// For a text.
-const TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a service's answer, and letters of its reason, at most.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const REASON_LEN: usize = 200;
@@ -46,6 +48,7 @@ pub struct SmsSettings {
 enum Provider {
     Twilio { number_from: String },
     Sns { region: String },
+    Smpp(Box<Center>),
 }
 
 impl fmt::Debug for SmsSettings {
@@ -60,6 +63,15 @@ impl Provider {
         match self {
             Provider::Twilio { .. } => ["TWILIO", "accountSid", "accountToken"],
             Provider::Sns { .. } => ["AWS_SNS", "accessKeyId", "secretAccessKey"],
+            Provider::Smpp(_) => ["SMPP", "systemId", "password"],
+        }
+    }
+
+    /// Whether another one is the same service. Where those are that are not in their usual place, the endpoint says.
+    fn is_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Provider::Smpp(one), Provider::Smpp(other)) => one.is_where(other),
+            _ => self.names()[0] == other.names()[0],
         }
     }
 }
@@ -78,17 +90,19 @@ impl SmsSettings {
             Some("AWS_SNS") => Provider::Sns {
                 region: fields.some_text("region")?.to_owned(),
             },
-            _ => return Err("type: there are TWILIO and AWS_SNS".to_owned()),
+            Some("SMPP") => Provider::Smpp(Box::new(Center::read(&fields)?)),
+            _ => return Err("type: there are TWILIO, AWS_SNS and SMPP".to_owned()),
         };
-        let [kind, account, secret] = provider.names();
+        let [_, account, secret] = provider.names();
         let mut settings = SmsSettings {
             account: fields.some_text(account)?.to_owned(),
             secret: String::new(),
             endpoint: fields.text("endpoint")?.filter(|given| !given.is_empty()).map(str::to_owned),
             provider,
         };
-        let same =
-            |kept: &&Self| kept.provider.names()[0] == kind && kept.account == settings.account && kept.endpoint == settings.endpoint;
+        let same = |kept: &&Self| {
+            kept.provider.is_where(&settings.provider) && kept.account == settings.account && kept.endpoint == settings.endpoint
+        };
         settings.secret = match fields.text(secret)?.filter(|given| !given.is_empty()) {
             Some(given) => given.to_owned(),
             None => match kept.filter(same) {
@@ -100,6 +114,10 @@ impl SmsSettings {
         let trial = match &settings.provider {
             Provider::Twilio { .. } => settings.request("+12025550100", "", None).map(drop),
             Provider::Sns { region } => settings.letter(region, "+12025550100", "", None).and_then(|letter| letter.check()),
+            Provider::Smpp(center) => {
+                let letter = center.letter(settings.login(), "+12025550100", "", None);
+                letter.and_then(|letter| letter.check())
+            }
         };
         trial.map(|()| settings).map_err(|error| error.to_string())
     }
@@ -131,6 +149,7 @@ impl SmsSettings {
         match &self.provider {
             Provider::Twilio { number_from } => shown["numberFrom"] = json!(number_from),
             Provider::Sns { region } => shown["region"] = json!(region),
+            Provider::Smpp(center) => center.show(&mut shown),
         }
         if let Some(endpoint) = &self.endpoint {
             shown["endpoint"] = json!(endpoint);
@@ -156,8 +175,10 @@ impl SmsSettings {
     }
 
     async fn send(&self, egress: &Egress, tenant: TenantId, to: &str, text: &str, called: Option<&'static str>) -> Result<(), EgressError> {
-        let region = match &self.provider {
-            Provider::Sns { region } => region,
+        let (tenant, letter) = match &self.provider {
+            Provider::Sns { region } => (tenant, self.letter(region, to, text, called)?),
+            // Centers count who is logged in under one name, and have few: all tenants share one connection.
+            Provider::Smpp(center) => (TenantId::SYSTEM, center.letter(self.login(), to, text, called)?),
             Provider::Twilio { .. } => {
                 let request = self.request(to, text, called)?;
                 let origin = request.target.origin();
@@ -173,7 +194,14 @@ impl SmsSettings {
                 });
             }
         };
-        egress.publish(tenant, self.letter(region, to, text, called)?).await.map(drop)
+        egress.publish(tenant, letter).await.map(drop)
+    }
+
+    fn login(&self) -> Credentials {
+        Credentials {
+            username: Secret(self.account.clone()),
+            password: Some(Secret(self.secret.clone())),
+        }
     }
 
     /// What Twilio is asked.
@@ -212,10 +240,7 @@ impl SmsSettings {
         let endpoint = self.endpoint.clone().unwrap_or_else(own);
         Ok(Publish {
             target: Target::parse(&endpoint)?.of_administrator(called),
-            credentials: Some(Credentials {
-                username: Secret(self.account.clone()),
-                password: Some(Secret(self.secret.clone())),
-            }),
+            credentials: Some(self.login()),
             topic: to.to_owned(),
             payload: Bytes::copy_from_slice(text.as_bytes()),
             protocol: Protocol::Aws(Aws {

@@ -224,12 +224,25 @@ fn sns(more: &Json) -> Json {
     all
 }
 
+/// All that ThingsBoard's form for SMPP sends, and `ssl`.
+fn smpp(more: &Json) -> Json {
+    let mut all = json!({"type": "SMPP", "protocolVersion": "3.4", "host": "center.test", "port": 2776, "ssl": false, "systemId": "user",
+        "password": "hunter2", "systemType": "VMS", "bindType": "TRX", "serviceType": "CMT", "sourceAddress": "House", "sourceTon": 5,
+        "sourceNpi": 1, "destinationTon": 1, "destinationNpi": 2, "addressRange": "5.*", "codingScheme": 8});
+    for (name, value) in more.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all
+}
+
 #[test]
 fn an_account_for_texts_is_shown_without_its_secret() {
     for (given, secret) in [
         (twilio(&json!({})), "accountToken"),
         (sns(&json!({})), "secretAccessKey"),
         (sns(&json!({"endpoint": "https://sns.test"})), "secretAccessKey"),
+        (smpp(&json!({})), "password"),
+        (smpp(&json!({"ssl": true, "port": 3550})), "password"),
     ] {
         let settings = SmsSettings::read(&given, None).unwrap();
         let mut shown = given.clone();
@@ -238,10 +251,19 @@ fn an_account_for_texts_is_shown_without_its_secret() {
         assert_eq!(format!("{settings:?}"), "SmsSettings");
         // Without the secret, it stays; for another account it is another one.
         assert_eq!(SmsSettings::read(&shown, Some(&settings)).unwrap(), settings);
-        for (name, value) in [("endpoint", "https://evil.test"), ("accountSid", "AC2"), ("accessKeyId", "AK2")] {
+        for (name, value) in [
+            ("endpoint", json!("https://evil.test")),
+            ("accountSid", json!("AC2")),
+            ("accessKeyId", json!("AK2")),
+            ("systemId", json!("other")),
+            ("host", json!("evil.test")),
+            ("port", json!(2777)),
+            // In the clear, or to whoever else answers.
+            ("ssl", json!(!shown["ssl"].as_bool().unwrap_or_default())),
+        ] {
             let mut elsewhere = shown.clone();
             if name == "endpoint" || elsewhere.get(name).is_some() {
-                elsewhere[name] = json!(value);
+                elsewhere[name] = value;
                 let told = SmsSettings::read(&elsewhere, Some(&settings)).unwrap_err();
                 assert_eq!(told, format!("{secret} is missing"));
             }
@@ -249,13 +271,53 @@ fn an_account_for_texts_is_shown_without_its_secret() {
     }
     let other = SmsSettings::read(&sns(&json!({})), None).unwrap();
     assert!(SmsSettings::read(&twilio(&json!({"accountToken": null})), Some(&other)).is_err());
+    assert!(SmsSettings::read(&smpp(&json!({"password": null})), Some(&other)).is_err());
+}
+
+#[test]
+fn a_center_has_thingsboards_defaults() {
+    let short = json!({"type": "SMPP", "host": " center.test ", "port": null, "systemId": "user", "password": "hunter2", "bindType": null,
+        "serviceType": "", "sourceTon": null, "codingScheme": null});
+    let settings = SmsSettings::read(&short, None).unwrap();
+    let shown = json!({"type": "SMPP", "protocolVersion": "3.3", "host": "center.test", "port": 2775, "ssl": false, "systemId": "user",
+        "systemType": "", "bindType": "TX", "serviceType": "", "sourceAddress": "", "sourceTon": 5, "sourceNpi": 0, "destinationTon": 5,
+        "destinationNpi": 0, "addressRange": "", "codingScheme": 0});
+    assert_eq!(settings.shown(), shown);
+    // What a form has as text.
+    let written = json!({"port": "2775", "sourceTon": "5", "codingScheme": "0", "protocolVersion": "3.3"});
+    let mut again = short.clone();
+    for (name, value) in written.as_object().unwrap() {
+        again[name] = value.clone();
+    }
+    assert_eq!(SmsSettings::read(&again, None).unwrap(), settings);
+    again["ssl"] = json!(true);
+    again["port"] = Json::Null;
+    assert_eq!(SmsSettings::read(&again, None).unwrap().shown()["port"], 3550);
 }
 
 #[test]
 fn an_account_that_cannot_be_used_is_refused_in_words() {
     for (given, says) in [
-        (json!({}), "TWILIO and AWS_SNS"),
-        (twilio(&json!({"type": "SMPP"})), "TWILIO and AWS_SNS"),
+        (json!({}), "TWILIO, AWS_SNS and SMPP"),
+        (twilio(&json!({"type": "SMS"})), "TWILIO, AWS_SNS and SMPP"),
+        (twilio(&json!({"type": "SMPP"})), "host is missing"),
+        (smpp(&json!({"host": "center.test/x"})), "neither"),
+        (smpp(&json!({"host": "0x7f.1"})), "neither"),
+        (smpp(&json!({"port": 0})), "port"),
+        (smpp(&json!({"port": 25})), "port 25"),
+        (smpp(&json!({"systemId": ""})), "systemId is missing"),
+        (smpp(&json!({"systemId": "u".repeat(16)})), "system id"),
+        (smpp(&json!({"password": "hunter2hunter2"})), "password is longer"),
+        (smpp(&json!({"password": ""})), "password is missing"),
+        (
+            smpp(&json!({"bindType": "RX"})),
+            "bindType: there are TX and TRX: a receiver (RX) sends nothing",
+        ),
+        (smpp(&json!({"protocolVersion": "5.0"})), "protocolVersion: there are 3.3 and 3.4"),
+        (smpp(&json!({"codingScheme": 4})), "codingScheme: there are 0"),
+        (smpp(&json!({"sourceTon": 256})), "sourceTon is no number between 0 and 255"),
+        (smpp(&json!({"destinationNpi": -1})), "destinationNpi"),
+        (smpp(&json!({"sourceAddress": "a".repeat(21)})), "source address"),
         (twilio(&json!({"numberFrom": ""})), "numberFrom"),
         (twilio(&json!({"accountSid": "a:b"})), "colon"),
         (twilio(&json!({"accountToken": 7})), "accountToken is no text"),
@@ -282,7 +344,7 @@ fn an_account_that_cannot_be_used_is_refused_in_words() {
 async fn an_account_for_texts_is_kept() {
     let (_folder, vault) = vault();
     assert_eq!(SmsSettings::kept(&vault).await.unwrap(), None);
-    for given in [twilio(&json!({})), sns(&json!({}))] {
+    for given in [twilio(&json!({})), sns(&json!({})), smpp(&json!({}))] {
         let settings = SmsSettings::read(&given, None).unwrap();
         settings.keep(&vault, 1).await.unwrap();
         assert_eq!(SmsSettings::kept(&vault).await.unwrap(), Some(settings));

@@ -36,8 +36,9 @@ const SUFFIX_LEN: usize = 8;
 struct Key {
     tenant: TenantId,
     broker: String,
-    /// One that the administrator has chosen may be where the tenant's own never lead: they share none.
-    of_administrator: bool,
+    /// One that the administrator has chosen may be where the tenant's own never lead: they share none. Nor do those that are told where
+    /// it is and those that are not: a connection says one of it to all.
+    chosen_by: ChosenBy,
     login: Fingerprint,
 }
 
@@ -145,7 +146,7 @@ impl Links {
         let key = Key {
             tenant,
             broker: opening.target.address(),
-            of_administrator: opening.target.chosen_by != ChosenBy::Tenant,
+            chosen_by: opening.target.chosen_by,
             login: opening.login,
         };
         let mut all = self.all.lock();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use mqtt::client::{TEXT_BYTES_MAX, is_topic};
 use mqtt::packet::{Secret, Version};
 
-use super::{aws, azure, pubsub, smtp};
+use super::{aws, azure, pubsub, smpp, smtp};
 use crate::egress::REQUEST_BYTES_MAX;
 use crate::error::EgressError;
 use crate::proxy::Proxy;
@@ -65,6 +65,8 @@ pub enum Protocol {
     Amqp(Amqp),
     /// A mail.
     Smtp(Smtp),
+    /// A text for a telephone, whose number is the topic: user name and password are what SMPP calls system id and password.
+    Smpp(Smpp),
     /// A message for a service of Amazon's: user name and password are its access key.
     Aws(Aws),
     /// A message for a topic of Google's: the password is the text of a service account's key file (JSON).
@@ -185,6 +187,72 @@ pub struct Smtp {
     pub start_tls: bool,
 }
 
+/// What a text over SMPP has beside its number and the login.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Smpp {
+    /// 3.3 or 3.4.
+    pub version: SmppVersion,
+    /// What this side logs in as.
+    pub bind: SmppBind,
+    /// Which kind of system logs in, as the center calls it; empty: it is not said.
+    pub system_type: String,
+    /// Numbers that are this side's own; empty: it is not said.
+    pub address_range: String,
+    /// Empty: the center's usual one.
+    pub service_type: String,
+    /// Who sends it, a number or a name; empty: whoever the center puts there.
+    pub source: String,
+    /// How that is meant.
+    pub source_numbering: Numbering,
+    /// How the number that it is for is meant.
+    pub destination_numbering: Numbering,
+    /// How its letters are written.
+    pub alphabet: Alphabet,
+}
+
+/// Versions of SMPP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmppVersion {
+    /// 3.3: a text has 254 octets at most.
+    V33,
+    /// 3.4.
+    #[default]
+    V34,
+}
+
+/// What a client logs in as at a center. (A receiver sends nothing.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmppBind {
+    /// One that sends.
+    #[default]
+    Transmitter,
+    /// One that sends and receives; what it receives nobody reads.
+    Transceiver,
+}
+
+/// How a number is meant: its type (TON) and its plan (NPI), by the numbers of SMPP 3.4, sections 5.2.5 and 5.2.6. Zeros: unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbering {
+    /// 1 is international, 5 alphanumeric.
+    pub ton: u8,
+    /// 1 is that of telephones (E.164).
+    pub npi: u8,
+}
+
+/// How letters of a text are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Alphabet {
+    /// As the center has it: GSM 03.38, an octet for each of its letters.
+    #[default]
+    Gsm,
+    /// ASCII.
+    Ascii,
+    /// ISO 8859-1.
+    Latin1,
+    /// UCS-2, where a letter beyond it has two places, as telephones read it (UTF-16).
+    Ucs2,
+}
+
 /// A service of Amazon's.
 #[derive(Clone, Debug)]
 pub struct Aws {
@@ -292,6 +360,7 @@ impl Publish {
             Protocol::Smtp(mail) if scheme == Scheme::Smtp || (scheme == Scheme::Smtps && !mail.start_tls) => {
                 smtp::check(&self.topic, mail)?;
             }
+            Protocol::Smpp(text) if matches!(scheme, Scheme::Smpp | Scheme::Smpps) => smpp::check(self, text)?,
             Protocol::Aws(one) if matches!(scheme, Scheme::Http | Scheme::Https) => aws::check(one, &self.topic)?,
             Protocol::PubSub(one) if matches!(scheme, Scheme::Http | Scheme::Https) => pubsub::check(one, &self.topic)?,
             _ => return invalid(format!("{} is spoken to in another way", self.target.origin())),
@@ -311,7 +380,7 @@ impl Publish {
                 return invalid("a service that is asked over HTTP takes no certificates of one's own: take them out".to_owned());
             }
             Protocol::Smtp(mail) => mail.start_tls,
-            Protocol::Mqtt(_) | Protocol::Kafka(_) | Protocol::Amqp(_) => false,
+            Protocol::Mqtt(_) | Protocol::Kafka(_) | Protocol::Amqp(_) | Protocol::Smpp(_) => false,
         };
         let more = match &self.protocol {
             Protocol::Kafka(kafka) => &kafka.more[..],

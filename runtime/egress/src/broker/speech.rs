@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::window::IN_FLIGHT_MAX;
-use super::{amqp, kafka, smtp};
+use super::{amqp, kafka, smpp, smtp};
 
 /// After so long without a word of its own a side says something.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -18,6 +18,7 @@ pub(super) enum Letter {
     Kafka(kafka::Ask),
     Amqp(amqp::Message),
     Smtp(smtp::Mail),
+    Smpp(smpp::Text),
 }
 
 /// What a broker says to a letter.

@@ -124,6 +124,10 @@ fn a_brokers_address_is_a_host_and_a_port() {
         ("amqps://a:5671", "amqps://a"),
         ("smtp://a:25", "smtp://a:25"),
         ("smtps://a", "smtps://a"),
+        ("smpp://a:2775", "smpp://a"),
+        ("SMPP://A.test:2776", "smpp://a.test:2776"),
+        ("smpps://a:3550", "smpps://a"),
+        ("smpps://[::1]:2775", "smpps://[::1]:2775"),
     ] {
         assert_eq!(Target::broker(url).map(|target| target.origin()).expect(url), origin);
         assert!(Target::parse(url).is_err(), "{url} is no URL of a web server");
@@ -146,11 +150,16 @@ fn a_brokers_address_is_a_host_and_a_port() {
         "kafka://a,b",
         "kafka://a/t",
         "amqp://u:p@a",
+        "smpp://u:p@a",
+        "smpp://a,b",
+        "smpps://a/b",
+        "ssmpp://a",
     ] {
         assert!(matches!(Target::broker(url), Err(EgressError::Invalid(_))), "{url:?}");
     }
     assert!(matches!(Target::broker("mqtt://a:25"), Err(EgressError::Refused(_))));
     assert!(matches!(Target::broker("smtp://a:22"), Err(EgressError::Refused(_))));
+    assert!(matches!(Target::broker("smpp://a:25"), Err(EgressError::Refused(_))));
 }
 
 #[test]
