@@ -120,6 +120,8 @@ const UPLOADS: &str = "tests/tests/evil_uploads.rs";
 const PLUGINS: &str = "tests/tests/plugins.rs";
 const EGRESS: &str = "runtime/egress/tests/egress.rs";
 const PROXIES: &str = "runtime/egress/tests/proxy.rs";
+const OWN_PROXY: &str = "tests/tests/proxies.rs";
+const CENTERS: &str = "runtime/egress/tests/smpp.rs";
 const LOCKED: &str = "runtime/egress/src/tls/key/tests.rs";
 const ADDRESSES: &str = "runtime/egress/src/address.rs";
 const SCRIPTS: &str = "runtime/plugins/tests/script.rs";
@@ -293,6 +295,24 @@ const WAYS: &[(&str, &str, &str, &[&str])] = &[
         PROXIES,
         "nothing_inside_is_reached_by_way_of_a_proxy",
         &["loop.test", "home.test", "cloud.test", "169.254.169.254", "[::1]"],
+    ),
+    (
+        "a broker inside, by way of a proxy",
+        PROXIES,
+        "a_broker_is_spoken_to_through_a_tunnel",
+        &["10.0.0.1"],
+    ),
+    (
+        "the operator's proxy as a way inside",
+        OWN_PROXY,
+        "the_servers_own_ways_are_used_and_not_seen",
+        &["no component reaches"],
+    ),
+    (
+        "a center for texts that misbehaves",
+        CENTERS,
+        "a_center_that_misbehaves_fails_its_text_only",
+        &[],
     ),
     (
         "a proxy that floods, or says nothing",

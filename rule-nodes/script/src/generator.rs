@@ -80,7 +80,8 @@ impl RuleNode for Generator {
                 "Messages come from the entity that is named, or from the node itself; msgCount 0: without end. It takes no messages. The script is the ",
                 "body of function(prevMsg, prevMetadata, prevMsgType), which are those of the message before (at first {}, {} and no type), and returns ",
                 "{msg: …, metadata: …, msgType: …}; what is left out is as before. A message that it fails to make goes along Failure, with its reason as ",
-                "metadata error, and the next one is due all the same. In TBEL it names literals, and computes nothing. ",
+                "metadata error, and the next one is due all the same; where it runs out of time or memory, none is until the chain is saved or the ",
+                "server starts again. In TBEL it names literals, and computes nothing. ",
                 crate::rules!()
             ),
             icon: "repeat",
