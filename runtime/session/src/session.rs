@@ -246,16 +246,8 @@ impl Session {
                 self.actor.state.in_flight -= taken;
                 events.extend(self.settled.drain(..).map(|settled| Event::Settled(settled.sequence, settled.result)));
             }
-            Some((downlink, written)) = Writing::done(&mut self.writing), if self.writing.is_some() => {
-                self.written(&downlink, written, events);
-            }
-            Some(downlink) = self.downlinks.recv(), if self.writing.is_none() => {
-                if downlink == Downlink::Superseded {
-                    events.push(Event::Close(CloseReason::TakenOver));
-                    return;
-                }
-                self.write(downlink, events);
-            }
+            Some((done, written)) = Writing::done(&mut self.writing), if self.writing.is_some() => self.go_on(*done, written, events),
+            Some(downlink) = self.downlinks.recv(), if Writing::has_room(&self.writing) => self.take(downlink, events),
             lane = announced(&self.sessions, self.device, &self.link, self.announces), if self.announces.is_some() => {
                 self.announces = None;
                 if let Some(lane) = lane {

@@ -1,13 +1,14 @@
 //! What a device is told, while its adapter writes it. A tenant's adapter may have to wait for its turn: what was taken is kept until it is
-//! written, whoever stops waiting for it.
+//! written, whoever stops waiting for it, and what comes meanwhile stands behind it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use model::{Downlink, DownlinkKind};
 use plugins::{AdapterPool, Outbound, Transport};
 
-use super::{Event, Session};
+use super::{CloseReason, DOWNLINKS_MAX, Event, Session};
 
 /// As the adapter wrote it; none: its protocol has no word for it.
 type Written = Result<Option<Outbound>, String>;
@@ -16,6 +17,7 @@ type Written = Result<Option<Outbound>, String>;
 pub(super) struct Writing {
     downlink: Arc<Downlink>,
     written: BoxFuture<'static, Written>,
+    behind: VecDeque<Downlink>,
 }
 
 impl Writing {
@@ -29,19 +31,46 @@ impl Writing {
         Writing {
             downlink,
             written: Box::pin(written),
+            behind: VecDeque::new(),
         }
     }
 
+    /// Whether another downlink may be taken.
+    pub(super) fn has_room(writing: &Option<Box<Writing>>) -> bool {
+        writing.as_ref().is_none_or(|writing| writing.behind.len() < DOWNLINKS_MAX)
+    }
+
     /// Waits until it is written. Cancelling loses nothing.
-    pub(super) async fn done(writing: &mut Option<Box<Writing>>) -> Option<(Arc<Downlink>, Written)> {
+    pub(super) async fn done(writing: &mut Option<Box<Writing>>) -> Option<(Box<Writing>, Written)> {
         let written = writing.as_mut()?.written.as_mut().await;
-        writing.take().map(|writing| (writing.downlink, written))
+        writing.take().map(|writing| (writing, written))
     }
 }
 
 impl Session {
+    /// A downlink has come. That the device is served elsewhere is known at once, whatever is not written yet.
+    pub(super) fn take(&mut self, downlink: Downlink, events: &mut Vec<Event>) {
+        match &mut self.writing {
+            _ if downlink == Downlink::Superseded => events.push(Event::Close(CloseReason::TakenOver)),
+            Some(writing) => writing.behind.push_back(downlink),
+            None => self.write(downlink, events),
+        }
+    }
+
+    /// Hands on what was written, and has the next one written.
+    pub(super) fn go_on(&mut self, done: Writing, written: Written, events: &mut Vec<Event>) {
+        let Writing { downlink, mut behind, .. } = done;
+        self.written(&downlink, written, events);
+        if let Some(next) = behind.pop_front() {
+            self.write(next, events);
+        }
+        if let Some(writing) = &mut self.writing {
+            writing.behind = behind;
+        }
+    }
+
     /// Has a downlink written: at once, or so that [`Writing::done`] brings it.
-    pub(super) fn write(&mut self, downlink: Downlink, events: &mut Vec<Event>) {
+    fn write(&mut self, downlink: Downlink, events: &mut Vec<Event>) {
         let downlink = match &mut self.children {
             Some(children) => children.answered(downlink),
             None => downlink,
@@ -57,7 +86,7 @@ impl Session {
     }
 
     /// Hands on what was written.
-    pub(super) fn written(&mut self, downlink: &Downlink, written: Written, events: &mut Vec<Event>) {
+    fn written(&mut self, downlink: &Downlink, written: Written, events: &mut Vec<Event>) {
         match written {
             Ok(Some(outbound)) => events.push(Event::Downlink(outbound, downlink.kind(), number(downlink))),
             Ok(None) => {}

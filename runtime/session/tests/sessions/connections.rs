@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::world::{World, event, mqtt, next, soon};
 use cluster::{Delivery, SessionId};
-use model::{DeviceId, DownlinkKinds};
+use model::{DeviceId, Downlink, DownlinkKinds, Payload};
 use serde_json::json;
 use session::{CloseReason, Event, OpenError, Transport};
+use shares::Shares;
 
 const AT_ONCE: Duration = Duration::ZERO;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +38,42 @@ async fn the_newest_connection_of_a_device_wins() {
     assert!(matches!(next(&mut lane).await, Delivery::Disconnected(id) if id == new_id));
     assert_eq!(world.sessions.observe().await.connections, 0);
     world.sessions.close_device(device, CloseReason::Administrative).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_turn_hears_at_once_that_another_server_has_the_device() {
+    let shares = Shares::new(2);
+    let world = World::sharing(&shares);
+    let (device, mut lane) = world.device_of_own_adapter().await;
+    let mut session = soon("connecting", world.sessions.connect(device, Transport::Mqtt)).await.unwrap();
+    let Delivery::Connected(link) = next(&mut lane).await else {
+        panic!("connected")
+    };
+    let request = |id: u32| Downlink::RpcRequest {
+        id,
+        method: "on".into(),
+        params: Payload::new(json!({})),
+    };
+    let share = shares.of(world.tenant);
+    share.allow(Some(Duration::ZERO));
+    for id in 1..=3 {
+        link.downlinks.send(request(id)).await.unwrap();
+    }
+    let mut none = Vec::new();
+    // To take one is no event yet.
+    while futures::poll!(std::pin::pin!(session.events(&mut none))).is_ready() {}
+    assert!(none.is_empty(), "it is not its turn: {none:?}");
+    share.allow(None);
+    for id in 1..=3 {
+        let told = event(&mut session).await;
+        assert!(matches!(&told, Event::Downlink(_, _, Some(told)) if *told == id), "{id}: {told:?}");
+    }
+
+    share.allow(Some(Duration::ZERO));
+    link.downlinks.send(request(4)).await.unwrap();
+    link.downlinks.send(request(5)).await.unwrap();
+    link.downlinks.send(Downlink::Superseded).await.unwrap();
+    assert!(matches!(event(&mut session).await, Event::Close(CloseReason::TakenOver)));
 }
 
 #[tokio::test]

@@ -8,15 +8,17 @@ use std::time::Duration;
 use actor::{LaneReceiver, lane};
 use async_trait::async_trait;
 use cluster::{Delivery, DeviceLane, Devices, RouteError, Router, SinglePeer};
-use model::{Clock, DeviceId, SystemClock, TenantId};
+use model::entity::EntityRecord;
+use model::{Clock, DeviceId, EntityId, EntityKind, SystemClock, TenantId};
 use parking_lot::Mutex;
-use plugins::{AdapterComponent, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink};
-use serde_json::Value as Json;
+use plugins::{AdapterComponent, Host, HostConfig, Limits, LoadedComponent, LogLevel, LogSink, StreamComponent};
+use serde_json::{Value as Json, json};
 use session::{
-    Adapters, Event, Inbound, ProvisionRequest, Provisioned, RateLimits, RegisterError, Registrar, Session, Sessions, SessionsConfig,
-    Transport,
+    AdapterSource, Adapters, Event, Inbound, ProvisionRequest, Provisioned, RateLimits, RegisterError, Registrar, Session, Sessions,
+    SessionsConfig, Transport,
 };
-use storage::{EmbeddedConfig, EmbeddedStore};
+use shares::Shares;
+use storage::{EmbeddedConfig, EmbeddedStore, EntityStore};
 
 /// The time of day, always.
 pub const NOW_MS: i64 = 1_700_000_000_000;
@@ -70,6 +72,23 @@ pub struct Silent;
 
 impl LogSink for Silent {
     fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
+}
+
+/// Name of the adapter that tenants have of their own.
+const OWN_ADAPTER: &str = "own";
+
+/// It does what the shipped one does.
+struct OwnAdapter;
+
+#[async_trait]
+impl AdapterSource for OwnAdapter {
+    async fn payload(&self, _: TenantId, name: &str) -> Option<AdapterComponent> {
+        (name == OWN_ADAPTER).then(adapter)
+    }
+
+    async fn stream(&self, _: TenantId, _: &str) -> Option<StreamComponent> {
+        None
+    }
 }
 
 /// Devices that are awake, and what is said of the others.
@@ -139,6 +158,23 @@ impl World {
 
     /// Devices are found by a router over those of this server.
     pub fn routed(limits: RateLimits, router: impl FnOnce(Arc<dyn Devices>) -> Router) -> Self {
+        Self::built(limits, router, Adapters::new(adapter(), Arc::new(Silent), Arc::new(SystemClock)))
+    }
+
+    /// Tenants have an adapter of their own, [`OWN_ADAPTER`], which uses their shares.
+    pub fn sharing(shares: &Shares) -> Self {
+        let adapters = Adapters::with_source(
+            adapter(),
+            Arc::new(OwnAdapter),
+            shares.clone(),
+            Arc::new(Silent),
+            Arc::new(SystemClock),
+        );
+        let router = |devices| Router::new(Arc::new(SinglePeer), devices);
+        Self::built(RateLimits::default(), router, adapters)
+    }
+
+    fn built(limits: RateLimits, router: impl FnOnce(Arc<dyn Devices>) -> Router, adapters: Adapters) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(EmbeddedConfig::new(dir.path())).unwrap();
         let devices = Arc::new(Played::default());
@@ -147,7 +183,7 @@ impl World {
             router: router(Arc::clone(&devices) as _),
             limits,
             registrar: Arc::clone(&devices) as _,
-            adapters: Adapters::new(adapter(), Arc::new(Silent), Arc::new(SystemClock)),
+            adapters,
             clock: Arc::new(Standing),
             payload_bytes_max: PAYLOAD_BYTES_MAX,
         });
@@ -164,6 +200,28 @@ impl World {
     pub fn device(&self) -> (DeviceId, LaneReceiver<Delivery>) {
         let device = DeviceId::generate(self.tenant);
         (device, self.wake(device))
+    }
+
+    /// A device that speaks through its tenant's adapter.
+    pub async fn device_of_own_adapter(&self) -> (DeviceId, LaneReceiver<Delivery>) {
+        let (device, lane) = self.device();
+        let profile = EntityId::new(self.tenant, EntityKind::DeviceProfile, uuid::Uuid::now_v7());
+        let save = async |id: EntityId, body: Json| {
+            let record = EntityRecord {
+                id,
+                version: 0,
+                name: id.id.to_string(),
+                subtype: String::new(),
+                customer: None,
+                body,
+            };
+            EntityStore::save_entity(&self.store, record).await.unwrap();
+        };
+        let transport = json!({"transportConfiguration": {"adapter": OWN_ADAPTER}});
+        save(profile, json!({"name": "p", "profileData": transport})).await;
+        let named = json!({"entityType": "DEVICE_PROFILE", "id": profile.id});
+        save(device.entity(), json!({"name": "D", "deviceProfileId": named})).await;
+        (device, lane)
     }
 
     /// Another actor for a device, whose last one is gone.
