@@ -30,5 +30,5 @@ pub use keeper::Keeper;
 pub use perform::{Effects, Performed};
 pub use plan::{Planned, plan};
 pub use request::Outside;
-pub use settings::{Allowances, MailSettings, SmsSettings};
+pub use settings::{Allowances, Kept, MailSettings, SmsSettings};
 pub use way::server_proxy;

@@ -19,6 +19,7 @@ mod tests;
 use model::TenantId;
 use secrets::{SecretError, Vault};
 use serde_json::Value as Json;
+use zeroize::Zeroizing;
 
 pub use allowance::Allowances;
 pub use mail::{Mail, MailSettings};
@@ -27,20 +28,43 @@ pub use sms::SmsSettings;
 /// What a publish of a node names instead of a broker, before the name of a service.
 pub(crate) const SERVER: &str = "server:";
 
-/// What is kept under a name; none: it was never set.
-async fn kept(vault: &Vault, name: &str) -> Result<Option<Json>, SecretError> {
-    match vault.reveal(TenantId::SYSTEM, name).await {
-        // What was sealed is what was written here.
-        Ok(text) => serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|_| SecretError::Sealed(name.to_owned())),
-        Err(SecretError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
+/// Settings that are kept as one secret of the system's.
+pub trait Kept: Sized {
+    /// Under which name.
+    const NAME: &'static str;
 
-/// Keeps something under a name. Durable when it returns.
-async fn keep(vault: &Vault, name: &str, value: &Json, now_ms: i64) -> Result<(), SecretError> {
-    let text = zeroize::Zeroizing::new(value.to_string());
-    vault.set(TenantId::SYSTEM, name, &text, now_ms).await
+    /// All of them, with what is secret.
+    fn sealed(&self) -> Json;
+
+    /// Those that [`Kept::sealed`] made a text of.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    fn unsealed(json: &Json) -> Result<Self, String>;
+
+    /// Those that are kept; none: they were never set.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn kept(vault: &Vault) -> impl Future<Output = Result<Option<Self>, SecretError>> + Send {
+        async {
+            let text = match vault.reveal(TenantId::SYSTEM, Self::NAME).await {
+                Ok(text) => text,
+                Err(SecretError::NotFound(_)) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            // What was sealed is what was written here.
+            let read = serde_json::from_str(&text).ok().and_then(|json| Self::unsealed(&json).ok());
+            read.map(Some).ok_or_else(|| SecretError::Sealed(Self::NAME.to_owned()))
+        }
+    }
+
+    /// Keeps them; others are gone. Durable when it returns.
+    ///
+    /// # Errors
+    /// When they cannot be stored.
+    fn keep(&self, vault: &Vault, now_ms: i64) -> impl Future<Output = Result<(), SecretError>> + Send {
+        let text = Zeroizing::new(self.sealed().to_string());
+        async move { vault.set(TenantId::SYSTEM, Self::NAME, &text, now_ms).await }
+    }
 }

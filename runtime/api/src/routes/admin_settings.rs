@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use cluster::{Change, What};
-use effects::{MailSettings, SmsSettings};
+use effects::{Kept, MailSettings, SmsSettings};
 use model::TenantId;
 use secrets::SecretError;
 use serde::{Deserialize, Serialize};

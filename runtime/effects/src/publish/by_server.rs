@@ -8,7 +8,7 @@ use model::{Clock, Message, SystemClock, TenantId};
 use plugins::Publish;
 
 use super::options;
-use crate::settings::{Mail, MailSettings, SmsSettings, sms};
+use crate::settings::{Kept, Mail, MailSettings, SmsSettings, sms};
 use crate::{EffectError, Outside, Performed};
 
 impl Outside {

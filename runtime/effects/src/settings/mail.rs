@@ -9,14 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use egress::{Credentials, Delivery, Egress, EgressError, Protocol, Proxy, Publish, Scheme, Secret, Smtp, Target};
 use model::TenantId;
-use secrets::{SecretError, Vault};
 use serde_json::{Value as Json, json};
 
+use super::Kept;
 use super::fields::Fields;
 use crate::way;
 
-/// Under which name it is kept.
-const NAME: &str = "server.mail";
 /// What tenants are told instead of its address.
 const CALLED: &str = "the server's mail server";
 /// Milliseconds for a mail: if nobody says, and at most.
@@ -124,6 +122,23 @@ pub struct Mail {
     pub body: Bytes,
 }
 
+impl Kept for MailSettings {
+    const NAME: &'static str = "server.mail";
+
+    fn sealed(&self) -> Json {
+        let mut json = self.shown();
+        json["password"] = json!(self.password);
+        if let Some(way) = &self.proxy {
+            json["proxyPassword"] = json!(way.password);
+        }
+        json
+    }
+
+    fn unsealed(json: &Json) -> Result<Self, String> {
+        Self::read(json, None)
+    }
+}
+
 impl MailSettings {
     /// Reads settings. Without a password, the one of `kept` stays, if it is for the same user at the same host: nobody gets it sent elsewhere.
     ///
@@ -161,29 +176,6 @@ impl MailSettings {
         };
         let trial = settings.letter(&trial, None).and_then(|letter| letter.check());
         trial.map(|()| settings).map_err(|error| error.to_string())
-    }
-
-    /// Those that are kept.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn kept(vault: &Vault) -> Result<Option<Self>, SecretError> {
-        let kept = super::kept(vault, NAME).await?;
-        let read = kept.map(|json| Self::read(&json, None)).transpose();
-        read.map_err(|_| SecretError::Sealed(NAME.to_owned()))
-    }
-
-    /// Keeps them; others are gone.
-    ///
-    /// # Errors
-    /// When they cannot be stored.
-    pub async fn keep(&self, vault: &Vault, now_ms: i64) -> Result<(), SecretError> {
-        let mut json = self.shown();
-        json["password"] = json!(self.password);
-        if let Some(way) = &self.proxy {
-            json["proxyPassword"] = json!(way.password);
-        }
-        super::keep(vault, NAME, &json, now_ms).await
     }
 
     /// What may be shown: everything but the passwords.

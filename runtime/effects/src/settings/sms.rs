@@ -12,15 +12,13 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method};
 use model::TenantId;
 use percent_encoding::utf8_percent_encode;
-use secrets::{SecretError, Vault};
 use serde_json::{Value as Json, json};
 
+use super::Kept;
 use super::fields::Fields;
 use super::smpp::Center;
 use crate::request::RESERVED;
 
-/// Under which name it is kept.
-const NAME: &str = "server.sms";
 /// What tenants are told instead of where it is.
 const CALLED: &str = "the server's service for text messages";
 /// Where Twilio is.
@@ -76,6 +74,20 @@ impl Provider {
     }
 }
 
+impl Kept for SmsSettings {
+    const NAME: &'static str = "server.sms";
+
+    fn sealed(&self) -> Json {
+        let mut json = self.shown();
+        json[self.provider.names()[2]] = json!(self.secret);
+        json
+    }
+
+    fn unsealed(json: &Json) -> Result<Self, String> {
+        Self::read(json, None)
+    }
+}
+
 impl SmsSettings {
     /// Reads settings. Without a secret, the one of `kept` stays, if it is for the same account at the same place.
     ///
@@ -120,26 +132,6 @@ impl SmsSettings {
             }
         };
         trial.map(|()| settings).map_err(|error| error.to_string())
-    }
-
-    /// Those that are kept.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub async fn kept(vault: &Vault) -> Result<Option<Self>, SecretError> {
-        let kept = super::kept(vault, NAME).await?;
-        let read = kept.map(|json| Self::read(&json, None)).transpose();
-        read.map_err(|_| SecretError::Sealed(NAME.to_owned()))
-    }
-
-    /// Keeps them; others are gone.
-    ///
-    /// # Errors
-    /// When they cannot be stored.
-    pub async fn keep(&self, vault: &Vault, now_ms: i64) -> Result<(), SecretError> {
-        let mut json = self.shown();
-        json[self.provider.names()[2]] = json!(self.secret);
-        super::keep(vault, NAME, &json, now_ms).await
     }
 
     /// What may be shown: everything but the secret.
