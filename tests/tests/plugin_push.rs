@@ -194,7 +194,7 @@ fn the_tutorial_goes_as_described_in_rust_and_saving_does_it_again() {
         "let convrted = value",
         "let converted = value; let key = self.key.clone(); self.key.clear(); let _ = key; let _ = value",
     );
-    watching.says("messages were not treated as expected", 1);
+    watching.says("not as expected: 1 of the messages", 1);
     assert_eq!(converted(), Some(66.0));
     edit(
         "let converted = value; let key = self.key.clone(); self.key.clear(); let _ = key; let _ = value",

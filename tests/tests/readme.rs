@@ -44,6 +44,9 @@ fn five_minutes_go_as_described() {
         "CLEARED_UNACK",
         "\"root\"",
         "TbMsgTypeSwitchNode",
+        "TbJsFilterNode",
+        "\"die\"",
+        "\"thrown\"",
     ] {
         let at = rest.find(expected).unwrap_or_else(|| panic!("{expected} is missing in {said}"));
         rest = &rest[at..];

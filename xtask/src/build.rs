@@ -53,7 +53,7 @@ pub fn target(root: &Path) -> PathBuf {
 /// # Errors
 /// When it does not build or does not start.
 pub fn run(root: &Path, dev: bool, options: &[String]) -> Result<()> {
-    eprintln!("xtask: building the server; the first time takes some minutes");
+    eprintln!("xtask: building the server; the first time takes ten to fifteen minutes on two processors");
     let binary = server(root, !dev)?;
     let mut serve = Command::new(binary);
     serve.arg("serve").args(options);

@@ -12,7 +12,7 @@
 macro_rules! rules {
     () => {
         concat!(
-            "msg is the message's data, metadata an object of texts. scriptLang is JS; of TBEL only the default script is understood. ",
+            "msg is the message's data, metadata an object of texts. scriptLang is JS; TBEL is not run, though what its default script says is understood. ",
             "Scripts compute, and nothing else: there is no network, no require and no eval; new Date() is the server's time, in UTC; ",
             "Math.random() is no source of secrets; promises and timers do not run. Numbers are doubles: whole ones beyond 2^53 are rounded. ",
             "Nothing is left from one message to the next: a variable that is not declared is gone, and what is built in cannot be changed. ",

@@ -150,7 +150,7 @@ pub fn test(path: &Path, files: &[PathBuf]) -> Result<()> {
     }
     println!("{passed} passed, {failed} failed");
     if failed > 0 {
-        bail!("{failed} messages were not treated as expected");
+        bail!("not as expected: {failed} of the messages");
     }
     Ok(())
 }

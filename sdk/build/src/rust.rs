@@ -104,7 +104,7 @@ impl Toolchain {
         }
         let status = command.status().context("cargo cannot be started")?;
         if !status.success() {
-            bail!("the guests do not build ({status})");
+            bail!("it does not build ({status}): what is wrong stands above");
         }
         let folder = target_dir.join(TARGET).join("guest");
         Ok(packages
