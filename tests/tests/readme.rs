@@ -29,7 +29,7 @@ fn five_minutes_go_as_described() {
             .replace("127.0.0.1:5683", &coap);
         script.push_str(&format!("{line}\necho\n"));
     }
-    let output = Command::new("timeout").args(["60", "bash", "-c", &script]).output().unwrap();
+    let output = Command::new("timeout").args(["120", "bash", "-c", &script]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     // What each step is for, in the order of the steps.
