@@ -10,7 +10,7 @@
 //!
 //! What holds for requests holds here: the tenant's list is asked for every publish and for every broker that is spoken to, also for one
 //! that another broker names; a name is looked up once for a connection, and an address that was checked is connected to. A tenant's
-//! connections are its own.
+//! connections are its own, but for those that an administrator lets all share.
 
 mod amqp;
 mod aws;
@@ -58,11 +58,25 @@ impl Egress {
     /// # Errors
     /// [`EgressError`]. After [`EgressError::Timeout`] and [`EgressError::Unacknowledged`] the broker may have it all the same.
     pub async fn publish(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
+        self.publish_over(tenant, tenant, publish).await
+    }
+
+    /// Publishes for a tenant over a connection that all tenants share: for servers of the administrator's that let few in. A tenant has so
+    /// few letters there at one time that those of others find room.
+    ///
+    /// # Errors
+    /// Those of [`Self::publish`].
+    pub async fn publish_shared(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
+        self.publish_over(TenantId::SYSTEM, tenant, publish).await
+    }
+
+    /// Publishes for a tenant, over a connection of `owner`'s.
+    async fn publish_over(&self, owner: TenantId, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
         let delivery = match &publish.protocol {
             // Requests, for which all holds that holds for requests.
             Protocol::Aws(one) => aws::send(self, tenant, &publish, one).await,
             Protocol::PubSub(one) => pubsub::send(self, tenant, &publish, one).await,
-            _ => self.deliver(tenant, &publish).await,
+            _ => self.deliver(owner, tenant, &publish).await,
         };
         let told = match &delivery {
             Ok(_) => "success",
@@ -73,7 +87,7 @@ impl Egress {
         delivery
     }
 
-    async fn deliver(&self, tenant: TenantId, publish: &Publish) -> Result<Delivery, EgressError> {
+    async fn deliver(&self, owner: TenantId, tenant: TenantId, publish: &Publish) -> Result<Delivery, EgressError> {
         publish.check()?;
         let proxy = publish.proxy.as_ref().map(|proxy| &proxy.target);
         for target in [&publish.target].into_iter().chain(proxy) {
@@ -86,7 +100,10 @@ impl Egress {
             origin: publish.target.origin(),
             timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
         };
-        let handing = self.hand_over(tenant, publish);
+        let handing = async {
+            let _turn = if owner == tenant { None } else { places.shared().await };
+            self.hand_over(owner, publish).await
+        };
         tokio::time::timeout(timeout, handing).await.unwrap_or_else(|_| Err(late()))
     }
 

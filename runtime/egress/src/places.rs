@@ -16,6 +16,8 @@ pub(crate) const WAITING_MAX: usize = 2_048;
 const LOOKUPS_MAX: usize = 4;
 /// Keys of a tenant that are opened at one time. That cannot be called off, either.
 const KEYS_MAX: usize = 1;
+/// Letters of a tenant that are at one time on connections that all tenants share: fewer than any of these takes.
+const SHARED_MAX: usize = 2;
 /// Large payloads of a tenant that are compressed at one time. None of that can be called off either.
 const COMPRESSIONS_MAX: usize = 1;
 
@@ -31,6 +33,7 @@ pub(crate) struct Tenant {
     lookups: Arc<Semaphore>,
     keys: Arc<Semaphore>,
     compressions: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
 }
 
 impl Places {
@@ -42,6 +45,7 @@ impl Places {
                 lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
                 keys: Arc::new(Semaphore::new(KEYS_MAX)),
                 compressions: Arc::new(Semaphore::new(COMPRESSIONS_MAX)),
+                shared: Arc::new(Semaphore::new(SHARED_MAX)),
             })
         };
         Arc::clone(&self.tenants.entry(tenant).or_insert_with(fresh))
@@ -71,6 +75,11 @@ impl Tenant {
     /// The turn to open a key.
     pub(crate) async fn key(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.keys).acquire_owned().await.ok()
+    }
+
+    /// The turn to hand something to a connection that all tenants share.
+    pub(crate) async fn shared(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared).acquire_owned().await.ok()
     }
 
     /// The turn to compress something large.

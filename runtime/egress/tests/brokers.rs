@@ -11,14 +11,11 @@ use std::time::{Duration, Instant};
 
 use broker::{Broker, Manner};
 use egress::{
-    Addresses, Amqp, Compression, Credentials, Delivery, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Publish,
-    Scheme, Secret, Target, Trust,
+    Addresses, Amqp, Compression, Credentials, EgressError, Kafka, Mechanism, Mqtt, MqttVersion, Proof, Protocol, Publish, Scheme, Secret,
+    Target, Trust,
 };
 use model::TenantId;
-use world::{Names, World, loopback};
-
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use world::{Names, World, loopback, until};
 
 fn publish(url: &str, topic: &str) -> Publish {
     let target = Target::broker(url).unwrap();
@@ -74,25 +71,6 @@ fn login(user: &str, password: &str) -> Option<Credentials> {
 
 fn names() -> Names {
     Names::of([("broker.test", &["127.0.0.1"])])
-}
-
-async fn until(what: &str, is_there: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_there() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}
-
-impl World {
-    async fn tell(&self, publish: Publish) -> Result<Delivery, EgressError> {
-        self.tell_for(self.tenant(), publish).await
-    }
-
-    async fn tell_for(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
-        self.egress.publish(tenant, publish).await
-    }
 }
 
 #[tokio::test]

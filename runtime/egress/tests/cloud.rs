@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use broker::{Broker, Manner};
 use egress::{Credentials, EgressError, Mqtt, MqttVersion, Proof, Protocol, PubSub, Publish, Secret, Target, Trust};
-use world::{Names, World, loopback};
+use world::{Names, World, loopback, until};
 
 /// `a key of 32 bytes, for the tests`
 const KEY: &str = "YSBrZXkgb2YgMzIgYnl0ZXMsIGZvciB0aGUgdGVzdHM=";
@@ -52,17 +52,6 @@ async fn hub() -> (Broker, World, String) {
     let names = Names::of([("hub.test", &["127.0.0.1"])]);
     let world = World::trusting(loopback(), names, &[&url], trust).await;
     (hub, world, url)
-}
-
-async fn until(what: &str, is_so: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_so() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), waiting)
-        .await
-        .unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// Time goes on while nothing else does.

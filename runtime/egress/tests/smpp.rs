@@ -11,14 +11,11 @@ use std::time::Duration;
 
 use center::{Center, Manner};
 use egress::{
-    Addresses, Alphabet, Credentials, Delivery, EgressError, Numbering, Protocol, Publish, Secret, Smpp, SmppBind, SmppVersion, Target,
-    Trust,
+    Addresses, Alphabet, Credentials, EgressError, Numbering, Protocol, Publish, Secret, Smpp, SmppBind, SmppVersion, Target, Trust,
 };
 use model::TenantId;
-use world::{Names, World, loopback};
+use world::{Names, World, loopback, until};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// What the administrator's center is called.
 const CALLED: &str = "the server's center";
 
@@ -53,21 +50,6 @@ fn login(user: &str, password: &str) -> Option<Credentials> {
 
 fn names() -> Names {
     Names::of([("center.test", &["127.0.0.1"])])
-}
-
-async fn until(what: &str, is_there: impl Fn() -> bool) {
-    let waiting = async {
-        while !is_there() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}"));
-}
-
-impl World {
-    async fn tell(&self, publish: Publish) -> Result<Delivery, EgressError> {
-        self.egress.publish(self.tenant(), publish).await
-    }
 }
 
 /// A world in which one center is on the list.
@@ -315,6 +297,40 @@ async fn a_center_of_the_administrators_is_named_to_nobody_else() {
     let told = tell(None, "404").await.unwrap_err().to_string();
     assert!(told.starts_with(&url), "{told}");
     assert_eq!(center.connected(), 2, "each has its own");
+}
+
+/// They wait for themselves, each, and not for one another.
+#[tokio::test]
+async fn tenants_who_share_a_center_leave_each_other_room() {
+    let center = Center::that(Manner::Slow, None).await;
+    let world = World::new(Addresses::default(), names(), &[]).await;
+    let url = center.url("center.test");
+    let tell = |tenant: TenantId, text: String| {
+        let mut publish = publish(&url, "1", &text);
+        publish.target = publish.target.of_administrator(Some(CALLED));
+        let egress = world.egress.clone();
+        actor::spawn("a text", async move { egress.publish_shared(tenant, publish).await })
+    };
+    let (many, few) = (TenantId::generate(), TenantId::generate());
+    // More than the center takes without an answer.
+    let waiting: Vec<_> = (0..50).map(|number| tell(many, format!("many {number}"))).collect();
+    until("one tenant's texts are there", || !center.heard(SUBMIT).is_empty()).await;
+    let heard = |of: &str| {
+        center
+            .heard(SUBMIT)
+            .iter()
+            .filter(|(.., body)| body.windows(of.len()).any(|part| part == of.as_bytes()))
+            .count()
+    };
+    let other = tell(few, "few".to_owned());
+    until("the other's gets there, too", || heard("few") == 1).await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((heard("many"), center.connected()), (2, 1));
+    for task in waiting.into_iter().chain([other]) {
+        task.abort();
+    }
 }
 
 #[tokio::test]

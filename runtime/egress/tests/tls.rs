@@ -41,7 +41,11 @@ fn publish(url: &str, protocol: Protocol, tls: Option<Tls>) -> Publish {
     Publish {
         target: Target::broker(url).unwrap(),
         credentials: None,
-        topic: "t".to_owned(),
+        topic: match protocol {
+            Protocol::Smtp(_) => "one@api.test",
+            _ => "t",
+        }
+        .to_owned(),
         payload: "{}".into(),
         protocol,
         connect_timeout: Duration::from_secs(30),
@@ -49,6 +53,10 @@ fn publish(url: &str, protocol: Protocol, tls: Option<Tls>) -> Publish {
         tls,
         proxy: None,
     }
+}
+
+async fn tell(world: &World, publish: Publish) -> Result<(), EgressError> {
+    world.tell(publish).await.map(drop)
 }
 
 fn mqtt(version: MqttVersion) -> Protocol {
@@ -257,13 +265,11 @@ async fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
     ] {
         let told = [
             world.send(over(&at("https"), tls.clone())).await.map(drop),
-            world.tell(publish(&at("mqtts"), mqtt(MqttVersion::V311), tls.clone())).await,
-            world.tell(publish(&at("kafkas"), kafka(Vec::new()), tls.clone())).await,
-            world
-                .tell(publish(&at("amqps"), Protocol::Amqp(Amqp::default()), tls.clone()))
-                .await,
-            world.tell(publish(&at("smtps"), mail(false), tls.clone())).await,
-            world.tell(publish(&at("smtp"), mail(true), tls.clone())).await,
+            tell(&world, publish(&at("mqtts"), mqtt(MqttVersion::V311), tls.clone())).await,
+            tell(&world, publish(&at("kafkas"), kafka(Vec::new()), tls.clone())).await,
+            tell(&world, publish(&at("amqps"), Protocol::Amqp(Amqp::default()), tls.clone())).await,
+            tell(&world, publish(&at("smtps"), mail(false), tls.clone())).await,
+            tell(&world, publish(&at("smtp"), mail(true), tls.clone())).await,
         ];
         for told in told {
             let error = told.unwrap_err();
@@ -277,13 +283,15 @@ async fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
     let with = || own.believed(None);
     let clear = [
         world.send(over(&at("http"), with())).await.map(drop),
-        world.tell(publish(&at("mqtt"), mqtt(MqttVersion::V5), with())).await,
-        world.tell(publish(&at("kafka"), kafka(Vec::new()), with())).await,
-        world
-            .tell(publish(&at("kafkas"), kafka(vec![Target::broker(&at("kafka")).unwrap()]), with()))
-            .await,
-        world.tell(publish(&at("amqp"), Protocol::Amqp(Amqp::default()), with())).await,
-        world.tell(publish(&at("smtp"), mail(false), with())).await,
+        tell(&world, publish(&at("mqtt"), mqtt(MqttVersion::V5), with())).await,
+        tell(&world, publish(&at("kafka"), kafka(Vec::new()), with())).await,
+        tell(
+            &world,
+            publish(&at("kafkas"), kafka(vec![Target::broker(&at("kafka")).unwrap()]), with()),
+        )
+        .await,
+        tell(&world, publish(&at("amqp"), Protocol::Amqp(Amqp::default()), with())).await,
+        tell(&world, publish(&at("smtp"), mail(false), with())).await,
     ];
     for told in clear {
         assert!(
@@ -305,7 +313,7 @@ async fn what_makes_no_sense_is_refused_before_anybody_is_asked() {
             topic: "topic".to_owned(),
             ..publish(&at("mqtts"), protocol, with())
         };
-        let told = world.tell(to).await;
+        let told = tell(&world, to).await;
         assert!(
             matches!(&told, Err(EgressError::Invalid(text)) if text.contains("over HTTP")),
             "{told:?}"
@@ -333,7 +341,7 @@ async fn a_connection_is_that_of_its_certificate() {
                 }),
                 ..to(MqttVersion::V311, Some(identity))
             };
-            world.tell(named).await.unwrap();
+            tell(&world, named).await.unwrap();
         }
     }
     assert_eq!((broker.connected(), broker.published().len()), (2, 6), "each has its own");
@@ -344,15 +352,15 @@ async fn a_connection_is_that_of_its_certificate() {
             .all(|login| login.username.as_deref() == Some("hub/device") && login.password.is_none()),
         "{logins:?}"
     );
-    world.tell(to(MqttVersion::V5, Some(&one))).await.unwrap();
+    tell(&world, to(MqttVersion::V5, Some(&one))).await.unwrap();
     assert_eq!(broker.connected(), 3);
     for identity in [None, Some(&servers.client("one"))] {
         let tls = servers.believed(identity).unwrap();
-        let error = world.tell(to(MqttVersion::V311, identity)).await.unwrap_err();
+        let error = tell(&world, to(MqttVersion::V311, identity)).await.unwrap_err();
         assert!(matches!(error, EgressError::Unreachable { .. }), "{error}");
         assert!(!shows(&format!("{error} {error:?}"), &tls));
     }
-    let error = world.tell(publish(&url, mqtt(MqttVersion::V311), None)).await.unwrap_err();
+    let error = tell(&world, publish(&url, mqtt(MqttVersion::V311), None)).await.unwrap_err();
     assert!(
         matches!(&error, EgressError::Unreachable { reason, .. } if reason.contains("certificate")),
         "{error}"
@@ -377,10 +385,10 @@ async fn a_key_is_opened_once_for_a_connection_to_a_broker() {
         publish(&url, mqtt(MqttVersion::V5), servers.believed(Some(&identity)))
     };
     for _ in 0..3 {
-        world.tell(to("a word")).await.unwrap();
+        tell(&world, to("a word")).await.unwrap();
     }
     assert_eq!((broker.connected(), broker.published().len()), (1, 3));
-    let error = world.tell(to("another word")).await.unwrap_err();
+    let error = tell(&world, to("another word")).await.unwrap_err();
     assert!(
         matches!(&error, EgressError::Invalid(text) if text.contains("not opened by its password")),
         "{error}"
@@ -398,7 +406,7 @@ async fn a_broker_that_another_names_is_shown_the_same() {
     let rules = [url(&first, "api.test"), url(&second, "second.test")];
     let world = World::new(loopback(), names(), &rules.each_ref().map(String::as_str)).await;
     let tls = servers.believed(Some(&clients.client("a")));
-    let told = world.tell(publish(&rules[0], kafka(Vec::new()), tls)).await;
+    let told = tell(&world, publish(&rules[0], kafka(Vec::new()), tls)).await;
     assert!(told.is_ok(), "{told:?}");
     assert_eq!((first.taken(), second.taken()), (0, 1));
 }
@@ -410,14 +418,11 @@ async fn a_mail_server_sees_who_sends() {
         let port = post_office(servers.server("api.test", Some(&clients)), start_tls).await;
         let url = format!("{}://api.test:{port}", if start_tls { "smtp" } else { "smtps" });
         let world = World::new(loopback(), names(), &[&url]).await;
-        let to = |tls| Publish {
-            topic: "one@api.test".to_owned(),
-            ..publish(&url, mail(start_tls), tls)
-        };
-        let told = world.tell(to(servers.believed(Some(&clients.client("a"))))).await;
+        let to = |tls| publish(&url, mail(start_tls), tls);
+        let told = tell(&world, to(servers.believed(Some(&clients.client("a"))))).await;
         assert!(told.is_ok(), "{told:?}");
         for tls in [servers.believed(None), None] {
-            let told = world.tell(to(tls)).await;
+            let told = tell(&world, to(tls)).await;
             assert!(matches!(told, Err(EgressError::Unreachable { .. })), "{told:?}");
         }
     }
@@ -473,18 +478,5 @@ async fn take(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), greets: bool, 
             _ => "250 fine\r\n",
         };
         in_text = (in_text && line != ".\r\n") || line.starts_with("DATA");
-    }
-}
-
-impl World {
-    async fn tell(&self, publish: Publish) -> Result<(), EgressError> {
-        let publish = Publish {
-            topic: match (&publish.protocol, &*publish.topic) {
-                (Protocol::Smtp(_), "t") => "one@api.test".to_owned(),
-                _ => publish.topic.clone(),
-            },
-            ..publish
-        };
-        self.egress.publish(self.tenant(), publish).await.map(drop)
     }
 }

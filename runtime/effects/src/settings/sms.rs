@@ -167,10 +167,13 @@ impl SmsSettings {
     }
 
     async fn send(&self, egress: &Egress, tenant: TenantId, to: &str, text: &str, called: Option<&'static str>) -> Result<(), EgressError> {
-        let (tenant, letter) = match &self.provider {
-            Provider::Sns { region } => (tenant, self.letter(region, to, text, called)?),
-            // Centers count who is logged in under one name, and have few: all tenants share one connection.
-            Provider::Smpp(center) => (TenantId::SYSTEM, center.letter(self.login(), to, text, called)?),
+        match &self.provider {
+            Provider::Sns { region } => egress.publish(tenant, self.letter(region, to, text, called)?).await.map(drop),
+            // Centers count who is logged in under one name, and have few.
+            Provider::Smpp(center) => {
+                let letter = center.letter(self.login(), to, text, called)?;
+                egress.publish_shared(tenant, letter).await.map(drop)
+            }
             Provider::Twilio { .. } => {
                 let request = self.request(to, text, called)?;
                 let origin = request.target.origin();
@@ -180,13 +183,12 @@ impl SmsSettings {
                 }
                 let json: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
                 let said = json["message"].as_str().unwrap_or_default();
-                return Err(EgressError::Unacknowledged {
+                Err(EgressError::Unacknowledged {
                     origin,
                     reason: format!("{}: {said}", answer.status).chars().take(REASON_LEN).collect(),
-                });
+                })
             }
-        };
-        egress.publish(tenant, letter).await.map(drop)
+        }
     }
 
     fn login(&self) -> Credentials {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use egress::{Addresses, AllowList, Egress, EgressConfig, EgressError, Request, Resolver, Response, Target, Trust};
+use egress::{Addresses, AllowList, Delivery, Egress, EgressConfig, EgressError, Publish, Request, Resolver, Response, Target, Trust};
 use hyper::{HeaderMap, Method};
 use model::TenantId;
 use storage::{EmbeddedConfig, EmbeddedStore};
@@ -14,6 +14,9 @@ use tempfile::{NamedTempFile, TempDir};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything special is refused but this machine, which plays the outside.
 pub fn loopback() -> Addresses {
@@ -36,6 +39,16 @@ pub fn request(url: &str) -> Request {
 
 pub fn header_of<'a>(response: &'a Response, name: &str) -> &'a str {
     response.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
+/// Waits for what comes about by itself.
+pub async fn until(what: &str, is_there: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_there() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// Names and where they lead, answer after answer.
@@ -129,6 +142,14 @@ impl World {
 
     pub async fn send(&self, request: Request) -> Result<Response, EgressError> {
         self.egress.send(self.tenant, request).await
+    }
+
+    pub async fn tell(&self, publish: Publish) -> Result<Delivery, EgressError> {
+        self.tell_for(self.tenant, publish).await
+    }
+
+    pub async fn tell_for(&self, tenant: TenantId, publish: Publish) -> Result<Delivery, EgressError> {
+        self.egress.publish(tenant, publish).await
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Manner {
     Picky(u32),
     /// Says nothing, not even to a login.
     Silent,
+    /// Takes texts, and answers none.
+    Slow,
     /// Speaks something else.
     Strange,
     /// Closes instead of taking a text.
@@ -161,6 +163,7 @@ fn answer((command, _, sequence, body): &Pdu, manner: Manner) -> Option<Vec<u8>>
             let text = b"\0\x01\x01447700900000\0\0\x00112\0\0\0\0\0\0\0\0\0\0\x02hi";
             [pdu(0x15, 0, 70, &[]), pdu(0x05, 0, 71, text), fine(b"1a2b\0")].concat()
         }
+        (0x04, Manner::Slow) => Vec::new(),
         (0x04, _) => fine(b"1a2b\0"),
         (0x15 | 0x06, _) => fine(&[]),
         _ => Vec::new(),
