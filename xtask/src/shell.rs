@@ -1,10 +1,10 @@
 //! Running other programs.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-pub use guest_build::program::quietly;
+pub use guest_build::program::{is_there, quietly};
 
 /// Cargo, the one that runs this. Where a build is made once and thrown away (`CI` is set), it keeps nothing for the next
 /// build: that is gigabytes, and time.
@@ -28,15 +28,4 @@ pub fn run(command: &mut Command) -> Result<()> {
         bail!("{name} failed ({status})");
     }
     Ok(())
-}
-
-/// Whether a program is there.
-pub fn is_there(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use guest_build::packages;
 
 use crate::{build, shell};
 
@@ -42,9 +43,10 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     ])?;
     let tools = build::target(root).join("tools");
     from_maven::KAFKA.in_folder(&tools.join("kafka"))?;
+    let python = |folder: &Path, wanted: &[&str]| packages::pypi(&folder.join("venv"), wanted, &installing(wanted, "PyPI"));
     python(&tools, &PYTHON_PACKAGES)?;
     python(&tools.join("azure"), &AZURE_PACKAGES)?;
-    npm(&tools.join("smpp"), &NPM_PACKAGES)?;
+    packages::npm(&tools.join("smpp"), &NPM_PACKAGES, &installing(&NPM_PACKAGES, "npm"))?;
     Ok(tools)
 }
 
@@ -77,50 +79,8 @@ pub fn debian(programs: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// A Python environment of our own with packages.
-fn python(tools: &Path, packages: &[&str]) -> Result<()> {
-    let venv = tools.join("venv");
-    let stamp = venv.join("packages");
-    let wanted = packages.join("\n");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    if !shell::is_there("python3") {
-        bail!("missing: python3");
-    }
-    eprintln!("tools: installing {} from PyPI", packages.join(", "));
-    shell::quietly(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("missing: python3-venv (Debian package)")?;
-    shell::quietly(
-        Command::new(venv.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .args(packages),
-    )?;
-    std::fs::write(stamp, wanted)?;
-    Ok(())
-}
-
-/// A folder of our own with packages for Node.
-fn npm(folder: &Path, packages: &[&str]) -> Result<()> {
-    let stamp = folder.join("packages");
-    let wanted = packages.join("\n");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    if !on_path("node") || !on_path("npm") {
-        bail!("missing: Node.js with npm");
-    }
-    eprintln!("tools: installing {} from npm", packages.join(", "));
-    std::fs::create_dir_all(folder)?;
-    // Without one, npm takes the next folder above that has one.
-    std::fs::write(folder.join("package.json"), "{\"private\": true}\n")?;
-    shell::quietly(
-        Command::new("npm")
-            .current_dir(folder)
-            .args(["install", "--silent", "--no-audit", "--no-fund"])
-            .args(packages),
-    )?;
-    std::fs::write(stamp, wanted)?;
-    Ok(())
+fn installing(packages: &[&str], from: &str) -> String {
+    format!("tools: installing {} from {from}", packages.join(", "))
 }
 
 fn on_path(program: &str) -> bool {

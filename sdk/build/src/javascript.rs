@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::program::{is_there, progress, quietly};
+use crate::packages;
+use crate::program::quietly;
 
 /// Packages of npm, by name and version.
 const PACKAGES: [&str; 2] = ["@bytecodealliance/componentize-js@0.23.0", "rolldown@1.3.2"];
@@ -24,27 +25,7 @@ impl JavaScript {
     /// When Node or npm is missing, or the packages cannot be fetched.
     pub fn install(tools: &Path) -> Result<Self> {
         let tools = tools.join("javascript");
-        let stamp = tools.join("packages");
-        let wanted = PACKAGES.join("\n");
-        if !is_there("node") {
-            bail!("Node is missing: install Node 20.19 or later");
-        }
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            return Ok(JavaScript { tools });
-        }
-        if !is_there("npm") {
-            bail!("npm is missing: install it beside Node");
-        }
-        fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
-        fs::write(tools.join("package.json"), "{\"private\": true}\n")?;
-        progress("installing componentize-js and rolldown from npm (400 MB)", || {
-            let mut npm = Command::new("npm");
-            npm.current_dir(&tools)
-                .args(["install", "--silent", "--no-audit", "--no-fund"])
-                .args(PACKAGES);
-            quietly(&mut npm)
-        })?;
-        fs::write(stamp, wanted)?;
+        packages::npm(&tools, &PACKAGES, "installing componentize-js and rolldown from npm (400 MB)")?;
         Ok(JavaScript { tools })
     }
 

@@ -2,11 +2,13 @@
 //!
 //! 1. [`rust`] – a toolchain that builds for `wasm32-unknown-unknown`; [`encode`] – its modules become components,
 //! 2. [`javascript`] and [`python`] – tools from npm and PyPI, installed into a folder once, and the SDKs' own builders,
-//! 3. [`program`] – running other programs.
+//! 3. [`packages`] – what npm and PyPI are asked for,
+//! 4. [`program`] – running other programs.
 //!
 //! Must not know what a component does, or how it is run.
 
 pub mod javascript;
+pub mod packages;
 pub mod program;
 pub mod python;
 pub mod rust;

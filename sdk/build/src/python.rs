@@ -1,13 +1,13 @@
 //! Components from Python. `componentize-py` comes from PyPI, into an environment that many projects may share; the SDK's
 //! `pacificsoft_build.py` does the work.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::program::{is_there, progress, quietly};
+use crate::packages;
+use crate::program::quietly;
 
 /// Packages of PyPI, by name and version.
 const PACKAGES: [&str; 1] = ["componentize-py==0.25.1"];
@@ -23,24 +23,7 @@ impl Python {
     /// # Errors
     /// When Python is missing, or the packages cannot be fetched.
     pub fn install(tools: &Path) -> Result<Self> {
-        let venv = tools.join("python");
-        let python = venv.join("bin/python");
-        let stamp = venv.join("packages");
-        let wanted = PACKAGES.join("\n");
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            return Ok(Python { python });
-        }
-        if !is_there("python3") {
-            bail!("python3 is missing: install Python 3.11 or later");
-        }
-        progress("installing componentize-py from PyPI", || {
-            quietly(Command::new("python3").args(["-m", "venv"]).arg(&venv)).context("missing: python3-venv (Debian package)")?;
-            let mut pip = Command::new(&python);
-            pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-                .args(PACKAGES);
-            quietly(&mut pip)
-        })?;
-        fs::write(stamp, wanted)?;
+        let python = packages::pypi(&tools.join("python"), &PACKAGES, "installing componentize-py from PyPI (120 MB)")?;
         Ok(Python { python })
     }
 
