@@ -2,70 +2,32 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::path::Path;
+#[path = "scripted/world.rs"]
+mod world;
+
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use model::{DeviceId, Message, MessageKind, Metadata, Payload, RuleNodeId, SystemClock, TenantId};
-use plugins::{
-    Fault, Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, NothingStored, OpenError, Outcome,
-    ProcessError, RuleComponent, SharedMemory,
-};
-use serde_json::{Value as Json, json};
+use model::SystemClock;
+use plugins::{Fault, NodeInstance, OpenError, Outcome, ProcessError, RuleComponent, SharedMemory};
+use serde_json::json;
+use world::message;
 
-struct Nothing;
-
-impl LogSink for Nothing {
-    fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
-}
-
-/// Compiled once, and kept below `target`: it takes seconds.
+/// Compiled once.
 fn component() -> &'static RuleComponent {
     static COMPONENT: OnceLock<RuleComponent> = OnceLock::new();
-    COMPONENT.get_or_init(|| {
-        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
-        let host = Host::new(HostConfig {
-            instances_max: 64,
-            scripted_instances_max: 64,
-            cache_dir: Some(target.join("tests/code")),
-            cache_key: b"the tests' own".to_vec(),
-            ..HostConfig::default()
-        })
-        .unwrap();
-        let bytes = std::fs::read(target.join("components/script.wasm")).expect("components are built by `cargo xtask guests`");
-        match host.load(&bytes).unwrap() {
-            LoadedComponent::Rules(component) => component,
-            other => panic!("{other:?} is no package of rule nodes"),
-        }
-    })
+    COMPONENT.get_or_init(|| world::rules(&world::host(64, 64), "script.wasm"))
 }
 
 fn open(type_name: &str, script: &str) -> Result<NodeInstance, OpenError> {
-    let tenant = TenantId::SYSTEM;
-    let context = NodeContext {
-        tenant,
-        node: RuleNodeId::generate(tenant),
-        name: "node under test".into(),
-        readings: Arc::new(NothingStored).into(),
-        log: Arc::new(Nothing),
-        clock: Arc::new(SystemClock),
-        memory: SharedMemory::default(),
-    };
     let configuration = json!({"scriptLang": "JS", "jsScript": script}).to_string();
-    NodeInstance::open(component(), type_name, &configuration, context)
-}
-
-fn message(payload: Json) -> Arc<Message> {
-    static DEVICE: OnceLock<DeviceId> = OnceLock::new();
-    Arc::new(Message {
-        id: uuid::Uuid::now_v7(),
-        kind: MessageKind::PostTelemetry,
-        originator: DEVICE.get_or_init(|| DeviceId::generate(TenantId::SYSTEM)).entity(),
-        customer: None,
-        metadata: [("deviceName", "D")].into_iter().collect::<Metadata>(),
-        payload: Payload::new(payload),
-        ts_ms: 5,
-    })
+    world::open(
+        component(),
+        type_name,
+        &configuration,
+        SharedMemory::default(),
+        Arc::new(SystemClock),
+    )
 }
 
 fn relations(outcome: &Outcome) -> Vec<&str> {

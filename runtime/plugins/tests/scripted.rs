@@ -2,38 +2,23 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "scripted/world.rs"]
+mod world;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use model::{Clock, DeviceId, Message, MessageKind, Metadata, Payload, RuleNodeId, SystemClock, TenantId};
+use model::{Clock, RuleNodeId, SystemClock, TenantId};
 use parking_lot::Mutex;
-use plugins::{
-    Host, HostConfig, LoadError, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, NothingStored, OpenError, RuleComponent,
-    SharedMemory,
-};
-use serde_json::{Value as Json, json};
+use plugins::{Host, LoadError, NodeInstance, OpenError, RuleComponent, SharedMemory};
+use serde_json::json;
+use world::message;
 
-struct Nothing;
-
-impl LogSink for Nothing {
-    fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
-}
-
-/// One host for all tests: it keeps what it compiled below `target`, because that takes seconds for a component of this size.
+/// One host for all tests.
 fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
-    HOST.get_or_init(|| {
-        Host::new(HostConfig {
-            instances_max: 4,
-            scripted_instances_max: 3,
-            cache_dir: Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tests/code")),
-            cache_key: b"the tests' own".to_vec(),
-            ..HostConfig::default()
-        })
-        .unwrap()
-    })
+    HOST.get_or_init(|| world::host(4, 3))
 }
 
 /// One test at a time opens instances: the last one uses up all places there are.
@@ -42,16 +27,8 @@ static PLACES: Mutex<()> = parking_lot::const_mutex(());
 /// Loaded once: two tests that compile the same component would take twice as long.
 fn rules(name: &str) -> RuleComponent {
     static LOADED: Mutex<BTreeMap<String, RuleComponent>> = parking_lot::const_mutex(BTreeMap::new());
-    LOADED.lock().entry(name.to_owned()).or_insert_with(|| load(name)).clone()
-}
-
-fn load(name: &str) -> RuleComponent {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
-    let bytes = std::fs::read(path).expect("components are built by `cargo xtask guests`");
-    match host().load(&bytes).unwrap() {
-        LoadedComponent::Rules(component) => component,
-        other => panic!("{other:?} is no package of rule nodes"),
-    }
+    let mut loaded = LOADED.lock();
+    loaded.entry(name.to_owned()).or_insert_with(|| world::rules(host(), name)).clone()
 }
 
 fn open(component: &RuleComponent, configuration: &str) -> Result<NodeInstance, OpenError> {
@@ -65,39 +42,15 @@ fn open_with(
     memory: SharedMemory,
     clock: Arc<dyn Clock>,
 ) -> Result<NodeInstance, OpenError> {
-    let tenant = TenantId::SYSTEM;
-    let context = NodeContext {
-        tenant,
-        node: RuleNodeId::generate(tenant),
-        name: "node under test".into(),
-        readings: Arc::new(NothingStored).into(),
-        log: Arc::new(Nothing),
-        clock,
-        memory,
-    };
-    NodeInstance::open(component, &component.types()[0].type_name, configuration, context)
-}
-
-fn message(payload: Json) -> Arc<Message> {
-    static DEVICE: OnceLock<DeviceId> = OnceLock::new();
-    Arc::new(Message {
-        id: uuid::Uuid::now_v7(),
-        kind: MessageKind::PostTelemetry,
-        originator: DEVICE.get_or_init(|| DeviceId::generate(TenantId::SYSTEM)).entity(),
-        customer: None,
-        metadata: [("deviceName", "D")].into_iter().collect::<Metadata>(),
-        payload: Payload::new(payload),
-        ts_ms: 5,
-    })
+    world::open(component, &component.types()[0].type_name, configuration, memory, clock)
 }
 
 /// Or it would be compiled again by whoever asks before it loads.
 #[test]
 fn code_that_is_kept_is_known_by_its_class() {
     for name in ["scripted/unit-converter.wasm", "scripted/geofence.wasm"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/components").join(name);
         drop(rules(name));
-        assert!(host().has_code(&std::fs::read(path).unwrap()), "{name}");
+        assert!(host().has_code(&world::built(name)), "{name}");
     }
     assert!(!host().has_code(b"\0asm"), "nobody has compiled it");
 }
