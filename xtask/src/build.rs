@@ -35,12 +35,12 @@ pub fn package(root: &Path, name: &str, release: bool) -> Result<PathBuf> {
     Ok(target(root).join(if release { "release" } else { "debug" }).join(name))
 }
 
-/// Builds every binary for tests. With the features of the whole workspace, as its tests are: else every dependency would be built twice.
+/// Builds all that tests need: every binary, and the tests. With the features of the whole workspace: else every dependency would be built twice.
 ///
 /// # Errors
 /// When one does not build.
 pub fn for_tests(root: &Path) -> Result<()> {
-    shell::run(shell::cargo(root).args(["build", "--workspace", "--bins"]))
+    shell::run(shell::cargo(root).args(["build", "--workspace", "--bins", "--tests"]))
 }
 
 /// The folder cargo builds into.

@@ -1,19 +1,23 @@
-//! All checks: format, lints, tests. The last line says how many tests passed.
+//! All checks: format, tests, lints. The last line says how many tests passed.
+//!
+//! What can wait for the network or for tests goes on beside what needs the processors: tools are fetched while the server is built, and lints
+//! are looked for while tests run.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use cassandra_node::Node;
 
+use crate::lints::Lints;
 use crate::{build, cassandra, guests, shell, tools};
 
 /// Runs everything.
 ///
 /// # Errors
-/// At the first step that fails; tests all run before they fail.
+/// At the first step that fails; tests and lints are all run before they fail.
 pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     let started = Instant::now();
     let step = |name: &str| eprintln!("xtask: {name} (after {} s)", started.elapsed().as_secs());
@@ -21,24 +25,37 @@ pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     shell::run(shell::cargo(root).args(["fmt", "--all", "--check"])).context("`cargo fmt --all` was not run")?;
     step("components");
     guests::build_all(root)?;
-    step("lints");
-    shell::run(shell::cargo(root).args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     if shell::is_there("cargo-deny") {
         step("licences and advisories");
         shell::run(shell::cargo(root).args(["deny", "--log-level", "error", "check"]))?;
     } else {
         eprintln!("xtask: cargo-deny is not installed: licences and advisories are not checked");
     }
-    step("tools");
-    tools::for_tests(root)?;
-    step("server and load generator");
-    build::for_tests(root)?;
-    step("cassandra");
-    let cassandra = cassandra(root, filter)?;
-    step("tests");
-    let (passed, failed) = tests(root, filter, cassandra.as_ref().ok())?;
+    let cassandra = std::thread::scope(|scope| {
+        let fetched = scope.spawn(|| {
+            step("tools");
+            tools::for_tests(root)?;
+            step("cassandra");
+            cassandra(root, filter)
+        });
+        step("server, load generator and tests");
+        let built = build::for_tests(root);
+        let fetched = fetched.join().map_err(|_| anyhow!("the tools could not be fetched"))?;
+        built.and(fetched)
+    })?;
+    step("tests, and lints beside them");
+    let mut lints = None;
+    let (passed, failed) = tests(root, filter, cassandra.as_ref().ok(), || {
+        lints = Some(Lints::start(root)?);
+        Ok(())
+    })?;
+    step("the rest of the lints");
+    let linted = lints.map_or_else(|| Lints::start(root), Ok)?.finished();
     if let Err(missing) = &cassandra {
         println!("\nNOT TESTED: the Cassandra back end: {missing}");
+    }
+    if let Err(error) = &linted {
+        println!("\n{error:#}");
     }
     println!("\n{passed} passed, {failed} failed in {} s", started.elapsed().as_secs());
     if failed > 0 {
@@ -47,7 +64,7 @@ pub fn all(root: &Path, filter: Option<&str>) -> Result<()> {
     if passed == 0 {
         bail!("no test ran");
     }
-    Ok(())
+    linted.map_err(|_| anyhow!("clippy is not content"))
 }
 
 /// Starts the one Cassandra of all tests that need one; else why there is none. With a filter only if that asks for it, as it takes its time.
@@ -63,8 +80,8 @@ fn cassandra(root: &Path, filter: Option<&str>) -> Result<Result<Node, String>> 
     }
 }
 
-/// Runs the workspace's tests and counts them.
-fn tests(root: &Path, filter: Option<&str>, node: Option<&Node>) -> Result<(u32, u32)> {
+/// Runs the workspace's tests and counts them. `began` is called when they do: from then on cargo has no need of its folder.
+fn tests(root: &Path, filter: Option<&str>, node: Option<&Node>, began: impl FnOnce() -> Result<()>) -> Result<(u32, u32)> {
     // What servers compiled for tests that ran before: these begin as on a fresh machine.
     let _ = std::fs::remove_dir_all(build::target(root).join("code"));
     let mut cargo = shell::cargo(root);
@@ -72,21 +89,23 @@ fn tests(root: &Path, filter: Option<&str>, node: Option<&Node>) -> Result<(u32,
         .args(["test", "--workspace", "--no-fail-fast"])
         .args(filter)
         .envs(node.map(cassandra::environment).into_iter().flatten());
-    counted(&mut cargo)
+    counted(&mut cargo, began)
 }
 
-/// Runs tests, shows what they say, and counts which passed and which failed.
+/// Runs tests, shows what they say, and counts which passed and which failed. `began` is called when the first one says something.
 ///
 /// # Errors
-/// When they cannot be run: when they do not build, or end otherwise than by failing.
-pub fn counted(cargo: &mut Command) -> Result<(u32, u32)> {
+/// When they cannot be run: when they do not build, or end otherwise than by failing. Those of `began`.
+pub fn counted(cargo: &mut Command, began: impl FnOnce() -> Result<()>) -> Result<(u32, u32)> {
     cargo.stdout(Stdio::piped());
     let mut child = cargo.spawn().context("cargo cannot be started")?;
     let output = child.stdout.take().context("cargo has no output")?;
     let (mut passed, mut failed) = (0, 0);
     let mut shown = std::io::stdout();
+    let mut began = Some(began);
     for line in BufReader::new(output).lines() {
         let line = line?;
+        began.take().map_or(Ok(()), |began| began())?;
         writeln!(shown, "{line}")?;
         if let Some(counts) = line.strip_prefix("test result: ") {
             passed += count(counts, "passed");

@@ -6,6 +6,7 @@ mod cassandra;
 mod check;
 mod fuzz;
 mod guests;
+mod lints;
 mod shell;
 mod tools;
 mod upgrade;

@@ -17,6 +17,25 @@ pub fn cargo(root: &Path) -> Command {
     command
 }
 
+/// Cargo, for work that is to take only the time that nobody else wants, where the system knows how.
+pub fn cargo_aside(root: &Path) -> Command {
+    let cargo = cargo(root);
+    if !is_there("nice") || !is_there("chrt") {
+        return cargo;
+    }
+    let mut aside = Command::new("nice");
+    aside
+        .args(["-n", "19", "chrt", "--idle", "0"])
+        .arg(cargo.get_program())
+        .current_dir(root);
+    for (name, value) in cargo.get_envs() {
+        if let Some(value) = value {
+            aside.env(name, value);
+        }
+    }
+    aside
+}
+
 /// Runs a program to its end, showing what it says.
 ///
 /// # Errors

@@ -50,7 +50,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
         .args(["test", "--workspace", "--test", "cluster", TESTS, "--", "--nocapture"])
         .envs(cassandra::environment(&node))
         .env(OLDER, &older);
-    let (passed, failed) = check::counted(&mut tests)?;
+    let (passed, failed) = check::counted(&mut tests, || Ok(()))?;
     println!("\n{passed} passed, {failed} failed in {} s", started.elapsed().as_secs());
     if failed > 0 || passed == 0 {
         bail!("the upgrade from {} did not go well", older.display());
