@@ -20,13 +20,13 @@ const CONNECTIONS: u32 = 10;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A listener of a tenant that its adapter serves; answers its port.
+/// A listener of a tenant, for a word, that its adapter serves; answers its port.
 ///
 /// # Errors
 /// When the server refuses.
-pub fn listen(rest: &Rest) -> Result<u16> {
+pub fn listen(rest: &Rest, word: &str) -> Result<u16> {
     let port = free_port()?;
-    let body = json!({ "name": "evil", "adapter": "evil-stream", "transport": "tcp", "port": port });
+    let body = json!({ "name": format!("evil-{word}"), "adapter": "evil-stream", "transport": "tcp", "port": port });
     rest.post("/api/plugins/listeners", &body)?;
     Ok(port)
 }

@@ -1,6 +1,7 @@
 //! One tenant runs every misbehaving node in turn, and has a stream adapter misbehave in every way; what another tenant's devices wait meanwhile, beside what they waited alone just before: machines
 //! have better and worse minutes.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -66,8 +67,13 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
     };
     let solo = || server.load(Protocol::Mqtt, &good_load, "good-", true);
     solo()?;
-    let port = lines::listen(&evil)?;
     let mut rows: Vec<(Evil, Vec<Turn>)> = every(&evil, &options.only)?.into_iter().map(|one| (one, Vec::new())).collect();
+    // Each has a listener of its own: one that fails often takes nobody new for a while, and the next word would not be heard.
+    let words = rows.iter().filter_map(|(one, _)| match one {
+        Evil::Line(word) => Some(*word),
+        Evil::Node(_) => None,
+    });
+    let ports: HashMap<&str, u16> = words.map(|word| Ok((word, lines::listen(&evil, word)?))).collect::<Result<_>>()?;
     for turn in 0..options.rounds.max(1) as usize * rows.len() {
         let at = turn % rows.len();
         let (one, turns) = &mut rows[at];
@@ -85,7 +91,7 @@ pub fn run(root: &Path, options: &Options) -> Result<()> {
                     let load = server.load_of((&name, password), Protocol::Mqtt, &evil_load, "evil-", &[]);
                     load.map_or(f64::NAN, |load| load.rate)
                 }
-                Evil::Line(word) => lines::say(port, word, evil_load.rate, evil_load.seconds).unwrap_or(f64::NAN),
+                Evil::Line(word) => lines::say(ports[&**word], word, evil_load.rate, evil_load.seconds).unwrap_or(f64::NAN),
             });
             std::thread::sleep(std::time::Duration::from_millis(1_500));
             let good = solo();
