@@ -14,7 +14,7 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Starts one. What Twilio is asked for it answers; the number +1404 is none. So it does for Slack. Paths: `/json`, `/text`, `/missing` (404), `/redirect?to=URL`, `/huge`, `/slow` (never answers), `/mirror` (answers
+    /// Starts one. What Twilio is asked for it answers; the number +1404 is none. So it does for Slack, where C404 is none. Paths: `/json`, `/text`, `/missing` (404), `/redirect?to=URL`, `/huge`, `/slow` (never answers), `/mirror` (answers
     /// with what it was asked).
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -91,7 +91,14 @@ fn answer(mut stream: TcpStream, path: &str, asked: &str) -> std::io::Result<()>
             };
             stream.write_all(answer.as_bytes())
         }
-        "/api/chat.postMessage" => stream.write_all(plain("200 OK", "application/json", r#"{"ok": true}"#).as_bytes()),
+        // Slack refuses with 200, too.
+        "/api/chat.postMessage" => {
+            let answer = match asked.contains(r#""channel":"C404""#) {
+                true => r#"{"ok": false, "error": "channel_not_found"}"#,
+                false => r#"{"ok": true}"#,
+            };
+            stream.write_all(plain("200 OK", "application/json", answer).as_bytes())
+        }
         "/slow" => loop {
             std::thread::park();
         },

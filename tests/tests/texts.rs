@@ -113,7 +113,7 @@ fn texts_are_posted_in_the_name_of_the_tenants_own_bot() {
     let settings = json!({"deliveryMethodsConfigs": {"SLACK": {"method": "SLACK", "botToken": TOKEN}}});
     let saved = tenant.post("/api/notification/settings", &settings).to_string();
     let (relation, metadata, payload) = scene.ask(SLACK, &post);
-    assert_eq!((relation.as_str(), &payload), ("Success", &json!({"ok": true})), "{metadata}");
+    assert_eq!((relation.as_str(), &payload["temperature"]), ("Success", &json!(21)), "{metadata}");
     let heard = slack.heard().pop().unwrap();
     for part in [
         "POST /api/chat.postMessage ",
@@ -122,7 +122,13 @@ fn texts_are_posted_in_the_name_of_the_tenants_own_bot() {
     ] {
         assert!(heard.contains(part), "{part}: {heard}");
     }
-    for answer in [saved, metadata.to_string(), server.log()] {
+    // What Slack refuses fails.
+    let mut nowhere = post;
+    nowhere["conversation"]["id"] = json!("C404");
+    let (relation, refused, _) = scene.ask(SLACK, &nowhere);
+    let why = refused["error_body"].as_str().unwrap_or_default();
+    assert!(relation == "Failure" && why.contains("channel_not_found"), "{refused}");
+    for answer in [saved, metadata.to_string(), refused.to_string(), server.log()] {
         assert!(!answer.contains("hunter2"), "{answer}");
     }
 }

@@ -133,6 +133,7 @@ impl RuleNode for RestApiCall {
             timeout_ms: self.timeout_ms,
             response_bytes_max: self.response_bytes_max,
             proxy: self.way.as_ref().map(|way| way.proxy(message)),
+            accepted_if: None,
         })))
     }
 }

@@ -54,14 +54,12 @@ impl RuleNode for SendToSlack {
             class_ids: &["org.thingsboard.rule.engine.notification.TbSlackNode"],
             title: "send to slack",
             family: "EXTERNAL",
-            description: "Posts a text to a conversation at Slack; its answer becomes the data.",
+            description: "Posts a text to a conversation at Slack.",
             details: "The text goes to the channel or the person whose id at Slack (C0123456789) conversation names; the bot has to be in a private \
                       channel. The text may hold ${metadata key} and $[data key]; what they stand for is shown as it is: it mentions nobody and links \
                       nowhere. botToken may hold ${secret:name}: no component sees it. Slack has to be on the tenant's list, as https://slack.com; \
-                      endpoint names another place where it is. The message goes on along Success with Slack's answer as its data, and that has to be \
-                      looked at: also when Slack refuses the text, it answers with status 200 and says ok false and why in error, such as \
-                      channel_not_found. A filter behind this node can look at ok. Whoever needs the data as it was takes the message there on another way. Along \
-                      Failure it goes with its own data, when Slack is not reached or answers with another status, such as 429 for too many texts. \
+                      endpoint names another place where it is. The message goes on as it was along Success, when Slack has taken the text; else along \
+                      Failure, with Slack's answer as metadata error_body, where error says why, such as channel_not_found. \
                       useSystemSettings: the token is the one of the tenant's settings, which its administrator sets (POST \
                       /api/notification/settings) and which is kept as the tenant's secret slack-bot-token; botToken does not count.",
             icon: "forum",
@@ -104,7 +102,8 @@ impl RuleNode for SendToSlack {
         let request = HttpRequest::new("POST", self.url.as_str())
             .with_header("Authorization", self.token.pieces(message))
             .with_header("Content-Type", "application/json; charset=utf-8")
-            .with_json(Content::Json(body));
+            .with_json(Content::Json(body))
+            .accepted_if("/ok");
         Ok(Outcome::Effect(Effect::HttpRequest(request)))
     }
 }
@@ -164,6 +163,7 @@ mod tests {
             ("Content-Type".to_owned(), vec![text("application/json; charset=utf-8")])
         );
         assert_eq!((request.headers.len(), request.basic_auth), (2, None));
+        assert_eq!(request.accepted_if.as_deref(), Some("/ok"));
         assert_eq!(body, json!({"channel": "C1", "text": "<!here> D1: 21.5"}));
         let elsewhere = TO_CHANNEL.replacen('{', r#"{"endpoint": "https://slack-gov.com","#, 1);
         let (request, _) = posted(&elsewhere, &message);

@@ -51,7 +51,11 @@ impl Outside {
         // An entity of the node's own tenant, as every entity of its messages.
         let tenant = message.originator.tenant;
         let request = self.request(tenant, wanted).await?;
-        Ok(answered(&self.egress.send(tenant, request).await?, message))
+        Ok(answered(
+            &self.egress.send(tenant, request).await?,
+            message,
+            wanted.accepted_if.as_deref(),
+        ))
     }
 
     async fn request(&self, tenant: TenantId, wanted: &HttpRequest) -> Result<Request, EffectError> {
@@ -178,8 +182,19 @@ pub(crate) fn basic(user: &str, password: &str) -> Result<HeaderValue, EgressErr
     })
 }
 
-/// Where a message goes with an answer, and what it carries: the fields and names of ThingsBoard's REST API call node.
-fn answered(response: &Response, message: &Message) -> Performed {
+/// Where a message goes with an answer, and what it carries: the fields and names of ThingsBoard's REST API call node. As it was, where the
+/// answer is no more than an acknowledgement.
+fn answered(response: &Response, message: &Message, accepted_if: Option<&str>) -> Performed {
+    let is_accepted = |pointer: &str| {
+        let body: Json = serde_json::from_slice(&response.body).unwrap_or_default();
+        response.status.is_success() && body.pointer(pointer) == Some(&Json::Bool(true))
+    };
+    if accepted_if.is_some_and(is_accepted) {
+        return Performed {
+            relation: "Success",
+            message: None,
+        };
+    }
     let mut next = message.clone();
     for name in response.headers.keys() {
         next.metadata.insert(name.as_str(), header_text(&response.headers, name));
@@ -188,12 +203,16 @@ fn answered(response: &Response, message: &Message) -> Performed {
     next.metadata.insert("status", status_name(status));
     next.metadata.insert("statusCode", status.as_str());
     next.metadata.insert("statusReason", status.canonical_reason().unwrap_or_default());
-    let relation = if status.is_success() {
+    let relation = if status.is_success() && accepted_if.is_none() {
         next.payload = payload(&response.body);
         "Success"
     } else {
         let text = String::from_utf8_lossy(&response.body);
-        next.metadata.insert("error", format!("the server answered {status}"));
+        let error = match accepted_if {
+            Some(pointer) if status.is_success() => format!("the server answered {status}, and not with true at {pointer}"),
+            _ => format!("the server answered {status}"),
+        };
+        next.metadata.insert("error", error);
         next.metadata
             .insert("error_body", &text[..text.floor_char_boundary(ERROR_BODY_BYTES_MAX)]);
         "Failure"

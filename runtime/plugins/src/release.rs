@@ -356,6 +356,7 @@ mod tests {
                 address: String::new(),
                 basic_auth: Some((secret("proxy-user"), secret("proxy-password"))),
             }),
+            accepted_if: None,
         };
         let mut outcome = Outcome::default();
         let release = release(&Places::new(1));

@@ -271,6 +271,7 @@ fn http_request(request: &HttpRequest) -> Json {
         "response-bytes-max": request.response_bytes_max,
         "tls": request.tls.as_ref().map(tls),
         "proxy": request.proxy.as_ref().map(proxy),
+        "accepted-if": request.accepted_if,
     })
 }
 

@@ -163,7 +163,8 @@ export interface Proxy {
 }
 /**
  * The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the 200s the
- * body becomes the payload, any other leaves along `Failure`.
+ * body becomes the payload, any other leaves along `Failure`. `acceptedIf`: for servers that may refuse with the 200s, too, the JSON Pointer at
+ * which `true` stands if they do not, such as `/ok`; the message goes on as it was then.
  */
 export function httpRequest(
   method: string,
@@ -184,6 +185,7 @@ export function httpRequest(
  * `text` is text. `options`: what a way of speaking has beyond that, such as `retain`.
  */
 export function publish(
+    acceptedIf?: string;
   broker: string,
   topic: string,
   more?: {

@@ -72,7 +72,8 @@ const ownTls = ({ authorities, identity }) => ({ authorities: maybe(authorities)
 /** By which way a request or a payload goes, in the form of the contract. */
 const way = ({ address, basicAuth }) => ({ address, basicAuth: basicAuth && basicAuth.map(pieces) });
 
-export function httpRequest(method, url, { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0, tls, proxy } = {}) {
+export function httpRequest(method, url, more = {}) {
+  const { headers = {}, basicAuth, body, text, timeoutMs = 0, responseBytesMax = 0, tls, proxy, acceptedIf } = more;
   let sent;
   if (text !== undefined) sent = { tag: 'text', val: pieces(text) };
   else if (body !== undefined) sent = { tag: 'content', val: isContent(body) ? body : content(body) };
@@ -86,6 +87,7 @@ export function httpRequest(method, url, { headers = {}, basicAuth, body, text, 
     responseBytesMax,
     tls: tls && ownTls(tls),
     proxy: proxy && way(proxy),
+    acceptedIf,
   };
   return { tag: 'http-request', val };
 }

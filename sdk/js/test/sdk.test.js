@@ -98,8 +98,10 @@ test('requests have text with secrets in it', () => {
       responseBytesMax: 0,
       tls: undefined,
       proxy: undefined,
+      acceptedIf: undefined,
     },
   });
+  assert.equal(httpRequest('POST', 'https://a/', { acceptedIf: '/ok' }).val.acceptedIf, '/ok');
   const tls = { authorities: 'PEM', identity: { certificates: 'PEM', key: [secret('key')] } };
   const own = { authorities: [text('PEM')], identity: { certificates: [text('PEM')], key: [secret('key')], password: undefined } };
   assert.deepEqual(httpRequest('GET', 'https://a/', { tls }).val.tls, own);

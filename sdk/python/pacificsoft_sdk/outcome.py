@@ -92,12 +92,15 @@ def http_request(
     response_bytes_max: int = 0,
     tls: Any = None,
     proxy: Any = None,
+    accepted_if: str | None = None,
 ) -> Effect:
     """The effect `http-request`: a request to a server that the tenant's list names. `body` is JSON, `text` is text; of an answer of the
-    200s the body becomes the payload, any other leaves along `Failure`. `tls`, `proxy`: see there."""
+    200s the body becomes the payload, any other leaves along `Failure`. `tls`, `proxy`: see there. `accepted_if`: for servers that may refuse
+    with the 200s, too, the JSON Pointer at which `true` stands if they do not, such as `/ok`; the message goes on as it was then."""
     sent = None if text is None and body is None else _body(body, text)
     entries = [(name, _pieces(value)) for name, value in (headers or {}).items()]
-    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, timeout_ms, response_bytes_max, tls, proxy)
+    limits = (timeout_ms, response_bytes_max)
+    request = _contract.HttpRequest(method, _pieces(url), entries, _login(basic_auth), sent, *limits, tls, proxy, accepted_if)
     return _contract.Effect_HttpRequest(request)
 
 

@@ -126,6 +126,7 @@ class OutcomeTest(unittest.TestCase):
         self.assertEqual(request.body, outcome.RequestBody_Content(content({"t": 1})))
         self.assertEqual(named(http_request("GET", "https://a/", text=""))[1].body, outcome.RequestBody_Text([outcome.Piece_Text("")]))
         self.assertIsNone(named(http_request("GET", "https://a/"))[1].body)
+        self.assertEqual(named(http_request("GET", "https://a/", accepted_if="/ok"))[1].accepted_if, "/ok")
 
     def test_a_conversation_may_have_certificates_of_its_own(self):
         own = tls(authorities="PEM", identity=identity("PEM", [secret("key")]))

@@ -110,6 +110,7 @@ impl HttpRequest {
             response_bytes_max: 0,
             tls: None,
             proxy: None,
+            accepted_if: None,
         }
     }
 
@@ -117,6 +118,14 @@ impl HttpRequest {
     #[must_use]
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         self.headers.push((name.into(), value.into().0));
+        self
+    }
+
+    /// The same for a server that may refuse with a status of the 200s: it does not if `true` stands at this JSON Pointer of its answer. The message
+    /// goes on as it was then.
+    #[must_use]
+    pub fn accepted_if(mut self, pointer: impl Into<String>) -> Self {
+        self.accepted_if = Some(pointer.into());
         self
     }
 

@@ -47,7 +47,7 @@ fn an_answer_becomes_the_next_message() {
         (599, "", "Failure", json!({"t": 1}), "599", ""),
     ];
     for (status, body, relation, payload, name, reason) in cases {
-        let performed = answered(&response(status, &[], body), &message());
+        let performed = answered(&response(status, &[], body), &message(), None);
         let next = performed.message.expect("a message");
         let of = |key: &str| next.metadata.get(key).unwrap_or("-").to_owned();
         assert_eq!((performed.relation, next.payload.json()), (relation, &payload), "{status}");
@@ -61,9 +61,37 @@ fn an_answer_becomes_the_next_message() {
 }
 
 #[test]
+fn an_answer_may_be_no_more_than_an_acknowledgement() {
+    let told = |status, body| answered(&response(status, &[], body), &message(), Some("/ok"));
+    let accepted = told(200, r#"{"ok": true, "ts": "1"}"#);
+    assert_eq!((accepted.relation, accepted.message), ("Success", None));
+    let cases = [
+        (
+            200,
+            r#"{"ok": false, "error": "no"}"#,
+            "the server answered 200 OK, and not with true at /ok",
+        ),
+        (200, r#"{"ok": "true"}"#, "the server answered 200 OK, and not with true at /ok"),
+        (200, "", "the server answered 200 OK, and not with true at /ok"),
+        (429, r#"{"ok": true}"#, "the server answered 429 Too Many Requests"),
+    ];
+    for (status, body, error) in cases {
+        let refused = told(status, body);
+        let next = refused.message.expect("a message");
+        assert_eq!((refused.relation, next.payload.json()), ("Failure", &json!({"t": 1})), "{body}");
+        assert_eq!(
+            (next.metadata.get("error"), next.metadata.get("error_body")),
+            (Some(error), Some(body))
+        );
+    }
+}
+
+#[test]
 fn headers_become_metadata() {
     let headers = [("content-type", "text/plain"), ("set-cookie", "a=1"), ("set-cookie", "b=2")];
-    let next = answered(&response(200, &headers, "x"), &message()).message.expect("a message");
+    let next = answered(&response(200, &headers, "x"), &message(), None)
+        .message
+        .expect("a message");
     assert_eq!(next.metadata.get("content-type"), Some("text/plain"));
     assert_eq!(next.metadata.get("set-cookie"), Some(r#"["a=1","b=2"]"#));
 }
@@ -71,7 +99,7 @@ fn headers_become_metadata() {
 #[test]
 fn a_refusals_body_is_kept_in_part() {
     let body: &'static str = "ö".repeat(20_000).leak();
-    let next = answered(&response(500, &[], body), &message()).message.expect("a message");
+    let next = answered(&response(500, &[], body), &message(), None).message.expect("a message");
     assert_eq!(next.metadata.get("error_body").map(str::len), Some(ERROR_BODY_BYTES_MAX));
 }
 
@@ -136,6 +164,7 @@ async fn secrets_of_a_key_and_of_a_proxy_go_where_they_are_named() {
             address: address.to_owned(),
             basic_auth: Some((text(user), word())),
         }),
+        accepted_if: None,
     };
     let request = outside.request(tenant, &wanted(word(), "http://proxy.test:3128", "u")).await;
     let request = request.expect("a request");

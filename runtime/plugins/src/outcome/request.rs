@@ -44,6 +44,7 @@ pub struct HttpRequest {
     pub response_bytes_max: u32,
     pub tls: Option<Tls>,
     pub proxy: Option<Proxy>,
+    pub accepted_if: Option<String>,
 }
 
 /// What a conversation over TLS has of its own. The fields are those of the contract in wit/outcome.wit.
@@ -132,6 +133,9 @@ impl Checker<'_> {
         }
         let headers = told.headers.into_iter().map(|(name, value)| Ok((name, pieces(value)?)));
         let body = told.body.map(|body| self.body(body));
+        if let Some(pointer) = told.accepted_if.as_deref().filter(|pointer| !pointer.starts_with('/')) {
+            return Err(format!("accepted-if is no JSON Pointer such as /ok: {:?}", short(pointer)));
+        }
         Ok(HttpRequest {
             method,
             url: pieces(told.url)?,
@@ -142,6 +146,7 @@ impl Checker<'_> {
             response_bytes_max: told.response_bytes_max,
             tls: told.tls.map(tls).transpose()?,
             proxy: told.proxy.map(proxy).transpose()?,
+            accepted_if: told.accepted_if,
         })
     }
 
