@@ -90,6 +90,7 @@ impl RuleNode for Generator {
             version: 2,
             state_schema: "generated/1",
             start_timer: START,
+            takes_messages: false,
             ..Descriptor::new()
         }
     }

@@ -1,6 +1,6 @@
 //! From the bytes of a component to something that can be instantiated: checked, compiled, asked to describe itself.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,6 +78,11 @@ pub struct NodeDescriptor {
     pub state_schema: Arc<str>,
     /// The timer that is due when a node begins to serve with none.
     pub start_timer: Option<Arc<str>>,
+    /// Whether it is handed no message before the effects are done that nodes of such types have asked for with the messages of the same
+    /// originator before it.
+    pub in_turn: bool,
+    /// Whether connections may lead to its nodes.
+    pub takes_messages: bool,
 }
 
 /// A payload adapter, in its own words.
@@ -359,10 +364,19 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
     if told.state_schema.len() > NAME_BYTES_MAX {
         return Err(format!("{} has more than {NAME_BYTES_MAX} bytes", of("the state schema")));
     }
-    let start_timer = told.extensions.into_iter().find(|(key, _)| key == "start-timer");
-    let start_timer = start_timer.map(|(_, name)| name_of("the start timer's name", name)).transpose()?;
+    let mut extensions: BTreeMap<String, String> = told.extensions.into_iter().collect();
+    let start_timer = extensions.remove("start-timer");
+    let start_timer = start_timer.map(|name| name_of("the start timer's name", name)).transpose()?;
     if start_timer.is_some() && told.state_schema.is_empty() {
         return Err(format!("{} is for types that have a state schema", of("the start timer")));
+    }
+    let in_turn = extensions.remove("in-turn");
+    if in_turn.as_deref().is_some_and(|by| by != "originator") {
+        return Err(format!("{} is not by the originator, and there is no other", of("the turn")));
+    }
+    let input = extensions.remove("input");
+    if input.as_deref().is_some_and(|input| input != "none") {
+        return Err(format!("{} is not none, and is said only where it is", of("the input")));
     }
     if told.class_ids.is_empty() {
         return Err(format!("{} are missing", of("the class ids")));
@@ -391,6 +405,8 @@ fn descriptor(told: Descriptor) -> Result<NodeDescriptor, String> {
         version: told.version,
         state_schema: told.state_schema.into(),
         start_timer: start_timer.map(Arc::from),
+        in_turn: in_turn.is_some(),
+        takes_messages: input.is_none(),
         type_name,
     })
 }

@@ -67,6 +67,18 @@ pub enum ChainError {
         /// The relations there are.
         known: String,
     },
+    /// The node type makes messages, and takes none.
+    #[error("connection {connection} ({relation:?}): node {index} ({name:?}) takes no messages")]
+    TakesNoMessages {
+        /// Position in the list of connections.
+        connection: usize,
+        /// Its relation.
+        relation: String,
+        /// Where it leads.
+        index: usize,
+        /// Name of that node.
+        name: String,
+    },
     /// Messages that enter these nodes never leave them.
     #[error("a cycle without exit: messages circle for ever through {0}")]
     Cycle(String),

@@ -51,6 +51,8 @@ pub struct NodeSpec {
     pub configuration_version: u32,
     /// What becomes of messages that fail there.
     pub failure: FailurePolicy,
+    /// Whether it takes messages of an originator in turn with the chain's other nodes of that kind, as its type wants it.
+    pub in_turn: bool,
     /// Relations that lead somewhere.
     pub out: Vec<(Box<str>, Targets)>,
 }
@@ -100,6 +102,7 @@ impl Graph {
             nodes.push(NodeSpec {
                 id: RuleNodeId::new(chain.tenant, node.id.map_or_else(Uuid::now_v7, |id| id.id)),
                 name: node.name.as_str().into(),
+                in_turn: node_type.descriptor().in_turn,
                 node_type,
                 configuration: node.configuration.to_string(),
                 configuration_version: node.configuration_version,
@@ -202,6 +205,14 @@ fn connect(nodes: &mut [NodeSpec], position: usize, connection: &model::entity::
             index,
             count,
         });
+    if !nodes[to].node_type.descriptor().takes_messages {
+        return Some(ChainError::TakesNoMessages {
+            connection: position,
+            relation: relation.clone(),
+            index: to,
+            name: nodes[to].name.to_string(),
+        });
+    }
     }
     let node = &mut nodes[from];
     let descriptor = node.node_type.descriptor();

@@ -4,6 +4,9 @@
 //! performed, being recorded as a failure, waiting to be tried again, or inside another chain. When the last branch of an account ends, the
 //! account's receipt is settled.
 //!
+//! Nodes that decide by what they have saved take the messages of an originator in turn: no two of them are at such nodes, or have effects
+//! under way that such nodes have asked for.
+//!
 //! A message that goes into another chain opens an account there, and its branch here stays open until that account is closed: what is
 //! settled here is settled there before. What fails there fails there; what comes back is another branch here.
 
@@ -22,7 +25,7 @@ use crate::Graph;
 use crate::journey::Journey;
 use crate::policy::Last;
 use calls::Calls;
-use held::Held;
+use held::{Held, Line};
 
 pub use calls::Call;
 pub use held::HELD_MAX;
@@ -50,8 +53,8 @@ pub struct Branch {
     pub timer: Option<Arc<str>>,
     /// How often it was tried again there.
     pub attempts: u8,
-    /// Whether others of the same originator wait behind it.
-    holds: bool,
+    /// The line in which others of the same originator wait behind it.
+    holds: Option<Line>,
 }
 
 /// What the shell is to do.
@@ -237,25 +240,29 @@ impl<R> Steps<R> {
             message,
             timer,
             attempts: 0,
-            holds: false,
+            holds: None,
         };
         self.arrive(branch, commands);
     }
 
     /// A branch has come to a node.
     fn arrive(&mut self, branch: Branch, commands: &mut Vec<Command<R>>) {
-        match self.held.arrive(branch) {
+        let in_turn = self.graph.nodes[branch.node].in_turn;
+        match self.held.arrive(branch, in_turn) {
             Ok(Some(branch)) => commands.push(Command::Run(branch)),
             Ok(None) => {}
-            Err(branch) => {
-                let reason = format!("{HELD_MAX} messages of the originator wait behind one that is tried again");
-                self.fail(branch, reason, commands);
-            }
+            Err((branch, reason)) => self.fail(branch, reason, commands),
         }
     }
 
     /// The pause of a branch is over.
-    pub fn retry(&mut self, branch: Branch, commands: &mut Vec<Command<R>>) {
+    pub fn retry(&mut self, mut branch: Branch, commands: &mut Vec<Command<R>>) {
+        // One that there was no room for still waits for its turn.
+        if self.graph.nodes[branch.node].in_turn && branch.holds != Some(Line::Turn) {
+            self.through(&mut branch, commands);
+            self.arrive(branch, commands);
+            return;
+        }
         commands.push(Command::Run(branch));
     }
 
@@ -279,7 +286,16 @@ impl<R> Steps<R> {
 
     /// A node has decided about a message.
     pub fn decided(&mut self, mut branch: Branch, outcome: Result<Outcome, String>, commands: &mut Vec<Command<R>>) {
-        if outcome.is_ok() {
+        // Who is through with its turn is so when what it asked for is done: the next one may decide by that. What is inside another chain may
+        // be there for long, and come back here.
+        let is_asking = |outcome: &Outcome| match outcome.effects.first() {
+            None | Some(Effect::EnterChain { .. } | Effect::LeaveChain { .. }) => false,
+            Some(_) => true,
+        };
+        if outcome
+            .as_ref()
+            .is_ok_and(|outcome| branch.holds != Some(Line::Turn) || !is_asking(outcome))
+        {
             self.through(&mut branch, commands);
         }
         match outcome {
@@ -309,6 +325,9 @@ impl<R> Steps<R> {
         emissions: SmallVec<[Emission; 1]>,
         commands: &mut Vec<Command<R>>,
     ) {
+        if result.is_ok() {
+            self.through(&mut branch, commands);
+        }
         match result {
             Err(reason) => self.fail(branch, reason, commands),
             // An effect may report `Failure` with a message that says more: nothing else happens then, either.
@@ -429,7 +448,7 @@ impl<R> Steps<R> {
                 message: Arc::clone(&from.message),
                 timer: None,
                 attempts: 0,
-                holds: false,
+                holds: None,
             };
             if visits > VISITS_MAX {
                 let reason = format!("the message was processed by more than {VISITS_MAX} rule nodes");

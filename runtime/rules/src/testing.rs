@@ -95,6 +95,7 @@ pub(crate) fn routes(first: Option<usize>, count: usize, connections: &[(usize, 
             configuration: "{}".to_owned(),
             configuration_version: 0,
             failure: FailurePolicy::default(),
+            in_turn: false,
             out: Vec::new(),
         })
         .collect();

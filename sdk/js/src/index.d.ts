@@ -96,6 +96,13 @@ export abstract class RuleNode<Configuration = any> {
   static stateSchema: string;
   /** Name of a timer that is due as soon as a node begins to serve with no timer set. Empty: none. Needs a `stateSchema`. */
   static startTimer: string;
+  /**
+   * Whether nodes of the type decide by what they have saved, such as the details of an alarm. In one chain, no message is handed to a node
+   * of such a type before the effects are done that such nodes have asked for with the messages of the same originator before it.
+   */
+  static inTurn: boolean;
+  /** False for types that only make messages: no connection leads to their nodes. */
+  static takesMessages: boolean;
   /** Brings a configuration of an older version, parsed, to the present one. */
   static upgrade(fromVersion: number, configuration: any): any;
   /** A node with a configuration, parsed from JSON. Throws when it is refused. */
@@ -178,6 +185,7 @@ export function httpRequest(
     responseBytesMax?: number;
     tls?: Tls;
     proxy?: Proxy;
+    acceptedIf?: string;
   },
 ): Effect;
 /**
@@ -185,7 +193,6 @@ export function httpRequest(
  * `text` is text. `options`: what a way of speaking has beyond that, such as `retain`.
  */
 export function publish(
-    acceptedIf?: string;
   broker: string,
   topic: string,
   more?: {

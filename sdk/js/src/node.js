@@ -17,6 +17,8 @@ export class RuleNode {
   static version = 0;
   static stateSchema = '';
   static startTimer = '';
+  static inTurn = false;
+  static takesMessages = true;
 
   configuration = {};
 
@@ -48,6 +50,14 @@ export function typeName(type) {
   return type.typeName;
 }
 
+function extensions(type) {
+  const said = [];
+  if (type.startTimer) said.push(['start-timer', type.startTimer]);
+  if (type.inTurn) said.push(['in-turn', 'originator']);
+  if (!type.takesMessages) said.push(['input', 'none']);
+  return said;
+}
+
 /** What people and the server know of a node type, in the form of the contract. */
 export function descriptor(type) {
   return {
@@ -65,6 +75,6 @@ export function descriptor(type) {
     version: type.version,
     effects: type.effects,
     stateSchema: type.stateSchema,
-    extensions: type.startTimer ? [['start-timer', type.startTimer]] : [],
+    extensions: extensions(type),
   };
 }

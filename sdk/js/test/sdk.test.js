@@ -195,6 +195,9 @@ class Quiet extends RuleNode {
   static typeName = 'quiet';
   static classIds = ['org.example.Quiet'];
   static stateSchema = 'quiet/1';
+  static startTimer = 'look';
+  static inTurn = true;
+  static takesMessages = false;
 
   process(message) {
     const { id } = message.originator();
@@ -212,7 +215,8 @@ class Quiet extends RuleNode {
 
 test('a node keeps values and is woken', () => {
   const nodes = exportNodes(Quiet);
-  assert.equal(nodes.describe()[0].stateSchema, 'quiet/1');
+  const [{ stateSchema, extensions }] = nodes.describe();
+  assert.deepEqual([stateSchema, extensions], ['quiet/1', [['start-timer', 'look'], ['in-turn', 'originator'], ['input', 'none']]]);
   nodes.open('quiet', '{}');
   platform.message = TestMessage.telemetry({});
   assert.deepEqual([nodes.process(), nodes.process()], [0, 0]);

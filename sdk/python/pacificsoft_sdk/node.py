@@ -48,6 +48,11 @@ class Node:
     state_schema: ClassVar[str] = ""
     #: Name of a timer that is due as soon as a node begins to serve with no timer set. Empty: none. Needs a `state_schema`.
     start_timer: ClassVar[str] = ""
+    #: Whether nodes of the type decide by what they have saved, such as the details of an alarm. In one chain, no message is handed to a
+    #: node of such a type before the effects are done that such nodes have asked for with the messages of the same originator before it.
+    in_turn: ClassVar[bool] = False
+    #: False for types that only make messages: no connection leads to their nodes.
+    takes_messages: ClassVar[bool] = True
 
     #: The node's own configuration, an object of `Configuration`.
     configuration: Any

@@ -94,8 +94,17 @@ def descriptor(kind: type[Node]) -> Descriptor:
         version=kind.version,
         effects=list(kind.effects),
         state_schema=kind.state_schema,
-        extensions=[("start-timer", kind.start_timer)] if kind.start_timer else [],
+        extensions=_extensions(kind),
     )
+
+
+def _extensions(kind: type[Node]) -> list[tuple[str, str]]:
+    said = [
+        ("start-timer", kind.start_timer),
+        ("in-turn", "originator" if kind.in_turn else ""),
+        ("input", "" if kind.takes_messages else "none"),
+    ]
+    return [(key, value) for key, value in said if value]
 
 
 def outcome(decided: Any) -> _outcome.Outcome:

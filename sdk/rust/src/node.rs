@@ -37,6 +37,11 @@ pub struct Descriptor {
     /// Name of a timer that is due as soon as a node begins to serve with no timer set, so that it can act before any message comes; empty:
     /// none. For types that have a state schema.
     pub start_timer: &'static str,
+    /// Whether nodes of the type decide by what they have saved, such as the details of an alarm. In one chain, no message is handed to a
+    /// node of such a type before the effects are done that such nodes have asked for with the messages of the same originator before it.
+    pub in_turn: bool,
+    /// False for types that only make messages: no connection leads to their nodes.
+    pub takes_messages: bool,
 }
 
 impl Descriptor {
@@ -57,6 +62,8 @@ impl Descriptor {
             effects: &[],
             state_schema: "",
             start_timer: "",
+            in_turn: false,
+            takes_messages: true,
         }
     }
 }
@@ -174,11 +181,16 @@ pub fn contract_descriptor<N: RuleNode>() -> contract::Descriptor {
         version: own.version,
         effects: texts(own.effects),
         state_schema: own.state_schema.to_owned(),
-        extensions: match own.start_timer {
-            "" => Vec::new(),
-            timer => vec![("start-timer".to_owned(), timer.to_owned())],
-        },
+        extensions: extensions(&own),
     }
+}
+
+fn extensions(own: &Descriptor) -> Vec<(String, String)> {
+    let timer = ("start-timer", own.start_timer);
+    let turn = ("in-turn", if own.in_turn { "originator" } else { "" });
+    let input = ("input", if own.takes_messages { "" } else { "none" });
+    let said = [timer, turn, input].into_iter().filter(|(_, value)| !value.is_empty());
+    said.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 #[doc(hidden)]

@@ -28,6 +28,8 @@ pub struct NodeType {
     pub effects: Vec<Vec<u8>>,
     /// Form of what it keeps.
     pub state: Vec<u8>,
+    /// More: names, each with its value behind it.
+    pub extensions: Vec<Vec<u8>>,
 }
 
 impl Default for NodeType {
@@ -43,6 +45,7 @@ impl Default for NodeType {
             configuration: b"{}".to_vec(),
             effects: Vec::new(),
             state: Vec::new(),
+            extensions: Vec::new(),
         }
     }
 }
@@ -63,6 +66,12 @@ impl NodeType {
         let class_ids = image.texts(&self.class_ids);
         let relations = image.texts(&self.relations);
         let effects = image.texts(&self.effects);
+        // A pair of texts is laid out as two texts are.
+        let extensions = image.texts(&self.extensions);
+        let extensions = Span {
+            at: extensions.at,
+            len: extensions.len / 2,
+        };
         let mut text = |bytes: &[u8]| image.text(bytes).words();
         let description = text(b"Made by hand.");
         [
@@ -80,7 +89,7 @@ impl NodeType {
             &0u32.to_le_bytes(),
             &effects.words(),
             &text(&self.state),
-            &empty.words(),
+            &extensions.words(),
         ]
         .concat()
     }

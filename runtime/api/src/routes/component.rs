@@ -95,7 +95,7 @@ fn described(descriptor: &NodeDescriptor, class: &str) -> JsonValue {
             "nodeDefinition": {
                 "details": descriptor.details,
                 "description": descriptor.description,
-                "inEnabled": true,
+                "inEnabled": descriptor.takes_messages,
                 "outEnabled": !relations.is_empty() || descriptor.custom_relations,
                 "relationTypes": relations,
                 "customRelations": descriptor.custom_relations,

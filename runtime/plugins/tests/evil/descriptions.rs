@@ -52,6 +52,16 @@ fn impossible_descriptions_are_refused_in_words() {
             lying(|one| one.relations.push(Vec::new())),
             "a relation has 0 bytes",
         ),
+        (
+            "a turn by something else",
+            lying(|one| one.extensions = vec![b"in-turn".to_vec(), b"tenant".to_vec()]),
+            "is not by the originator",
+        ),
+        (
+            "an input that is none",
+            lying(|one| one.extensions = vec![b"input".to_vec(), b"two".to_vec()]),
+            "the input of \"handmade\" is not none",
+        ),
         ("unknown family", lying(|one| one.family = b"EVIL".to_vec()), "is none of FILTER"),
         (
             "unknown effect",

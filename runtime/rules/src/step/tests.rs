@@ -3,6 +3,7 @@
 mod calls;
 mod random;
 mod shell;
+mod turns;
 
 use super::*;
 use crate::policy::{FailurePolicy, Retry};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::world::{World, patient, soon, telemetry};
 use model::entity::RuleChainMetadata;
 use model::{AttributeScope, RuleChainId, Value};
-use rules::Graph;
+use rules::{ChainError, Graph};
 use serde_json::{Value as Json, json};
 
 const EXPORTED: &str = include_str!("script.json");
@@ -81,6 +81,30 @@ async fn a_script_that_fails_fails_its_message_and_serves_the_next() {
     }
     let restarting = |reason: &String| reason.contains("is being restarted");
     assert!(reasons.len() > 2 && reasons[3..].iter().all(restarting), "{reasons:?}");
+}
+
+#[test]
+fn nothing_leads_to_a_node_that_only_makes_messages() {
+    let world = World::new();
+    let mut metadata = exported();
+    let generator = json!({"type": "org.thingsboard.rule.engine.debug.TbMsgGeneratorNode", "name": "makes", "configuration": {}});
+    metadata.nodes.push(serde_json::from_value(generator).unwrap());
+    let to = metadata.nodes.len() - 1;
+    let connections = metadata.connections.as_mut().unwrap();
+    connections[0].to_index = to;
+    let refused = Graph::validate(RuleChainId::generate(world.tenant), "Thermostats", &metadata, patient()).unwrap_err();
+    let [
+        ChainError::TakesNoMessages {
+            connection: 0,
+            index,
+            name,
+            ..
+        },
+    ] = &refused[..]
+    else {
+        panic!("{refused:?}")
+    };
+    assert_eq!((*index, name.as_str()), (to, "makes"));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Any chain, any decisions, in any order of answers: every receipt is settled exactly once, after its last branch.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::shell::{Do, Shell};
+use super::turns::in_turn;
 use super::with_policies;
 use crate::policy::{FailurePolicy, Last, Retry};
 use crate::testing::routes;
@@ -58,12 +60,25 @@ fn answer(shell: &Shell, which: usize, how: usize) -> Option<Do> {
     (!shell.recording.is_empty()).then_some(Do::Recorded(!how.is_multiple_of(5)))
 }
 
+/// No two messages of an originator are at nodes that take them in turn, or have effects under way there.
+fn assert_turns(shell: &Shell) {
+    let inside = shell
+        .running
+        .iter()
+        .chain(shell.performing.iter().map(|(branch, _)| branch))
+        .chain(&shell.pausing);
+    let mut seen = HashSet::new();
+    for branch in inside.filter(|branch| shell.steps.graph().nodes[branch.node].in_turn) {
+        assert!(seen.insert(branch.message.originator), "node {}", branch.node);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_receipt_is_settled_once(wires in wires(), policies in policies(), choices in prop::collection::vec((0usize..64, 0usize..420), ANSWERS), messages in 1u32..6) {
-        let mut shell = Shell::new(with_policies(routes(Some(0), NODES, &wires), policies));
+    fn every_receipt_is_settled_once(wires in wires(), policies in policies(), turns in prop::collection::vec(0..NODES, 0..3), choices in prop::collection::vec((0usize..64, 0usize..420), ANSWERS), messages in 1u32..6) {
+        let mut shell = Shell::new(in_turn(with_policies(routes(Some(0), NODES, &wires), policies), &turns));
         let mut choices = choices.into_iter();
         let mut unrecorded = 0;
         for receipt in 0..messages {
@@ -73,12 +88,14 @@ proptest! {
                 let Some(what) = answer(&shell, which, how) else { break };
                 unrecorded += usize::from(matches!(what, Do::Recorded(false)));
                 shell.happen(what);
+                assert_turns(&shell);
             }
         }
         for (which, how) in choices {
             let Some(what) = answer(&shell, which, how) else { break };
             unrecorded += usize::from(matches!(what, Do::Recorded(false)));
             shell.happen(what);
+            assert_turns(&shell);
         }
         loop {
             if let Some(branch) = shell.running.first() {
