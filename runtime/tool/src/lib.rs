@@ -110,7 +110,7 @@ enum Command {
         /// A component
         name: Option<String>,
     },
-    /// Lets the version serve that served before.
+    /// Lets the version serve that served before. Said twice, the present one serves again.
     Rollback {
         #[command(flatten)]
         server: ServerOptions,

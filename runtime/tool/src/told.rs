@@ -185,7 +185,9 @@ impl std::fmt::Display for Metrics {
         if let Some(ns) = self.ns_per_message {
             write!(f, "{ns} ns each, ")?;
         }
-        write!(f, "{instances} instances with {kb} kB")
+        write!(f, "{instances} {}", if instances == 1 { "instance" } else { "instances" })?;
+        // Memory is looked at now and then.
+        if kb > 0 { write!(f, " with {kb} kB") } else { Ok(()) }
     }
 }
 
@@ -236,8 +238,20 @@ mod tests {
         assert!(component.line().contains("01234567   -          serves"), "{}", component.line());
         let history = component.history(61_000);
         assert!(
-            history.contains("01234567          3 60 s ago         serves, 5 messages, 1 failed, 0 faults, 300 ns each, 2 instances"),
+            history.contains(
+                "01234567          3 60 s ago         serves, 5 messages, 1 failed, 0 faults, 300 ns each, 2 instances with 1 kB"
+            ),
             "{history}"
+        );
+        component.versions[0].metrics = Some(Metrics {
+            instances: 1,
+            memory_bytes: 0,
+            ..component.versions[0].metrics.clone().unwrap()
+        });
+        assert!(
+            component.history(0).ends_with("300 ns each, 1 instance"),
+            "{}",
+            component.history(0)
         );
         component.suspended = Some(Suspended {
             reason: "it trapped".to_owned(),
