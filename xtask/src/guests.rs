@@ -38,14 +38,14 @@ const GUESTS: [Guest; 15] = [
         component: "transformation.wasm",
     },
     Guest {
-        package: "node-script",
-        folder: "rule-nodes/script",
-        component: "script.wasm",
-    },
-    Guest {
         package: "node-action",
         folder: "rule-nodes/action",
         component: "action.wasm",
+    },
+    Guest {
+        package: "node-script",
+        folder: "rule-nodes/script",
+        component: "script.wasm",
     },
     Guest {
         package: "node-external",
@@ -140,7 +140,7 @@ pub fn build_rust(root: &Path) -> Result<Vec<PathBuf>> {
 
 /// A hash over everything a component is made of.
 fn stamp(root: &Path) -> Result<String> {
-    let folders: Vec<&str> = ["wit", "sdk/rust", "sdk/derive"]
+    let folders: Vec<&str> = ["wit", "sdk/rust", "sdk/derive", "rule-nodes/scriptable"]
         .into_iter()
         .chain(GUESTS.iter().map(|guest| guest.folder))
         .collect();

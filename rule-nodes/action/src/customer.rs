@@ -116,7 +116,7 @@ impl RuleNode for UnassignFromCustomer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm_details::effect;
+    use crate::testing::effect;
     use pacificsoft_sdk::testing::platform::{id, named};
     use pacificsoft_sdk::testing::{TestMessage, forget, platform};
 

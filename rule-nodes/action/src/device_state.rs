@@ -124,7 +124,7 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm_details::effect;
+    use crate::testing::effect;
     use pacificsoft_sdk::testing::platform::id;
     use pacificsoft_sdk::testing::{TestMessage, set_now_ms};
 

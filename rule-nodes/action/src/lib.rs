@@ -1,8 +1,6 @@
-//! Actions: nodes that ask the host to save, raise, clear, relate or send something, and nodes that hold and count messages.
+//! Actions: nodes that ask the host to save, raise, clear, relate or send something, and nodes that hold and count messages. What has a script that
+//! has to be run is refused here, and served by the component with an interpreter, `script`.
 
-mod alarm_details;
-mod clear_alarm;
-mod create_alarm;
 mod customer;
 mod delay;
 mod delete_attributes;
@@ -19,9 +17,9 @@ mod rpc_call_request;
 mod save_attributes;
 mod save_time_series;
 mod save_to_custom_table;
+#[cfg(test)]
+mod testing;
 
-pub use clear_alarm::ClearAlarmNode;
-pub use create_alarm::CreateAlarmNode;
 pub use customer::{AssignToCustomer, UnassignFromCustomer};
 pub use delay::Delay;
 pub use delete_attributes::DeleteAttributesNode;
@@ -30,6 +28,7 @@ pub use geofencing_events::GeofencingEvents;
 pub use log::LogNode;
 pub use math::Math;
 pub use message_count::MessageCount;
+pub use node_scriptable::{ClearAlarmNode, CreateAlarmNode, KeptDetails};
 pub use relation::{CreateRelation, DeleteRelation};
 pub use rest_call_reply::RestCallReply;
 pub use rpc_call_reply::RpcCallReply;
@@ -41,8 +40,8 @@ pub use save_to_custom_table::SaveToCustomTable;
 pacificsoft_sdk::export_nodes!(
     SaveTimeSeriesNode,
     SaveAttributesNode,
-    CreateAlarmNode,
-    ClearAlarmNode,
+    CreateAlarmNode<KeptDetails>,
+    ClearAlarmNode<KeptDetails>,
     LogNode,
     RpcCallRequest,
     RpcCallReply,

@@ -1,51 +1,42 @@
 //! log: writes the message to the tenant's log.
 
-use pacificsoft_sdk::{Descriptor, Level, Message, Outcome, RuleNode, log};
-use serde::Deserialize;
+use node_scriptable::log::{DEFAULT, RELATIONS, descriptor};
+use node_scriptable::{Scripts, means_the_same};
+use pacificsoft_sdk::{Configuration, Descriptor, Level, Message, Outcome, RuleNode, log};
 
 /// The node.
 pub struct LogNode;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Configuration {
-    #[serde(default)]
+#[derive(Configuration)]
+#[config(rename_all = "camelCase")]
+struct LogConfiguration {
+    /// JS. (TBEL, ThingsBoard's own language, is understood where the script is the default one.)
+    script_lang: Option<String>,
+    /// The body of function(msg, metadata, msgType) in JavaScript.
     js_script: Option<String>,
-    #[serde(default)]
+    /// Not run, except the default one.
     tbel_script: Option<String>,
 }
 
-/// The script that ThingsBoard offers by default, without white space.
-const DEFAULT_SCRIPT: &str = r"return'\nIncomingmessage:\n'+JSON.stringify(msg)+'\nIncomingmetadata:\n'+JSON.stringify(metadata);";
-
 impl RuleNode for LogNode {
-    const RELATIONS: &'static [&'static str] = &["Success", "Failure"];
+    const RELATIONS: &'static [&'static str] = RELATIONS;
 
     fn descriptor() -> Descriptor {
-        Descriptor {
-            type_name: "log",
-            class_ids: &["org.thingsboard.rule.engine.action.TbLogNode"],
-            title: "log",
-            family: "ACTION",
-            description: "Writes data and metadata of the message to the tenant's log.",
-            details: "Scripts other than the default one are refused.",
-            icon: "menu",
-            default_configuration: r#"{"scriptLang":"TBEL"}"#,
-            ..Descriptor::new()
-        }
+        descriptor(LogConfiguration::SCHEMA)
     }
 
     fn open(configuration: &str) -> Result<Self, String> {
-        let own: Configuration = serde_json::from_str(configuration).map_err(|error| error.to_string())?;
-        for script in [own.js_script, own.tbel_script].into_iter().flatten() {
-            let squeezed: String = script.chars().filter(|c| !c.is_whitespace()).collect();
-            if !squeezed.is_empty() && squeezed != DEFAULT_SCRIPT {
-                return Err(
-                    "scripts of this node are not supported yet; leave the default script, which logs data and metadata".to_owned(),
-                );
-            }
+        let own = LogConfiguration::parse(configuration)?;
+        let scripts = Scripts {
+            language: own.script_lang,
+            js: own.js_script,
+            tbel: own.tbel_script,
+            name: "jsScript",
+        };
+        match scripts.chosen(&[DEFAULT])? {
+            Some(script) if !means_the_same(&script, DEFAULT) => Err("the script has to be run".to_owned()),
+            _ => Ok(LogNode),
         }
-        Ok(LogNode)
     }
 
     fn process(&mut self, message: &Message) -> Result<Outcome, String> {
@@ -67,18 +58,25 @@ impl RuleNode for LogNode {
 mod tests {
     use super::*;
     use pacificsoft_sdk::testing::{TestMessage, lines};
+    use serde_json::json;
 
     #[test]
     fn writes_data_and_metadata() {
-        let mut node = LogNode::open("{}").expect("valid");
         let message = TestMessage::telemetry(r#"{"t":1}"#).with("deviceName", "D1");
-        assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
-        assert_eq!(
-            lines(),
-            [(Level::Info, r#"POST_TELEMETRY_REQUEST: {"t":1} deviceName=D1"#.to_owned())]
-        );
-        assert!(LogNode::open(r#"{"jsScript": "return 'x';"}"#).is_err());
-        let default = r"return '\nIncoming message:\n' + JSON.stringify(msg) + '\nIncoming metadata:\n' + JSON.stringify(metadata);";
-        assert!(LogNode::open(&serde_json::json!({ "jsScript": default }).to_string()).is_ok());
+        let tbel = json!({"scriptLang": "TBEL", "tbelScript": DEFAULT, "jsScript": "return 'other';"}).to_string();
+        for configuration in ["{}", r#"{"scriptLang":"TBEL"}"#, LogNode::descriptor().default_configuration, &tbel] {
+            let mut node = LogNode::open(configuration).expect("valid");
+            assert_eq!(node.process(&message.message()), Ok(Outcome::Forward(0)));
+            let line = r#"POST_TELEMETRY_REQUEST: {"t":1} deviceName=D1"#.to_owned();
+            assert_eq!(lines().pop(), Some((Level::Info, line)), "{configuration}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_run_is_left_to_others() {
+        for script in ["return 'x';", "return {"] {
+            let configuration = json!({"scriptLang": "JS", "jsScript": script}).to_string();
+            assert_eq!(LogNode::open(&configuration).map(drop), Err("the script has to be run".to_owned()));
+        }
     }
 }

@@ -56,7 +56,7 @@ impl RuleNode for RestCallReply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm_details::effect;
+    use crate::testing::effect;
     use pacificsoft_sdk::testing::TestMessage;
 
     #[test]

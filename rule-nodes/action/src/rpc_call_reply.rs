@@ -66,7 +66,7 @@ impl RuleNode for RpcCallReply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm_details::effect;
+    use crate::testing::effect;
     use pacificsoft_sdk::testing::TestMessage;
 
     #[test]

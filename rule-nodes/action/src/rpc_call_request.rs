@@ -75,7 +75,7 @@ fn whole<T: std::str::FromStr>(text: Option<String>, key: &str) -> Result<Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm_details::effect;
+    use crate::testing::effect;
     use pacificsoft_sdk::testing::TestMessage;
 
     #[test]

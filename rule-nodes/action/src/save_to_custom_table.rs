@@ -84,7 +84,7 @@ impl RuleNode for SaveToCustomTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alarm_details::effect;
+    use crate::testing::effect;
     use pacificsoft_sdk::testing::TestMessage;
     use serde_json::json;
 

@@ -1,9 +1,7 @@
 //! The configuration of a script node, in ThingsBoard's form, and the script it stands for.
 
+use node_scriptable::{Scripts, TBEL_REFUSED};
 use pacificsoft_sdk::Configuration;
-
-/// Bytes of a script at most.
-pub(crate) const SCRIPT_BYTES_MAX: usize = 100_000;
 
 /// What a script node is configured with.
 #[derive(Configuration)]
@@ -17,44 +15,34 @@ pub(crate) struct ScriptConfiguration {
     tbel_script: Option<String>,
 }
 
-/// The script that a configuration stands for. `default` is what ThingsBoard writes into a new node, in both languages.
+impl From<ScriptConfiguration> for Scripts {
+    fn from(own: ScriptConfiguration) -> Self {
+        Scripts {
+            language: own.script_lang,
+            js: own.js_script,
+            tbel: own.tbel_script,
+            name: "jsScript",
+        }
+    }
+}
+
+/// The script that the configuration of a script node stands for. `default` is what ThingsBoard writes into a new node.
 ///
 /// # Errors
 /// Why there is none that runs, in words for the configuration's author.
 pub(crate) fn script(configuration: &str, default: &str) -> Result<String, String> {
     let own = ScriptConfiguration::parse(configuration)?;
-    let script = match own.script_lang.as_deref() {
-        // Configurations older than TBEL name no language.
-        None | Some("JS") => own.js_script.filter(|script| !is_blank(script)).ok_or("jsScript is missing")?,
-        Some("TBEL") => own
-            .tbel_script
-            .filter(|script| means_the_same(script, default))
-            .ok_or("scriptLang TBEL is not offered: write the script in JavaScript and set scriptLang to JS")?,
-        Some(other) => return Err(["scriptLang should be JS, but it is ", other].concat()),
+    let missing = match own.script_lang.as_deref() {
+        Some("TBEL") => TBEL_REFUSED,
+        _ => "jsScript is missing",
     };
-    if script.len() > SCRIPT_BYTES_MAX {
-        return Err(format!(
-            "jsScript has {} bytes, more than the {SCRIPT_BYTES_MAX} allowed",
-            script.len()
-        ));
-    }
-    Ok(script)
-}
-
-fn is_blank(script: &str) -> bool {
-    script.chars().all(char::is_whitespace)
-}
-
-/// Whether a script is the default one but for white space; none that is left out matters in the defaults.
-fn means_the_same(script: &str, default: &str) -> bool {
-    let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-    // The defaults of the two languages differ in this one operator, and not in what it says of two texts.
-    letters(script).replace("===", "==") == letters(default).replace("===", "==")
+    Scripts::from(own).chosen(&[default])?.ok_or_else(|| missing.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use node_scriptable::SCRIPT_BYTES_MAX;
     use serde_json::json;
 
     const DEFAULT: &str = "if(msgType === 'A') {\n  return true;\n}";
@@ -80,7 +68,7 @@ mod tests {
             (json!({"scriptLang": "TBEL", "jsScript": "return 1;"}), tbel),
             (
                 json!({"scriptLang": "TBEL", "tbelScript": "if(msgType == 'A') {\n    return true;\n}"}),
-                Ok("if(msgType == 'A') {\n    return true;\n}"),
+                Ok(DEFAULT),
             ),
             (
                 json!({"scriptLang": "LUA", "jsScript": "return 1;"}),

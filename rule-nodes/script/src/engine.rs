@@ -86,11 +86,19 @@ impl Script {
     /// # Errors
     /// What it threw, or why it was ended.
     pub(crate) fn run(&mut self, message: &Message) -> Result<Returned, String> {
+        self.run_with(message, message.metadata_entries())
+    }
+
+    /// Runs it on a message with other metadata.
+    ///
+    /// # Errors
+    /// As [`Script::run`].
+    pub(crate) fn run_with(&mut self, message: &Message, metadata: Vec<(String, String)>) -> Result<Returned, String> {
         let data = match message.json("") {
             Some(text) => serde_json::from_str(&text).map_err(|error| error.to_string())?,
             None => Json::Null,
         };
-        self.run_on(&data, message.metadata_entries(), &message.kind())
+        self.run_on(&data, metadata, &message.kind())
     }
 
     /// Runs it on the parts of a message.

@@ -1,12 +1,12 @@
 //! generator: makes messages by itself, one in each period. It is woken when it begins to serve; how many messages it has made, when the
 //! next one is due, and what a script has made of the last one, is kept by the node.
 
+use node_scriptable::SCRIPT_BYTES_MAX;
 use pacificsoft_sdk::reads::tenant;
 use pacificsoft_sdk::{Content, Descriptor, EntityId, Level, Message, NewMessage, Outcome, RuleNode, log, now_ms, state, timers};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::configuration::SCRIPT_BYTES_MAX;
 use crate::engine::{Given, Returned, Script};
 use crate::literal::{self, Literals};
 use crate::told::told;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::component::{NodeDescriptor, RuleComponent};
+use crate::error::OpenError;
 use crate::release::Release;
 
 /// A node type of a component.
@@ -14,9 +15,20 @@ pub struct NodeType {
     component: RuleComponent,
     descriptor: Arc<NodeDescriptor>,
     release: Option<Arc<Release>>,
+    /// Of shipped components: those that take what this one refuses.
+    others: Vec<NodeType>,
 }
 
 impl NodeType {
+    fn new(component: &RuleComponent, descriptor: &Arc<NodeDescriptor>, release: Option<&Arc<Release>>) -> Self {
+        NodeType {
+            component: component.clone(),
+            descriptor: Arc::clone(descriptor),
+            release: release.cloned(),
+            others: Vec::new(),
+        }
+    }
+
     /// The component that it is part of.
     pub fn component(&self) -> &RuleComponent {
         &self.component
@@ -30,6 +42,21 @@ impl NodeType {
     /// The uploaded version it comes from; none for what is shipped.
     pub fn release(&self) -> Option<&Arc<Release>> {
         self.release.as_ref()
+    }
+
+    /// Opens a configuration, or tries it, by this type; by the next one of its class id as long as those before refuse the configuration.
+    ///
+    /// # Errors
+    /// Those of the last one that was asked.
+    pub fn open_by<T>(&self, open: impl Fn(&NodeType) -> Result<T, OpenError>) -> Result<T, OpenError> {
+        let mut opened = open(self);
+        for other in &self.others {
+            if !matches!(opened, Err(OpenError::Configuration(_))) {
+                break;
+            }
+            opened = open(other);
+        }
+        opened
     }
 
     /// Whether an instance of the other one does the same work for the same version.
@@ -57,7 +84,19 @@ impl Catalog {
         Catalog::default()
     }
 
-    /// Adds the types of a component that is shipped. A class id that is known already keeps its first owner: answers those ids.
+    /// Adds the types of a component that is shipped. Where a class id is known already, another component's type serves most of its
+    /// configurations, and this one those that it refuses: what is rare may need more than what is not. They are the same to people: what the first
+    /// one says of itself holds for all.
+    pub fn add_shipped(&mut self, component: &RuleComponent) {
+        for class_id in self.add_all(component, None) {
+            let descriptor = component.types().iter().find(|one| one.class_ids.contains(&class_id));
+            if let (Some(known), Some(descriptor)) = (self.by_class.get_mut(&class_id), descriptor) {
+                known.others.push(NodeType::new(component, descriptor, None));
+            }
+        }
+    }
+
+    /// Adds the types of a component. A class id that is known already keeps its first owner: answers those ids.
     pub fn add(&mut self, component: &RuleComponent) -> Vec<String> {
         self.add_all(component, None)
     }
@@ -70,11 +109,7 @@ impl Catalog {
     fn add_all(&mut self, component: &RuleComponent, release: Option<&Arc<Release>>) -> Vec<String> {
         let mut refused = Vec::new();
         for descriptor in component.types() {
-            let node_type = NodeType {
-                component: component.clone(),
-                descriptor: Arc::clone(descriptor),
-                release: release.cloned(),
-            };
+            let node_type = NodeType::new(component, descriptor, release);
             let mut known_by_any = false;
             for class_id in &descriptor.class_ids {
                 if self.by_class.contains_key(class_id) {

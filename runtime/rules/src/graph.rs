@@ -149,11 +149,10 @@ impl Graph {
     /// Tries every node's configuration on its type, in an instance of its own each. Blocks for as long as that takes.
     pub fn check_configurations(&self) -> Vec<ChainError> {
         let check = |(index, node): (usize, &NodeSpec)| {
-            let checked = NodeInstance::check(
-                node.node_type.component(),
-                &node.node_type.descriptor().type_name,
-                &node.configuration,
-            );
+            let checked = node.node_type.open_by(|node_type| {
+                let type_name = &node_type.descriptor().type_name;
+                NodeInstance::check(node_type.component(), type_name, &node.configuration)
+            });
             checked.err().map(|error| ChainError::Configuration {
                 index,
                 name: node.name.to_string(),
@@ -205,6 +204,7 @@ fn connect(nodes: &mut [NodeSpec], position: usize, connection: &model::entity::
             index,
             count,
         });
+    }
     if !nodes[to].node_type.descriptor().takes_messages {
         return Some(ChainError::TakesNoMessages {
             connection: position,
@@ -212,7 +212,6 @@ fn connect(nodes: &mut [NodeSpec], position: usize, connection: &model::entity::
             index: to,
             name: nodes[to].name.to_string(),
         });
-    }
     }
     let node = &mut nodes[from];
     let descriptor = node.node_type.descriptor();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "chain/alarms.rs"]
+mod alarms;
 #[path = "chain/called.rs"]
 mod called;
 #[path = "chain/catalog.rs"]

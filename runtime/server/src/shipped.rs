@@ -39,7 +39,7 @@ pub fn load(host: &Host, folder: Option<&Path>) -> Result<Shipped> {
             .load(bytes)
             .with_context(|| format!("the shipped component {name} was not loaded"))?
         {
-            LoadedComponent::Rules(component) => drop(catalog.add(&component)),
+            LoadedComponent::Rules(component) => catalog.add_shipped(&component),
             LoadedComponent::Adapter(component) => {
                 adapters.payload.insert(component.descriptor().name.clone(), component.clone());
                 device_api = Some(component);

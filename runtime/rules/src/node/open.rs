@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::TenantId;
-use plugins::{NodeContext, NodeInstance, Outcome, Place, ProcessError, SharedMemory};
+use plugins::{NodeContext, NodeInstance, NodeType, OpenError, Outcome, Place, ProcessError, SharedMemory};
 use tokio::runtime::Handle;
 
 use super::NodeSurroundings;
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeSpec};
 use crate::step::Branch;
 
 /// An opened instance.
@@ -38,34 +38,38 @@ pub fn open_node(
 ) -> Result<OpenNode, String> {
     let spec = graph.nodes.get(index).ok_or_else(|| format!("there is no node {index}"))?;
     let place = spec.node_type.release().map(|release| release.place()).transpose()?;
-    let context = NodeContext {
-        tenant,
-        node: spec.id,
-        name: Arc::clone(&spec.name),
-        readings: around.readings.clone(),
-        log: Arc::clone(&around.log),
-        clock: Arc::clone(&around.clock),
-        memory,
-    };
-    let (component, descriptor) = (spec.node_type.component(), spec.node_type.descriptor());
-    let told = |error: plugins::OpenError| error.to_string();
+    let opened = spec.node_type.open_by(|node_type| {
+        let context = NodeContext {
+            tenant,
+            node: spec.id,
+            name: Arc::clone(&spec.name),
+            readings: around.readings.clone(),
+            log: Arc::clone(&around.log),
+            clock: Arc::clone(&around.clock),
+            memory: memory.clone(),
+        };
+        open_as(node_type, spec, context)
+    });
+    let instance = opened.map_err(|error| error.to_string())?;
+    let instance = instance.released(spec.node_type.release().cloned());
+    Ok(OpenNode { instance, place })
+}
+
+/// Opens an instance of a type.
+fn open_as(node_type: &NodeType, spec: &NodeSpec, context: NodeContext) -> Result<NodeInstance, OpenError> {
+    let (component, descriptor) = (node_type.component(), node_type.descriptor());
     let upgraded;
     let configuration = if spec.configuration_version < descriptor.version {
-        upgraded =
-            NodeInstance::upgrade(component, &descriptor.type_name, spec.configuration_version, &spec.configuration).map_err(told)?;
+        upgraded = NodeInstance::upgrade(component, &descriptor.type_name, spec.configuration_version, &spec.configuration)?;
         &upgraded
     } else {
         &spec.configuration
     };
-    let opened = if context.readings.is_awaited() {
+    if context.readings.is_awaited() {
         let opening = NodeInstance::open_awaiting(component, &descriptor.type_name, configuration, context);
-        Handle::current().block_on(opening)
-    } else {
-        NodeInstance::open(component, &descriptor.type_name, configuration, context)
-    };
-    let instance = opened.map_err(told)?;
-    let instance = instance.released(spec.node_type.release().cloned());
-    Ok(OpenNode { instance, place })
+        return Handle::current().block_on(opening);
+    }
+    NodeInstance::open(component, &descriptor.type_name, configuration, context)
 }
 
 impl OpenNode {
