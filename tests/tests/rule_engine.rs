@@ -149,6 +149,10 @@ with ThingsboardClient(url, "tenant@pacificsoft.org", "tenant") as client:
     assert "c" in str(told), told
     told = client.handle_rule_engine_request_for_user(body='{"d": 1}')
     assert "d" in str(told), told
+    assert client.is_tbel_enabled() is False
+    tried = client.test_rule_chain_script(script_lang="JS", body={"script": "return msg.a + 1 > metadata.least;", "scriptType": "filter",
+        "argNames": ["msg", "metadata", "msgType"], "msg": '{"a": 5}', "metadata": {"least": "5"}, "msgType": "T"})
+    assert "true" in str(tried), tried
     try:
         client.handle_rule_engine_request_for_entity("DEVICE", "00000000-0000-4000-8000-000000000001", body="{}")
         raise SystemExit("a device that is not there was asked")

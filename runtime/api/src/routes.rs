@@ -22,6 +22,7 @@ mod rpc_kept;
 mod rule_chain;
 mod rule_chain_check;
 mod rule_engine;
+mod script;
 mod secret;
 mod telemetry;
 mod telemetry_read;
@@ -57,6 +58,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(rpc_kept::routes())
         .merge(rule_chain::routes())
         .merge(rule_engine::routes())
+        .merge(script::routes())
         .merge(component::routes())
         .merge(plugin::routes())
         .merge(usage::routes())

@@ -24,6 +24,8 @@ mod people;
 mod relations;
 #[path = "gateway/rule_chains.rs"]
 mod rule_chains;
+#[path = "gateway/scripts.rs"]
+mod scripts;
 #[path = "gateway/support.rs"]
 mod support;
 #[path = "gateway/telemetry.rs"]
