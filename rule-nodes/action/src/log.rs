@@ -1,7 +1,7 @@
 //! log: writes the message to the tenant's log.
 
 use node_scriptable::log::{DEFAULT, RELATIONS, descriptor};
-use node_scriptable::{Scripts, means_the_same};
+use node_scriptable::{Chosen, Scripts};
 use pacificsoft_sdk::{Configuration, Descriptor, Level, Message, Outcome, RuleNode, log};
 
 /// The node.
@@ -34,8 +34,8 @@ impl RuleNode for LogNode {
             name: "jsScript",
         };
         match scripts.chosen(&[DEFAULT])? {
-            Some(script) if !means_the_same(&script, DEFAULT) => Err("the script has to be run".to_owned()),
-            _ => Ok(LogNode),
+            Some(Chosen::Own(_)) => Err("the script has to be run".to_owned()),
+            Some(Chosen::Default) | None => Ok(LogNode),
         }
     }
 

@@ -16,7 +16,7 @@ impl Details for ScriptedDetails {
     fn open(scripts: Scripts) -> Result<Option<Self>, String> {
         let script = scripts.chosen(&DEFAULTS)?;
         script
-            .map(|script| Script::open(script, Given::Message))
+            .map(|script| Script::open(script.in_javascript(DEFAULTS[0]), Given::Message))
             .transpose()
             .map(|script| script.map(ScriptedDetails))
     }

@@ -36,7 +36,8 @@ pub(crate) fn script(configuration: &str, default: &str) -> Result<String, Strin
         Some("TBEL") => TBEL_REFUSED,
         _ => "jsScript is missing",
     };
-    Scripts::from(own).chosen(&[default])?.ok_or_else(|| missing.to_owned())
+    let chosen = Scripts::from(own).chosen(&[default])?.ok_or_else(|| missing.to_owned())?;
+    Ok(chosen.in_javascript(default))
 }
 
 #[cfg(test)]

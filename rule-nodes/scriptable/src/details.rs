@@ -5,7 +5,7 @@ use pacificsoft_sdk::{Content, Message};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::scripts::{Scripts, means_the_same};
+use crate::scripts::{Chosen, Scripts};
 
 /// What ThingsBoard writes into a new node, in both languages: what there is stays, and where there is nothing it is an empty object.
 pub const DEFAULTS: [&str; 2] = [
@@ -39,7 +39,7 @@ pub trait Details: Sized {
 }
 
 /// The part of a configuration that says how details are made.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DetailsConfiguration {
     #[serde(default)]
@@ -108,8 +108,8 @@ impl Details for KeptDetails {
     fn open(scripts: Scripts) -> Result<Option<Self>, String> {
         match scripts.chosen(&DEFAULTS)? {
             None => Ok(None),
-            Some(script) if DEFAULTS.iter().any(|default| means_the_same(&script, default)) => Ok(Some(KeptDetails)),
-            Some(_) => Err("the script has to be run".to_owned()),
+            Some(Chosen::Default) => Ok(Some(KeptDetails)),
+            Some(Chosen::Own(_)) => Err("the script has to be run".to_owned()),
         }
     }
 

@@ -29,4 +29,4 @@ mod scripts;
 pub use clear_alarm::ClearAlarmNode;
 pub use create_alarm::CreateAlarmNode;
 pub use details::{DEFAULTS, Details, KeptDetails, Previous};
-pub use scripts::{SCRIPT_BYTES_MAX, Scripts, TBEL_REFUSED, means_the_same};
+pub use scripts::{Chosen, SCRIPT_BYTES_MAX, Scripts, TBEL_REFUSED};
