@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use components::Components;
 use egress::Egress;
-use model::Clock;
+use model::{Clock, TenantId};
 use secrets::Vault;
 use session::{Attempts, Sessions};
 use storage::Store;
@@ -90,7 +90,7 @@ pub struct Shared {
     /// Failed claims of devices by user.
     pub(crate) claims: Attempts<Uuid>,
     pub(crate) turns: Turns,
-    pub(crate) checks: Limited,
+    checks: Limited,
     pub(crate) uploads: Limited,
     changes: Arc<Semaphore>,
     pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
@@ -134,6 +134,29 @@ impl ApiState {
             metrics,
             ready,
         }))
+    }
+
+    /// Runs components' code for a request: a little at one time, as it takes a core for as long as their authors like, within limits. What it
+    /// takes is charged to the tenant, whose messages wait for it; the request does not wait for them, or nobody could mend a chain that uses up
+    /// all that the tenant has.
+    ///
+    /// # Errors
+    /// [`ApiError::TooMany`] when too many wait already.
+    pub(crate) async fn checked<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        check: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = self.checks.turn().await?;
+        let share = self.app.shares().of(tenant);
+        blocking(move || {
+            let _turn = turn;
+            let began = shares::thread_time();
+            let answer = check();
+            share.charge(shares::thread_time().saturating_sub(began));
+            answer
+        })
+        .await
     }
 
     /// Runs a change of several steps to its end, even when the client leaves: it must not stop half-way. Waits while too many run.

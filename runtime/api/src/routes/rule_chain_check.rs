@@ -10,7 +10,7 @@ use rules::Graph;
 use serde_json::Value as Json;
 
 use crate::ApiError;
-use crate::state::{ApiState, blocking};
+use crate::state::ApiState;
 
 /// Defects told at most.
 const DEFECTS_MAX: usize = 20;
@@ -26,14 +26,9 @@ pub(super) async fn check(
     metadata: RuleChainMetadata,
 ) -> Result<RuleChainMetadata, ApiError> {
     check_form(&metadata).map_err(|defect| refusal([defect]))?;
-    // Checking takes a core for as long as the components' authors like, within limits.
-    let turn = api.checks.turn().await?;
     let (catalog, name) = (api.components.catalog(chain.tenant).await?, name.to_owned());
-    let check = move || {
-        let _turn = turn;
-        check_all(&catalog, chain, &name, metadata)
-    };
-    blocking(check).await?.map_err(refusal)
+    let check = move || check_all(&catalog, chain, &name, metadata);
+    api.checked(chain.tenant, check).await?.map_err(refusal)
 }
 
 fn check_all(catalog: &Catalog, chain: RuleChainId, name: &str, mut metadata: RuleChainMetadata) -> Result<RuleChainMetadata, Vec<String>> {

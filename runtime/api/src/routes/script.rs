@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::ApiError;
 use crate::extract::{Body, Params, TenantAdmin};
-use crate::state::{ApiState, blocking};
+use crate::state::ApiState;
 
 /// What scripts are given, by the names that all but the generator's have.
 const NAMES: [&str; 3] = ["msg", "metadata", "msgType"];
@@ -71,14 +71,9 @@ async fn test(
     Params(Language { script_lang }): Params<Language>,
     Body(asked): Body<Asked>,
 ) -> Result<Json<JsonValue>, ApiError> {
-    // It takes a core for as long as the script likes, within limits.
-    let turn = api.checks.turn().await?;
     let (catalog, clock) = (api.components.catalog(tenant).await?, Arc::clone(&api.clock));
-    let told = blocking(move || {
-        let _turn = turn;
-        asked.run(&catalog, tenant, script_lang.as_deref(), clock)
-    })
-    .await?;
+    let run = move || asked.run(&catalog, tenant, script_lang.as_deref(), clock);
+    let told = api.checked(tenant, run).await?;
     let (output, error) = match told {
         Ok(output) => (output, String::new()),
         Err(error) => (String::new(), error),

@@ -94,3 +94,24 @@ async fn what_is_wrong_with_a_script_is_its_answer() {
     gateway.post(TEST, &people.user, good).await.refused(403, 20);
     assert_eq!(gateway.get("/api/ruleChain/tbelEnabled", &people.admin).await.ok(), json!(false));
 }
+
+#[tokio::test]
+async fn what_is_tried_is_charged_to_whom_it_belongs_to() {
+    let gateway = Gateway::start().await;
+    let (people, other) = (gateway.tenant("a").await, gateway.tenant("b").await);
+    let used = async |people: &People| {
+        let usage = gateway.get("/api/plugins/usage", &people.admin).await.ok();
+        usage["cpuMs"].as_u64().unwrap_or_else(|| panic!("{usage}"))
+    };
+    assert_eq!((used(&people).await, used(&other).await), (0, 0));
+    let (_, error) = tried(&gateway, &people, "filter", "while (true) {}").await;
+    assert!(error.contains("loops"), "{error}");
+    assert!(used(&people).await > 0);
+    let node =
+        json!({"type": "org.thingsboard.rule.engine.filter.TbJsFilterNode", "name": "n", "configuration": {"jsScript": "return true;"}});
+    let chain = gateway.post("/api/ruleChain", &other.admin, json!({"name": "c"})).await.ok();
+    let nodes = vec![node; 50];
+    let metadata = json!({"ruleChainId": chain["id"], "firstNodeIndex": 0, "nodes": nodes, "connections": []});
+    gateway.post("/api/ruleChain/metadata", &other.admin, metadata).await.ok();
+    assert!(used(&other).await > 0);
+}
