@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 
 /// When a message was due, in milliseconds since 1970, and what it took, in microseconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Latencies(Vec<(u64, u64)>);
 
 /// A distribution, in milliseconds.
@@ -32,6 +32,16 @@ impl Latencies {
     /// When it is not there, or not of that form.
     pub fn read(path: &Path) -> Result<Self> {
         parse(&std::fs::read_to_string(path)?).context("the file of latencies is not understood")
+    }
+
+    /// Those of another load, too.
+    pub fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Of all messages.
+    pub fn all(&self) -> Spread {
+        self.of(|_| true)
     }
 
     /// Of messages that were due within.
@@ -88,6 +98,9 @@ mod tests {
         let first = latencies.within((1_000, 1_100));
         assert_eq!((first.count, first.p50_ms, first.p99_ms, first.max_ms), (100, 1.049, 1.098, 1.099));
         assert_eq!(latencies.outside(&[(1_050, 1_200)], 10), latencies.within((1_010, 1_050)));
+        let mut both = latencies.clone();
+        both.add(parse("1 20000\n").expect("latencies"));
+        assert_eq!((both.all().count, both.all().max_ms), (201, 20.0));
         assert!(latencies.within((5, 6)).p99_ms.is_nan());
         assert!(parse("1 2\nx 3\n").is_none());
     }
