@@ -2,7 +2,9 @@
 //!
 //! Knows neither callers nor routes.
 
-use model::entity::{Customer, Device, DeviceProfile, EntityRecord, IdRef, StoredChain, StreamListener, Tenant, TenantProfile, User};
+use model::entity::{
+    Customer, Device, DeviceProfile, EntityRecord, EntityView, IdRef, StoredChain, StreamListener, Tenant, TenantProfile, User,
+};
 use model::{EntityId, EntityKind, Page, PageRequest, TenantId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,6 +62,23 @@ impl Entity for Device {
     }
     fn subtype(&self) -> &str {
         &self.device_type
+    }
+    fn customer(&self) -> Option<Uuid> {
+        self.customer_id.map(|customer| customer.id)
+    }
+    fn set_version(&mut self, version: Option<u64>) {
+        self.version = version;
+    }
+}
+
+impl Entity for EntityView {
+    const KIND: EntityKind = EntityKind::EntityView;
+    const LABEL: &'static str = "Entity View";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn subtype(&self) -> &str {
+        &self.view_type
     }
     fn customer(&self) -> Option<Uuid> {
         self.customer_id.map(|customer| customer.id)

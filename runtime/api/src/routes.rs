@@ -7,10 +7,12 @@ mod claim;
 mod component;
 mod credentials;
 mod customer;
+mod customer_titles;
 mod device;
 mod device_list;
 mod device_profile;
 mod egress;
+mod entity_view;
 mod listener;
 mod live;
 mod notification_settings;
@@ -45,6 +47,7 @@ pub(crate) fn routes() -> Router<ApiState> {
         .merge(device::routes())
         .merge(device_list::routes())
         .merge(device_profile::routes())
+        .merge(entity_view::routes())
         .merge(listener::routes())
         .merge(egress::routes())
         .merge(secret::routes())

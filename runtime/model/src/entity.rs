@@ -16,6 +16,7 @@ pub mod rule_chain;
 pub mod tenant_profile;
 pub mod topics;
 pub mod user;
+pub mod view;
 
 pub use alarm::{Alarm, Severity};
 pub use claim::ClaimWindow;
@@ -31,6 +32,7 @@ pub use rule_chain::{Connection, DebugSettings, RuleChain, RuleChainMetadata, Ru
 pub use tenant_profile::{ComponentLimits, TenantProfile};
 pub use topics::{OwnTopics, TopicsError};
 pub use user::{Authority, Contact, Customer, Tenant, User};
+pub use view::{EntityView, ViewAttributes, ViewKeys};
 
 use crate::EntityId;
 

@@ -6,8 +6,8 @@
 use std::fmt::Debug;
 
 use model::entity::{
-    Alarm, Authority, Carrier, ClaimWindow, CredentialsType, Customer, Device, DeviceCredentials, DeviceProfile, Event, EventKind,
-    Relation, RelationGroup, Rpc, RpcStatus, Severity, StoredChain, StreamListener, Tenant, TenantProfile, User,
+    Alarm, Authority, Carrier, ClaimWindow, CredentialsType, Customer, Device, DeviceCredentials, DeviceProfile, EntityView, Event,
+    EventKind, Relation, RelationGroup, Rpc, RpcStatus, Severity, StoredChain, StreamListener, Tenant, TenantProfile, User,
 };
 use model::{AttributeScope, ComponentRecord, ComponentVersion, EntityKind};
 use serde::Serialize;
@@ -87,6 +87,15 @@ fn records_of_people_stay_as_they_are() {
     stays::<TenantProfile>(json!({
         "id": id("TENANT_PROFILE"), "createdTime": 1, "name": "n", "description": "d", "isolatedTbRuleEngine": true, "default": true,
         "profileData": {"configuration": {"maxComponents": 2}}, "version": 3,
+    }));
+}
+
+#[test]
+fn records_of_views_stay_as_they_are() {
+    stays::<EntityView>(json!({
+        "id": id("ENTITY_VIEW"), "createdTime": 1, "tenantId": id("TENANT"), "customerId": id("CUSTOMER"), "name": "n", "type": "t",
+        "entityId": id("DEVICE"), "keys": {"timeseries": ["a"], "attributes": {"cs": ["b"], "ss": ["c"], "sh": ["d"]}}, "startTimeMs": 2,
+        "endTimeMs": 3, "additionalInfo": {"e": 1}, "version": 3,
     }));
 }
 
@@ -197,6 +206,7 @@ fn numbers_stay_as_they_are() {
         RelationGroup::RuleNode,
         RelationGroup::Edge,
         RelationGroup::EdgeAutoAssignRuleChain,
+        RelationGroup::EntityView,
     ];
-    assert_eq!(groups.map(RelationGroup::number), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(groups.map(RelationGroup::number), [1, 2, 3, 4, 5, 6, 7]);
 }

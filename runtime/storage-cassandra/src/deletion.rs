@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::bind::{Write, entity, part, tiny};
 use crate::queries::Query;
-use crate::relations::{self, GROUPS};
+use crate::relations;
 use crate::store::Inner;
 
 impl Inner {
@@ -33,9 +33,8 @@ impl Inner {
             writes.extend(self.requests_to_remove(device, stamp_us).await?);
         }
         self.driver.write(writes).await?;
-        let groups: &[RelationGroup] = &GROUPS;
-        for group in groups {
-            relations::remove_all(self, id, *group, stamp_us).await?;
+        for group in RelationGroup::ALL {
+            relations::remove_all(self, id, group, stamp_us).await?;
         }
         if let Some(device) = device {
             self.remove_credentials(device).await?;

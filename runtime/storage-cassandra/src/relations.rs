@@ -13,15 +13,6 @@ use crate::queries::Query;
 use crate::store::{CassandraStore, Inner, parse};
 
 const WHAT: &str = "a relation";
-/// Relations of every group there is.
-pub(crate) const GROUPS: [RelationGroup; 6] = [
-    RelationGroup::Common,
-    RelationGroup::Dashboard,
-    RelationGroup::RuleChain,
-    RelationGroup::RuleNode,
-    RelationGroup::Edge,
-    RelationGroup::EdgeAutoAssignRuleChain,
-];
 
 /// Type, kind and id of the other end, additional data.
 type Row = (String, i8, Uuid, String);

@@ -12,6 +12,7 @@ use storage::StorageError;
 use uuid::Uuid;
 
 use super::credentials::{proof, replace};
+use super::entity_view;
 use crate::extract::{Body, Member, Params, PathOf, TenantAdmin};
 use crate::record::{self, check_name, given_customer, shown_customer};
 use crate::state::ApiState;
@@ -93,6 +94,9 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
     let device = DeviceId::new(tenant, id);
     api.clone()
         .finish("delete device", async move {
+            if entity_view::has_views(&api, device.entity()).await? {
+                return Err(ApiError::invalid("Can't delete device that has entity views!"));
+            }
             if !api.store.delete_entity(device.entity()).await? {
                 return Err(ApiError::no_entity("Device", id));
             }

@@ -1,18 +1,18 @@
 //! Lists of devices, devices by name, and devices with what people want to see beside them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use model::entity::{Customer, Device, DeviceProfile};
+use model::entity::{Device, DeviceProfile};
 use model::{AttributeScope, EntityId, EntityKind, Page, TenantId, Value};
 use serde::{Deserialize, Serialize};
 use storage::EntityFilter;
 use uuid::Uuid;
 
+use super::customer_titles::CustomerTitles;
 use super::device::shown;
 use crate::extract::{Member, Paging, Params, PathOf, TenantAdmin};
 use crate::state::ApiState;
@@ -124,7 +124,9 @@ async fn infos_of_customer(
 
 async fn info(State(api): State<ApiState>, member: Member, PathOf(id): PathOf<Uuid>) -> Result<Json<DeviceInfo>, ApiError> {
     let device = member.device(&api, id).await?;
-    device_info(&api, member.tenant, shown(device), &mut HashMap::new()).await.map(Json)
+    device_info(&api, member.tenant, shown(device), &mut CustomerTitles::new(member.tenant))
+        .await
+        .map(Json)
 }
 
 async fn named(api: &ApiState, tenant: TenantId, name: &str) -> Result<Json<Device>, ApiError> {
@@ -151,7 +153,7 @@ async fn page(api: &ApiState, tenant: TenantId, filter: EntityFilter, Paging(pag
 }
 
 async fn infos(api: &ApiState, tenant: TenantId, mut page: Page<Device>) -> Result<Json<Page<DeviceInfo>>, ApiError> {
-    let mut titles = HashMap::new();
+    let mut titles = CustomerTitles::new(tenant);
     let mut data = Vec::with_capacity(page.data.len());
     for device in std::mem::take(&mut page.data) {
         data.push(device_info(api, tenant, device, &mut titles).await?);
@@ -159,25 +161,8 @@ async fn infos(api: &ApiState, tenant: TenantId, mut page: Page<Device>) -> Resu
     Ok(Json(page.with(data)))
 }
 
-/// `titles`: of customers looked up so far.
-async fn device_info(
-    api: &ApiState,
-    tenant: TenantId,
-    device: Device,
-    titles: &mut HashMap<Uuid, Option<String>>,
-) -> Result<DeviceInfo, ApiError> {
-    let customer_title = match record::given_customer(device.customer_id) {
-        None => None,
-        Some(customer) => match titles.get(&customer.id) {
-            Some(title) => title.clone(),
-            None => {
-                let title = record::find::<Customer>(&*api.store, tenant, customer.id)
-                    .await?
-                    .map(|customer| customer.title);
-                titles.entry(customer.id).or_insert(title).clone()
-            }
-        },
-    };
+async fn device_info(api: &ApiState, tenant: TenantId, device: Device, titles: &mut CustomerTitles) -> Result<DeviceInfo, ApiError> {
+    let customer_title = titles.of(api, device.customer_id).await?;
     let active = match device.id {
         None => false,
         Some(id) => {

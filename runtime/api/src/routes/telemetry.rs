@@ -267,7 +267,7 @@ fn check_count(count: usize) -> Result<(), ApiError> {
     }
 }
 
-fn check_key(key: &str) -> Result<(), ApiError> {
+pub(super) fn check_key(key: &str) -> Result<(), ApiError> {
     if (1..=KEY_BYTES_MAX).contains(&key.len()) {
         Ok(())
     } else {

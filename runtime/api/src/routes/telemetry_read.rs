@@ -1,6 +1,7 @@
 //! Attributes and time series of an entity: reading.
 
 mod history;
+mod looked_at;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use crate::ApiError;
 use crate::extract::{Member, Params, PathOf};
 use crate::state::ApiState;
 pub(crate) use history::{History, Span};
+use looked_at::LookedAt;
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
@@ -70,8 +72,9 @@ async fn series_keys(
     member: Member,
     PathOf((kind, id)): PathOf<(String, Uuid)>,
 ) -> Result<Json<Vec<Arc<str>>>, ApiError> {
-    let entity = member.entity_named(&api, &kind, id).await?;
-    Ok(Json(api.store.series_keys(entity).await?))
+    let looked_at = LookedAt::by(&api, member.entity_named(&api, &kind, id).await?).await?;
+    let keys = looked_at.keys(Some(api.store.series_keys(looked_at.entity).await?));
+    Ok(Json(keys.unwrap_or_default()))
 }
 
 /// Without a time: the newest readings. With one: the readings of that time, or what they come to.
@@ -81,16 +84,18 @@ async fn series(
     PathOf((kind, id)): PathOf<(String, Uuid)>,
     Params(asked): Params<Asked>,
 ) -> Result<Answer, ApiError> {
-    let entity = member.entity_named(&api, &kind, id).await?;
+    let looked_at = LookedAt::by(&api, member.entity_named(&api, &kind, id).await?).await?;
     let keys = given_keys(asked.keys.as_deref())?;
+    let read = looked_at.keys(keys.clone());
     let strict = asked.use_strict_data_types;
     let answer = match History::asked(&asked)? {
         None => {
             let mut latest: BTreeMap<Arc<str>, Vec<Shown>> = api
                 .store
-                .latest(entity, keys.as_deref())
+                .latest(looked_at.entity, read.as_deref())
                 .await?
                 .into_iter()
+                .filter(|(_, reading)| looked_at.shows(reading))
                 .map(|(key, reading)| (key, vec![shown(reading, strict)]))
                 .collect();
             // A key that was asked for and has no reading is answered all the same, with null.
@@ -105,7 +110,11 @@ async fn series(
             latest
         }
         Some(history) => {
-            let readings = history.read(&*api.store, entity, keys.ok_or_else(no_keys)?).await?;
+            let read = keys.and(read).ok_or_else(no_keys)?;
+            let readings = match history.narrowed(&looked_at) {
+                Some(history) => history.read(&*api.store, looked_at.entity, read).await?,
+                None => Vec::new(),
+            };
             let show = |readings: Vec<Reading>| readings.into_iter().map(|reading| shown(reading, strict)).collect();
             readings.into_iter().map(|(key, readings)| (key, show(readings))).collect()
         }

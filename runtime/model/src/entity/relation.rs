@@ -42,9 +42,28 @@ pub enum RelationGroup {
     Edge = 5,
     /// Rule chains that new edges get.
     EdgeAutoAssignRuleChain = 6,
+    /// Which views an entity has. The platform's own: no client can name it.
+    #[serde(skip)]
+    EntityView = 7,
 }
 
 impl RelationGroup {
+    /// All of them.
+    pub const ALL: [RelationGroup; 7] = [
+        RelationGroup::Common,
+        RelationGroup::Dashboard,
+        RelationGroup::RuleChain,
+        RelationGroup::RuleNode,
+        RelationGroup::Edge,
+        RelationGroup::EdgeAutoAssignRuleChain,
+        RelationGroup::EntityView,
+    ];
+
+    /// The group of a number; none: there is no such one.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.number() == number)
+    }
+
     /// The group's number, part of stored keys: never changes.
     pub fn number(self) -> u8 {
         self as u8

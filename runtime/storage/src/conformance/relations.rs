@@ -171,15 +171,18 @@ pub async fn go_with_either_end(store: &dyn Store) {
     let gone = device();
     let (above, below) = (sibling(gone), sibling(gone));
     create(store, record(gone, "gone")).await;
-    let dashboard = Relation {
-        type_group: RelationGroup::Dashboard,
+    let of_groups = RelationGroup::ALL.map(|type_group| Relation {
+        type_group,
         ..link(gone, below, "C")
-    };
+    });
     let kept = link(above, below, "C");
-    let all = [&link(above, gone, "C"), &link(gone, below, "C"), &dashboard, &kept];
-    commit(store, all.map(|one| put(gone.tenant, one)).to_vec()).await;
+    let other = link(above, gone, "C");
+    let all = of_groups.iter().chain([&other, &kept]).map(|one| put(gone.tenant, one));
+    commit(store, all.collect()).await;
     assert!(store.delete_entity(gone).await.expect("deletes"));
     assert_eq!(found(store, above, &query(Direction::From)).await, vec![kept.clone()]);
     assert_eq!(found(store, below, &query(Direction::To)).await, vec![kept]);
-    assert_eq!(store.relation(gone.tenant, &dashboard).await.expect("reads"), None);
+    for relation in of_groups {
+        assert_eq!(store.relation(gone.tenant, &relation).await.expect("reads"), None);
+    }
 }

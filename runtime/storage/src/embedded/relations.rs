@@ -104,12 +104,8 @@ pub(super) fn remove_all(change: &mut Change, entity: EntityId, group: Option<Re
 
 /// The group that a key of a relation names.
 fn group_of(key: &[u8]) -> Result<RelationGroup, StorageError> {
-    use RelationGroup::{Common, Dashboard, Edge, EdgeAutoAssignRuleChain, RuleChain, RuleNode};
     let number = key.get(33).copied().unwrap_or_default();
-    [Common, Dashboard, RuleChain, RuleNode, Edge, EdgeAutoAssignRuleChain]
-        .into_iter()
-        .find(|group| group.number() == number)
-        .ok_or_else(|| StorageError::Corrupt("a relation has an unknown group".into()))
+    RelationGroup::from_number(number).ok_or_else(|| StorageError::Corrupt("a relation has an unknown group".into()))
 }
 
 fn between(entity: EntityId, direction: Direction, relation_type: &str, group: RelationGroup, other: IdRef) -> Relation {

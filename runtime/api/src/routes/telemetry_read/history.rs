@@ -6,6 +6,7 @@ use model::{EntityId, Reading};
 use storage::{SeriesQuery, Store, TimeSeriesStore};
 
 use super::Asked;
+use super::looked_at::LookedAt;
 use super::summary::{Summary, Way};
 use crate::ApiError;
 
@@ -102,6 +103,12 @@ impl History {
             descending: span.descending,
             summing,
         })
+    }
+
+    /// The part of it that is shown; none: nothing of it.
+    pub(super) fn narrowed(self, looked_at: &LookedAt) -> Option<Self> {
+        let (from_ms, to_ms) = looked_at.time(self.from_ms, self.to_ms)?;
+        Some(History { from_ms, to_ms, ..self })
     }
 
     /// Reads it for some keys; keys without readings are left out.
