@@ -50,7 +50,7 @@ pub use outcome::{
     Content, Effect, Emission, EntityRef, HttpRequest, Identity, Outcome, Piece, Propagation, Proxy, Publish, Relation, RelationChange,
     RequestBody, Retention, Tls,
 };
-pub use readings::{AwaitedReadings, NothingStored, Readings, Source, Span};
+pub use readings::{AwaitedReadings, NothingStored, Readings, RelatedBy, Source, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};
 pub use stream::{
     Carrier, Denial, Ending, StreamAction, StreamComponent, StreamContext, StreamError, StreamEvent, StreamInstance, ToldEvent,

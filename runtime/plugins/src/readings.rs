@@ -7,7 +7,7 @@
 mod source;
 
 use async_trait::async_trait;
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation, RelationGroup};
 use model::{AttributeScope, DeviceId, EntityId, EntityKind, Reading, TenantId};
 use uuid::Uuid;
 
@@ -25,6 +25,19 @@ pub struct Span {
     pub limit: u32,
     /// The newest first.
     pub newest_first: bool,
+}
+
+/// Which relations of an entity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelatedBy<'a> {
+    /// At which end the entity stands.
+    pub direction: Direction,
+    /// What they are for.
+    pub group: RelationGroup,
+    /// Of this type; none: of any.
+    pub of_type: Option<&'a str>,
+    /// Relations at most.
+    pub limit: u32,
 }
 
 /// What is stored of a tenant, answered at once, in the thread that serves the guest.
@@ -62,11 +75,11 @@ pub trait Readings: Send + Sync + 'static {
     /// Text for the node's `Failure`.
     fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String>;
 
-    /// Relations of an entity, of the group that people and nodes relate with; of a type, or of any.
+    /// Relations of an entity.
     ///
     /// # Errors
     /// Text for the node's `Failure`.
-    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String>;
+    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String>;
 
     /// Whether there is a relation of these ends, type and group.
     ///
@@ -111,7 +124,7 @@ pub trait AwaitedReadings: Send + Sync + 'static {
     async fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String>;
     async fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String>;
     async fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String>;
-    async fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String>;
+    async fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String>;
     async fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String>;
     async fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String>;
     async fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String>;
@@ -139,7 +152,7 @@ impl Readings for NothingStored {
     fn entity_named(&self, _: TenantId, _: EntityKind, _: &str) -> Result<Option<EntityRecord>, String> {
         Ok(None)
     }
-    fn relations(&self, _: EntityId, _: Direction, _: Option<&str>, _: u32) -> Result<Vec<Relation>, String> {
+    fn relations(&self, _: EntityId, _: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
         Ok(Vec::new())
     }
     fn is_related(&self, _: TenantId, _: &Relation) -> Result<bool, String> {

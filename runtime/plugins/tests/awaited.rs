@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Relation};
 use model::{
     AttributeScope, DeviceId, EntityId, EntityKind, Message, MessageKind, Metadata, Payload, Reading, RuleNodeId, SystemClock, TenantId,
     Value,
@@ -18,7 +18,7 @@ use model::{
 use parking_lot::Mutex;
 use plugins::{
     AwaitedReadings, Fault, Host, HostConfig, LoadedComponent, LogLevel, LogSink, NodeContext, NodeInstance, OpenError, Outcome,
-    ProcessError, RuleComponent, SharedMemory, Source, Span,
+    ProcessError, RelatedBy, RuleComponent, SharedMemory, Source, Span,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -85,7 +85,7 @@ impl AwaitedReadings for Late {
     async fn entity_named(&self, _: TenantId, _: EntityKind, _: &str) -> Result<Option<EntityRecord>, String> {
         self.answer(None).await
     }
-    async fn relations(&self, _: EntityId, _: Direction, _: Option<&str>, _: u32) -> Result<Vec<Relation>, String> {
+    async fn relations(&self, _: EntityId, _: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
         self.answer(Vec::new()).await
     }
     async fn is_related(&self, _: TenantId, _: &Relation) -> Result<bool, String> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Relation};
 use model::{
     AttributeScope, ChildRefusal, DeviceId, Digest, Downlink, DownlinkKind, EntityId, EntityKind, Message, MessageKind, Metadata, Payload,
     Reading, RuleNodeId, SystemClock, TenantId, Uplink, Value,
@@ -17,8 +17,8 @@ use model::{
 use parking_lot::Mutex;
 use plugins::{
     AdapterPool, Content, DecodeError, Effect, Fault, Host, HostConfig, Inbound, LoadError, LoadedComponent, LogLevel, LogSink,
-    NodeContext, NodeInstance, NothingStored, OpenError, Outcome, Places, ProcessError, Readings, Release, ReleaseId, RuleComponent,
-    SharedMemory, Span, Transport,
+    NodeContext, NodeInstance, NothingStored, OpenError, Outcome, Places, ProcessError, Readings, RelatedBy, Release, ReleaseId,
+    RuleComponent, SharedMemory, Span, Transport,
 };
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -60,8 +60,8 @@ impl Readings for Platform {
     fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
         NothingStored.entity_named(tenant, kind, name)
     }
-    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
-        NothingStored.relations(entity, direction, of_type, limit)
+    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
+        NothingStored.relations(entity, which)
     }
     fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String> {
         NothingStored.alarm(tenant, id)

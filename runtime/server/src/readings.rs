@@ -3,8 +3,7 @@
 mod local;
 mod remote;
 
-use model::entity::{Direction, RelationGroup};
-use plugins::Span;
+use plugins::{RelatedBy, Span};
 use storage::{RelationQuery, SeriesQuery, StorageError};
 
 pub use local::LocalReadings;
@@ -23,11 +22,11 @@ fn series_query(span: &Span) -> SeriesQuery {
     }
 }
 
-fn relation_query(direction: Direction, of_type: Option<&str>, limit: u32) -> RelationQuery {
+fn relation_query(which: &RelatedBy<'_>) -> RelationQuery {
     RelationQuery {
-        direction,
-        group: RelationGroup::Common,
-        relation_type: of_type.map(str::to_owned),
-        limit: limit as usize,
+        direction: which.direction,
+        group: which.group,
+        relation_type: which.of_type.map(str::to_owned),
+        limit: which.limit as usize,
     }
 }

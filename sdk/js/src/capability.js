@@ -71,6 +71,11 @@ export function findEntity(entityType, name) {
   return hostEntities.find(entityType, name);
 }
 
+export function views(id, limit = 100) {
+  const told = ({ fromMs, untilMs, ...rest }) => ({ ...rest, fromMs: Number(fromMs), untilMs: untilMs === undefined ? undefined : Number(untilMs) });
+  return hostEntities.views(id, limit).map(told);
+}
+
 export function tenant() {
   return hostEntities.tenant();
 }

@@ -249,6 +249,23 @@ export interface EntityInfo {
 /** A device, asset or other entity; not a customer. */
 export function entity(id: EntityId): EntityInfo | undefined;
 export function findEntity(entityType: string, name: string): EntityId | undefined;
+/** A view of an entity: what of it somebody is shown. */
+export interface EntityView {
+  id: EntityId;
+  name: string;
+  /** Time series that it shows. They are read of the entity. */
+  timeSeries: string[];
+  /** Attributes that it shows, by scope. The view has copies of them. */
+  clientAttributes: string[];
+  sharedAttributes: string[];
+  serverAttributes: string[];
+  /** From when on it shows them, milliseconds since 1970-01-01 UTC. 0: from the beginning. */
+  fromMs: number;
+  /** Until when; undefined: there is no end. */
+  untilMs?: number;
+}
+/** Views of an entity, 100 at most. */
+export function views(entity: EntityId, limit?: number): EntityView[];
 /** The tenant itself. */
 export function tenant(): EntityId;
 export function customer(id: EntityId): EntityInfo | undefined;

@@ -30,4 +30,5 @@ export {
   state,
   tenant,
   timers,
+  views,
 } from './capability.js';

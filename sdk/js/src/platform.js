@@ -15,6 +15,8 @@ const fresh = () => ({
   tenant: { entityType: 'TENANT', id: '00000000-0000-0000-0000-0000000000ff' },
   /** `[source, type, target]`. */
   relations: [],
+  /** `[entity, view]`: views as `views` answers them. */
+  views: [],
   /** As the REST API shows them. */
   alarms: [],
   /** By id of the device. */
@@ -86,6 +88,19 @@ export const entities = {
   get: (id) => (isCustomer(byEntityId(id)) ? undefined : told(byEntityId(id))),
   find: (entityType, name) =>
     platform.entities.find((one) => !isCustomer(one) && one.id.entityType === entityType && one.name === name)?.id,
+  views: (entity, limit) =>
+    platform.views
+      .filter(([viewed]) => viewed.id === entity.id)
+      .map(([, view]) => ({
+        timeSeries: [],
+        clientAttributes: [],
+        sharedAttributes: [],
+        serverAttributes: [],
+        ...view,
+        fromMs: BigInt(view.fromMs ?? 0),
+        untilMs: view.untilMs === undefined ? undefined : BigInt(view.untilMs),
+      }))
+      .slice(0, limit),
   tenant: () => platform.tenant,
 };
 

@@ -36,6 +36,7 @@ import {
   series,
   state,
   timers,
+  views,
 } from '../src/index.js';
 import { HANDED_OVER } from '../src/package.js';
 import { defaults, read, schema } from '../src/schema.js';
@@ -250,6 +251,11 @@ test('what is stored of the tenant is read from the platform', () => {
   assert.deepEqual(series(device, 't', { fromMs: 2, limit: 2, newestFirst: true }), [[5, 20], [2, 15]]);
   assert.deepEqual([entity(device).name, entity(device).additionalInfo, entity(device).fields], ['D', { floor: 1 }, { phone: '1' }]);
   assert.deepEqual([entity(owner), customer(owner).name, customerOf(device).name], [undefined, 'C', 'C']);
+  platform.views = [[device, { id: { entityType: 'ENTITY_VIEW', id: 'v' }, name: 'V', serverAttributes: ['limit'], untilMs: 9 }]];
+  assert.deepEqual(
+    [views(device).map(({ name, serverAttributes, fromMs, untilMs }) => [name, serverAttributes, fromMs, untilMs]), views(owner)],
+    [[['V', ['limit'], 0, 9]], []],
+  );
   assert.deepEqual([findEntity('DEVICE', 'D'), findEntity('DEVICE', 'E'), findCustomer('C')], [device, undefined, owner]);
   assert.deepEqual(relations(owner, 'incoming'), [{ relationType: 'Has', entity: device }]);
   assert.deepEqual([isRelated(device, owner, 'Has'), isRelated(owner, device, 'Has')], [true, false]);

@@ -35,6 +35,8 @@ class Platform:
     tenant: EntityId = field(default_factory=lambda: EntityId("TENANT", "00000000-0000-0000-0000-0000000000ff"))
     #: Source, type, target.
     relations: list[tuple[EntityId, str, EntityId]] = field(default_factory=list)
+    #: Entity and view.
+    views: list[tuple[EntityId, Any]] = field(default_factory=list)
     #: In the form of the REST API.
     alarms: list[dict[str, Any]] = field(default_factory=list)
     #: By id of the device.
@@ -226,6 +228,7 @@ def _install() -> None:
         "entities": {
             "get": lambda id: _entity(id, False),
             "find": lambda entity_type, name: None if entity_type == "CUSTOMER" else _named(entity_type, name),
+            "views": lambda entity, limit: [view for viewed, view in platform.views if viewed == entity][:limit],
             "tenant": lambda: platform.tenant,
         },
         "customers": {

@@ -242,6 +242,9 @@ class ReadsTest(unittest.TestCase):
         platform.latest = {("d", "t"): (5, 20)}
         platform.series = {("d", "t"): [(1, 10), (2, 15), (5, 20)]}
         platform.relations = [(device, "Has", owner)]
+        view = entities.EntityView(EntityId("ENTITY_VIEW", "v"), "V", ["t"], [], [], ["limit"], 0, None)
+        platform.views = [(device, view)]
+        self.assertEqual((entities.views(device), entities.views(owner)), ([view], []))
         platform.alarms = [{"id": {"id": "a"}, "type": "hot", "originator": {"id": "d"}}]
         platform.credentials = {"d": credentials.DeviceCredentials("ACCESS_TOKEN", "token", None)}
         self.assertEqual(readings.attributes(device, "SERVER_SCOPE", ["limit", "none"]), {"limit": (1, 7)})

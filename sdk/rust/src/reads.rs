@@ -10,7 +10,7 @@ use crate::bindings::node::pacificsoft::plugin as contract;
 use crate::testing::platform;
 
 pub use crate::bindings::node::pacificsoft::plugin::credentials::DeviceCredentials;
-pub use crate::bindings::node::pacificsoft::plugin::entities::EntityInfo;
+pub use crate::bindings::node::pacificsoft::plugin::entities::{EntityInfo, EntityView};
 pub use crate::bindings::node::pacificsoft::plugin::history::Span;
 pub use crate::bindings::node::pacificsoft::plugin::relations::{Direction, Related};
 
@@ -94,6 +94,14 @@ pub fn customer_of(entity: &EntityId) -> Option<EntityInfo> {
     read!(contract::customers::of(entity), |platform| {
         let customer = platform.entity(entity)?.customer?;
         platform.entity(&customer)
+    })
+}
+
+/// Views of an entity: what of it somebody is shown. `limit`: 1 to 100.
+pub fn views(entity: &EntityId, limit: u32) -> Vec<EntityView> {
+    read!(contract::entities::views(entity, limit), |platform| {
+        let of = platform.views.iter().filter(|(viewed, _)| viewed == entity);
+        of.map(|(_, view)| view.clone()).take(limit as usize).collect()
     })
 }
 

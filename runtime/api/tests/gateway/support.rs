@@ -16,9 +16,9 @@ use components::{Components, ComponentsConfig, InProcess, Quotas};
 use device::{Registry, RegistryConfig};
 use effects::Effects;
 use egress::{Addresses, Egress, EgressConfig, SystemResolver, Trust};
-use model::entity::{Alarm, Authority, DeviceCredentials, Direction, EntityRecord, Relation, RelationGroup};
+use model::entity::{Alarm, Authority, DeviceCredentials, EntityRecord, Relation};
 use model::{AttributeScope, Clock, DeviceId, DownlinkKinds, EntityId, EntityKind, Reading, TenantId};
-use plugins::{AdapterComponent, Catalog, Host, HostConfig, LoadedComponent, LogLevel, LogSink, Readings, Span};
+use plugins::{AdapterComponent, Catalog, Host, HostConfig, LoadedComponent, LogLevel, LogSink, Readings, RelatedBy, Span};
 use rules::NodeSurroundings;
 use secrets::{Key, Vault};
 use serde_json::Value as Json;
@@ -80,12 +80,12 @@ impl Readings for Silent {
     fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
         told(self.0.entity_by_name_now(tenant, kind, name))
     }
-    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
+    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
         let query = RelationQuery {
-            direction,
-            group: RelationGroup::Common,
-            relation_type: of_type.map(str::to_owned),
-            limit: limit as usize,
+            direction: which.direction,
+            group: which.group,
+            relation_type: which.of_type.map(str::to_owned),
+            limit: which.limit as usize,
         };
         told(self.0.relations_now(entity, &query))
     }

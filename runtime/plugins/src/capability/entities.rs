@@ -1,17 +1,17 @@
 //! Interfaces `entities` and `customers`: what the tenant has. Which kinds each of them offers is what keeps the two permissions apart.
 
-use model::entity::EntityRecord;
-use model::{EntityId, EntityKind, TenantId};
+use model::entity::{Direction, EntityRecord, EntityView, RelationGroup};
+use model::{AttributeScope, EntityId, EntityKind, TenantId};
 use serde_json::Value as Json;
 use uuid::Uuid;
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 
-use crate::bindings::entities::EntityInfo;
+use crate::bindings::entities::{EntityInfo, EntityView as ShownView};
 use crate::bindings::{customers, entities, entity};
 use crate::error::Unanswered;
 use crate::guest::Guest;
-use crate::readings::at_once;
+use crate::readings::{RelatedBy, at_once};
 
 /// What interface `entities` offers.
 const OFFERED: [EntityKind; 7] = [
@@ -23,6 +23,9 @@ const OFFERED: [EntityKind; 7] = [
     EntityKind::AssetProfile,
     EntityKind::EntityView,
 ];
+
+/// Views of one answer at most.
+const VIEWS_MAX: u32 = 100;
 
 impl Guest {
     async fn record(&mut self, entity: EntityId) -> wasmtime::Result<Option<EntityRecord>> {
@@ -61,6 +64,30 @@ impl Guest {
         }
     }
 
+    async fn views(&mut self, named: entity::EntityId, limit: u32) -> wasmtime::Result<Vec<ShownView>> {
+        let entity = self.own_entity(&named)?;
+        let Some(readings) = &self.readings else { return Ok(Vec::new()) };
+        let which = RelatedBy {
+            direction: Direction::From,
+            group: RelationGroup::EntityView,
+            of_type: None,
+            limit: limit.clamp(1, VIEWS_MAX),
+        };
+        let related = readings.relations(entity, &which).await.map_err(Unanswered::end)?;
+        let mut views = Vec::with_capacity(related.len());
+        for relation in related {
+            let id = EntityId::new(self.tenant, relation.to.entity_type, relation.to.id);
+            let Some(record) = self.record(id).await? else { continue };
+            let view: EntityView =
+                serde_json::from_value(record.body).map_err(|error| Unanswered::end(format!("a view is not understood: {error}")))?;
+            // What it has looked at before may still be related to it.
+            if view.entity_id == entity.into() {
+                views.push(shown_view(id, view));
+            }
+        }
+        Ok(views)
+    }
+
     async fn customer(&mut self, named: entity::EntityId) -> wasmtime::Result<Option<EntityInfo>> {
         let entity = self.own_entity(&named)?;
         if entity.kind != EntityKind::Customer {
@@ -92,6 +119,10 @@ impl entities::Host for Guest {
         at_once(self.entity_named(entity_type, name))
     }
 
+    fn views(&mut self, named: entity::EntityId, limit: u32) -> wasmtime::Result<Vec<ShownView>> {
+        at_once(self.views(named, limit))
+    }
+
     fn tenant(&mut self) -> wasmtime::Result<entity::EntityId> {
         Ok(told(EntityKind::Tenant, self.tenant.0))
     }
@@ -116,6 +147,7 @@ pub(crate) fn awaited(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     let mut interface = linker.instance("pacificsoft:plugin/entities@0.1.0")?;
     asynchronous!(interface, "get", (named: entity::EntityId) => entity);
     asynchronous!(interface, "find", (entity_type: String, name: String) => entity_named);
+    asynchronous!(interface, "views", (named: entity::EntityId, limit: u32) => views);
     interface.func_wrap("tenant", |store: StoreContextMut<'_, Guest>, (): ()| {
         Ok((told(EntityKind::Tenant, store.data().tenant.0),))
     })?;
@@ -130,6 +162,20 @@ fn told(kind: EntityKind, id: Uuid) -> entity::EntityId {
     entity::EntityId {
         entity_type: kind.as_str().to_owned(),
         id: id.to_string(),
+    }
+}
+
+fn shown_view(id: EntityId, view: EntityView) -> ShownView {
+    let attributes = |scope| view.attributes(scope).to_vec();
+    ShownView {
+        id: told(id.kind, id.id),
+        time_series: view.time_series().to_vec(),
+        client_attributes: attributes(AttributeScope::ClientScope),
+        shared_attributes: attributes(AttributeScope::SharedScope),
+        server_attributes: attributes(AttributeScope::ServerScope),
+        from_ms: view.start_time_ms,
+        until_ms: view.until_ms(),
+        name: view.name,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::bindings::entity::EntityId;
 use crate::bindings::relations::{Direction as Asked, Host, Related};
 use crate::error::Unanswered;
 use crate::guest::Guest;
-use crate::readings::at_once;
+use crate::readings::{RelatedBy, at_once};
 
 /// Relations of one answer at most.
 const RELATIONS_MAX: u32 = 1_000;
@@ -44,10 +44,13 @@ impl Guest {
             Asked::Outgoing => Direction::From,
             Asked::Incoming => Direction::To,
         };
-        let found = readings
-            .relations(entity, direction, relation_type.as_deref(), limit.clamp(1, RELATIONS_MAX))
-            .await
-            .map_err(Unanswered::end)?;
+        let which = RelatedBy {
+            direction,
+            group: RelationGroup::Common,
+            of_type: relation_type.as_deref(),
+            limit: limit.clamp(1, RELATIONS_MAX),
+        };
+        let found = readings.relations(entity, &which).await.map_err(Unanswered::end)?;
         let seen = found.into_iter().map(|relation| {
             let other = relation.seen(direction);
             Related {

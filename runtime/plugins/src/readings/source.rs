@@ -5,11 +5,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Relation};
 use model::{AttributeScope, DeviceId, EntityId, EntityKind, Reading, TenantId};
 use uuid::Uuid;
 
-use super::{AwaitedReadings, Readings, Span};
+use super::{AwaitedReadings, Readings, RelatedBy, Span};
 
 /// Where what is stored comes from.
 #[derive(Clone)]
@@ -85,16 +85,10 @@ impl Source {
         }
     }
 
-    pub(crate) async fn relations(
-        &self,
-        entity: EntityId,
-        direction: Direction,
-        of_type: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<Relation>, String> {
+    pub(crate) async fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
         match self {
-            Source::AtOnce(readings) => readings.relations(entity, direction, of_type, limit),
-            Source::Awaited(readings) => readings.relations(entity, direction, of_type, limit).await,
+            Source::AtOnce(readings) => readings.relations(entity, which),
+            Source::Awaited(readings) => readings.relations(entity, which).await,
         }
     }
 

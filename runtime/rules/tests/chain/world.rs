@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, Receipt, RouteError, Router, SettleError, Settled, SinglePeer};
 use effects::{Allowances, Effects, Outside};
 use egress::{Addresses, AllowList, Egress, EgressConfig, SystemResolver, Trust};
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Event, EventKind, Relation, RelationGroup, RuleChainMetadata};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event, EventKind, Relation, RuleChainMetadata};
 use model::{
     AttributeScope, Clock, DeviceId, EntityId, EntityKind, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId,
     TenantId, Value,
 };
-use plugins::{Catalog, LogLevel, LogSink, Readings, Span};
+use plugins::{Catalog, LogLevel, LogSink, Readings, RelatedBy, Span};
 use rules::{CallLane, ChainHandle, ChainInput, ChainLane, ChainState, Graph, Neighbours, NodeSurroundings, start_chain};
 use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
@@ -81,12 +81,12 @@ impl Readings for Stored {
     fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
         told(self.0.entity_by_name_now(tenant, kind, name))
     }
-    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
+    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
         let query = RelationQuery {
-            direction,
-            group: RelationGroup::Common,
-            relation_type: of_type.map(str::to_owned),
-            limit: limit as usize,
+            direction: which.direction,
+            group: which.group,
+            relation_type: which.of_type.map(str::to_owned),
+            limit: which.limit as usize,
         };
         told(self.0.relations_now(entity, &query))
     }

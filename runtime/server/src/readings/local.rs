@@ -1,8 +1,8 @@
 //! What guests read, answered by the embedded store at once: it is in this process.
 
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Relation};
 use model::{AttributeScope, DeviceId, EntityId, EntityKind, Reading, TenantId};
-use plugins::{Readings, Span};
+use plugins::{Readings, RelatedBy, Span};
 use storage::EmbeddedStore;
 use uuid::Uuid;
 
@@ -32,8 +32,8 @@ impl Readings for LocalReadings {
         told(self.0.entity_by_name_now(tenant, kind, name))
     }
 
-    fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
-        told(self.0.relations_now(entity, &relation_query(direction, of_type, limit)))
+    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
+        told(self.0.relations_now(entity, &relation_query(which)))
     }
 
     fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String> {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::entity::{Alarm, DeviceCredentials, Direction, EntityRecord, Relation};
+use model::entity::{Alarm, DeviceCredentials, EntityRecord, Relation};
 use model::{AttributeScope, DeviceId, EntityId, EntityKind, Reading, TenantId};
-use plugins::{AwaitedReadings, Span};
+use plugins::{AwaitedReadings, RelatedBy, Span};
 use storage::{StorageError, Store};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -80,8 +80,8 @@ impl AwaitedReadings for RemoteReadings {
         self.wait(self.store.entity_by_name(tenant, kind, name)).await
     }
 
-    async fn relations(&self, entity: EntityId, direction: Direction, of_type: Option<&str>, limit: u32) -> Result<Vec<Relation>, String> {
-        let query = relation_query(direction, of_type, limit);
+    async fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
+        let query = relation_query(which);
         self.wait(self.store.relations(entity, &query)).await
     }
 

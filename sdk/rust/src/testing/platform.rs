@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::EntityId;
-use crate::reads::{DeviceCredentials, Direction, EntityInfo, Related, Span};
+use crate::reads::{DeviceCredentials, Direction, EntityInfo, EntityView, Related, Span};
 
 /// What is stored of a tenant.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Platform {
     pub entities: Vec<EntityInfo>,
     /// Start, type, end.
     pub relations: Vec<(EntityId, String, EntityId)>,
+    /// By what they show.
+    pub views: Vec<(EntityId, EntityView)>,
     /// In the form of the REST API.
     pub alarms: Vec<Json>,
     /// By device.
@@ -36,6 +38,7 @@ impl Default for Platform {
             series: BTreeMap::new(),
             entities: Vec::new(),
             relations: Vec::new(),
+            views: Vec::new(),
             alarms: Vec::new(),
             credentials: Vec::new(),
         }
