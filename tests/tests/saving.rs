@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value as Json, json};
+use tests::clients::python;
 use tests::live::{Watcher, command, values};
 use tests::rest::{Rest, exchange};
 use tests::server::{Options, Server};
@@ -11,6 +12,7 @@ const SWITCH: &str = "org.thingsboard.rule.engine.filter.TbMsgTypeSwitchNode";
 const SERIES: &str = "org.thingsboard.rule.engine.telemetry.TbMsgTimeseriesNode";
 const ATTRIBUTES: &str = "org.thingsboard.rule.engine.telemetry.TbMsgAttributesNode";
 const DELETE: &str = "org.thingsboard.rule.engine.telemetry.TbMsgDeleteAttributesNode";
+const VIEWS: &str = "org.thingsboard.rule.engine.action.TbCopyAttributesToEntityViewNode";
 const ALARM: &str = "org.thingsboard.rule.engine.action.TbCreateAlarmNode";
 
 fn says(server: &Server, what: &str, values: &Json) {
@@ -192,3 +194,63 @@ fn the_chain_hears_of_attributes_that_are_written() {
         (&json!("changed SHARED_SCOPE"), &json!({"limit": 5}))
     );
 }
+
+/// The view is made by ThingsBoard's own client. What the device says of itself is in it then, and in the history of the view's own chain.
+#[test]
+fn what_a_device_says_of_itself_is_so_of_its_views() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let device = tenant.device("Demo device");
+    let view = python(TB_VIEW, &[&server.http, &device]);
+    let save = json!({"scope": "CLIENT_SCOPE", "processingSettings": {"type": "ON_EVERY_MESSAGE"}});
+    let nodes = [
+        (SWITCH, "switch", json!({"version": 0})),
+        (ATTRIBUTES, "save", save),
+        (VIEWS, "copy", json!({"version": 0})),
+        (SERIES, "note", json!({"defaultTTL": 0})),
+    ];
+    let connections = json!([
+        {"fromIndex": 0, "toIndex": 1, "type": "Post attributes"}, {"fromIndex": 1, "toIndex": 2, "type": "Success"},
+        {"fromIndex": 2, "toIndex": 3, "type": "Success"}, {"fromIndex": 0, "toIndex": 3, "type": "Post telemetry"}
+    ]);
+    tenant.root_chain(&nodes, &connections);
+    says(&server, "attributes", &json!({"fw": "v1.2", "serial": 7}));
+    says(&server, "telemetry", &at(5_000, 5));
+    let server = server.kill_and_restart();
+    let tenant = server.tenant();
+    let of = |what: &str| tenant.get(&format!("/api/plugins/telemetry/ENTITY_VIEW/{}/values/{what}", view.trim()));
+    let attributes = of("attributes/CLIENT_SCOPE");
+    assert_eq!(
+        (&attributes[0]["key"], &attributes[0]["value"], &attributes[1]),
+        (&json!("fw"), &json!("v1.2"), &Json::Null),
+        "{attributes}"
+    );
+    let series = of("timeseries?keys=level&useStrictDataTypes=true");
+    assert_eq!(
+        (&series["level"][0]["ts"], &series["level"][0]["value"]),
+        (&json!(5_000), &json!(5)),
+        "{series}"
+    );
+    let (status, said) = tenant.delete(&format!("/api/device/{device}"));
+    assert!(status == 400 && said.contains("entity views"), "{said}");
+}
+
+const TB_VIEW: &str = r#"
+import sys
+from tb_ce_client import ThingsboardClient
+from tb_ce_client.models.entity_view import EntityView
+url, device = sys.argv[1:]
+with ThingsboardClient(url, "tenant@pacificsoft.org", "tenant") as client:
+    keys = {"timeseries": ["level"], "attributes": {"cs": ["fw"], "ss": [], "sh": []}}
+    made = client.save_entity_view(EntityView.from_dict({"name": "V", "type": "part", "keys": keys,
+        "entityId": {"entityType": "DEVICE", "id": device}}))
+    found = client.get_tenant_entity_view_by_name("V")
+    assert found.id.id == made.id.id and found.keys.attributes.cs == ["fw"], found
+    assert [one.name for one in client.get_tenant_entity_views(10, 0).data] == ["V"]
+    assert client.get_entity_view_info_by_id(str(made.id.id)).customer_title is None
+    other = client.save_entity_view(EntityView.from_dict({"name": "W", "type": "part", "keys": keys,
+        "entityId": {"entityType": "DEVICE", "id": device}}))
+    client.delete_entity_view(str(other.id.id))
+    assert client.get_tenant_entity_views(10, 0).total_elements == 1
+print(made.id.id)
+"#;

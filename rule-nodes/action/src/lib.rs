@@ -1,6 +1,7 @@
 //! Actions: nodes that ask the host to save, raise, clear, relate or send something, and nodes that hold and count messages. What has a script that
 //! has to be run is refused here, and served by the component with an interpreter, `script`.
 
+mod copy_to_view;
 mod customer;
 mod delay;
 mod delete_attributes;
@@ -20,6 +21,7 @@ mod save_to_custom_table;
 #[cfg(test)]
 mod testing;
 
+pub use copy_to_view::CopyToView;
 pub use customer::{AssignToCustomer, UnassignFromCustomer};
 pub use delay::Delay;
 pub use delete_attributes::DeleteAttributesNode;
@@ -56,5 +58,6 @@ pacificsoft_sdk::export_nodes!(
     DeviceState,
     Math,
     RestCallReply,
-    SaveToCustomTable
+    SaveToCustomTable,
+    CopyToView
 );

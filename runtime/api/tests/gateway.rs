@@ -12,6 +12,8 @@ mod changes;
 mod devices;
 #[path = "gateway/egress.rs"]
 mod egress;
+#[path = "gateway/entity_views.rs"]
+mod entity_views;
 #[path = "gateway/form.rs"]
 mod form;
 #[path = "gateway/isolation.rs"]
