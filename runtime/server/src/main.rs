@@ -15,7 +15,6 @@ mod outside;
 mod peer;
 mod ports;
 mod rates;
-mod readings;
 mod shipped;
 mod store;
 mod wire;

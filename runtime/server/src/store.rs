@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use plugins::Source;
+use readings::{LocalReadings, RemoteReadings};
 use storage::{EmbeddedConfig, EmbeddedStore, NodeStateStore, Store, Tap};
 use storage_cassandra::{CassandraConfig, CassandraStore};
 
 use crate::config::{Config, Storage};
 use crate::peer::Introduced;
-use crate::readings::{LocalReadings, RemoteReadings};
 use crate::wire::blocking;
 
 /// Bytes of the secrets a server makes for itself.

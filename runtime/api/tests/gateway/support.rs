@@ -16,14 +16,15 @@ use components::{Components, ComponentsConfig, InProcess, Quotas};
 use device::{Registry, RegistryConfig};
 use effects::Effects;
 use egress::{Addresses, Egress, EgressConfig, SystemResolver, Trust};
-use model::entity::{Alarm, Authority, DeviceCredentials, EntityRecord, Relation};
-use model::{AttributeScope, Clock, DeviceId, DownlinkKinds, EntityId, EntityKind, Reading, TenantId};
-use plugins::{AdapterComponent, Catalog, Host, HostConfig, LoadedComponent, LogLevel, LogSink, Readings, RelatedBy, Span};
+use model::entity::Authority;
+use model::{Clock, DeviceId, DownlinkKinds, TenantId};
+use plugins::{AdapterComponent, Catalog, Host, HostConfig, LoadedComponent, LogLevel, LogSink};
+use readings::LocalReadings;
 use rules::NodeSurroundings;
 use secrets::{Key, Vault};
 use serde_json::Value as Json;
 use session::{Adapters, CloseReason, Event, Inbound, Session, Sessions, SessionsConfig, Transport};
-use storage::{EmbeddedConfig, EmbeddedStore, RelationQuery, SeriesQuery, StorageError, Store};
+use storage::{EmbeddedConfig, EmbeddedStore, Store};
 use tempfile::TempDir;
 use tenant::{App, AppConfig, AppServing, ChainTable, LocalDevices};
 use tower::ServiceExt;
@@ -48,62 +49,10 @@ impl Clock for TestClock {
     }
 }
 
-struct Silent(EmbeddedStore);
+struct Silent;
 
 impl LogSink for Silent {
     fn line(&self, _: TenantId, _: &str, _: LogLevel, _: &str) {}
-}
-
-fn told<T>(read: Result<T, StorageError>) -> Result<T, String> {
-    read.map_err(|error| error.to_string())
-}
-
-impl Readings for Silent {
-    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String> {
-        told(self.0.attribute_now(entity, scope, key))
-    }
-    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String> {
-        told(self.0.latest_now(entity, key))
-    }
-    fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String> {
-        let query = SeriesQuery {
-            from_ms: span.from_ms,
-            to_ms: span.to_ms,
-            limit: span.limit,
-            descending: span.newest_first,
-        };
-        told(self.0.series_now(entity, key, &query))
-    }
-    fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String> {
-        told(self.0.entity_now(entity))
-    }
-    fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
-        told(self.0.entity_by_name_now(tenant, kind, name))
-    }
-    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
-        let query = RelationQuery {
-            direction: which.direction,
-            group: which.group,
-            relation_type: which.of_type.map(str::to_owned),
-            limit: which.limit as usize,
-        };
-        told(self.0.relations_now(entity, &query))
-    }
-    fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String> {
-        told(self.0.relation_now(tenant, named)).map(|found| found.is_some())
-    }
-    fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String> {
-        told(self.0.alarm_now(tenant, id))
-    }
-    fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String> {
-        told(self.0.active_alarm_now(originator, alarm_type))
-    }
-    fn active_alarms(&self, originator: EntityId, limit: u32) -> Result<Vec<Alarm>, String> {
-        told(self.0.active_alarms_now(originator, limit as usize))
-    }
-    fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String> {
-        told(self.0.credentials_of_now(device))
-    }
 }
 
 #[derive(Clone, Default)]
@@ -238,7 +187,7 @@ impl Gateway {
             quotas: Quotas::default(),
             policy: Policy::default(),
         });
-        let silent = Arc::new(Silent(embedded.clone()));
+        let silent = Arc::new(Silent);
         let devices = LateDevices::default();
         let router = DeviceRouter::new(Arc::new(SinglePeer), Arc::new(devices.clone()));
         let table = ChainTable::new();
@@ -249,8 +198,8 @@ impl Gateway {
             components: components.clone(),
             effects: effects.clone(),
             nodes: NodeSurroundings {
-                readings: silent.clone().into(),
-                states: Arc::new(silent.0.clone()),
+                readings: Arc::new(LocalReadings(embedded.clone())).into(),
+                states: Arc::new(embedded.clone()),
                 log: silent.clone(),
                 clock: clock.clone(),
                 shares: shares::Shares::of_this_machine(),

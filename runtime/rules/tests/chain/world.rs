@@ -10,20 +10,17 @@ use async_trait::async_trait;
 use cluster::{DeviceLane, Devices, Receipt, RouteError, Router, SettleError, Settled, SinglePeer};
 use effects::{Allowances, Effects, Outside};
 use egress::{Addresses, AllowList, Egress, EgressConfig, SystemResolver, Trust};
-use model::entity::{Alarm, DeviceCredentials, EntityRecord, Event, EventKind, Relation, RuleChainMetadata};
+use model::entity::{Event, EventKind, RuleChainMetadata};
 use model::{
-    AttributeScope, Clock, DeviceId, EntityId, EntityKind, Message, MessageKind, Metadata, PageRequest, Payload, Reading, RuleChainId,
-    TenantId, Value,
+    AttributeScope, Clock, DeviceId, EntityId, Message, MessageKind, Metadata, PageRequest, Payload, RuleChainId, TenantId, Value,
 };
-use plugins::{Catalog, LogLevel, LogSink, Readings, RelatedBy, Span};
+use plugins::{Catalog, LogLevel, LogSink};
+use readings::LocalReadings;
 use rules::{CallLane, ChainHandle, ChainInput, ChainLane, ChainState, Graph, Neighbours, NodeSurroundings, start_chain};
 use secrets::{Key, Vault};
 use serde_json::{Value as Json, json};
 use shares::Shares;
-use storage::{
-    AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, RelationQuery, SeriesQuery, StorageError,
-    TimeSeriesStore,
-};
+use storage::{AttributeStore, EmbeddedConfig, EmbeddedStore, EventFilter, EventStore, Journal, Mutation, SeriesQuery, TimeSeriesStore};
 use uuid::Uuid;
 
 pub use crate::catalog::{patient, strict};
@@ -60,61 +57,6 @@ pub async fn until(what: &str, mut is_there: impl FnMut() -> bool) {
 }
 
 struct Silent;
-
-/// What nodes read, from the store.
-struct Stored(EmbeddedStore);
-
-fn told<T>(read: Result<T, StorageError>) -> Result<T, String> {
-    read.map_err(|error| error.to_string())
-}
-
-impl Readings for Stored {
-    fn attribute(&self, entity: EntityId, scope: AttributeScope, key: &str) -> Result<Option<Reading>, String> {
-        told(self.0.attribute_now(entity, scope, key))
-    }
-    fn latest(&self, entity: EntityId, key: &str) -> Result<Option<Reading>, String> {
-        told(self.0.latest_now(entity, key))
-    }
-    fn entity(&self, entity: EntityId) -> Result<Option<EntityRecord>, String> {
-        told(self.0.entity_now(entity))
-    }
-    fn entity_named(&self, tenant: TenantId, kind: EntityKind, name: &str) -> Result<Option<EntityRecord>, String> {
-        told(self.0.entity_by_name_now(tenant, kind, name))
-    }
-    fn relations(&self, entity: EntityId, which: &RelatedBy<'_>) -> Result<Vec<Relation>, String> {
-        let query = RelationQuery {
-            direction: which.direction,
-            group: which.group,
-            relation_type: which.of_type.map(str::to_owned),
-            limit: which.limit as usize,
-        };
-        told(self.0.relations_now(entity, &query))
-    }
-    fn is_related(&self, tenant: TenantId, named: &Relation) -> Result<bool, String> {
-        told(self.0.relation_now(tenant, named)).map(|found| found.is_some())
-    }
-    fn series(&self, entity: EntityId, key: &str, span: &Span) -> Result<Vec<Reading>, String> {
-        let query = SeriesQuery {
-            from_ms: span.from_ms,
-            to_ms: span.to_ms,
-            limit: span.limit,
-            descending: span.newest_first,
-        };
-        told(self.0.series_now(entity, key, &query))
-    }
-    fn alarm(&self, tenant: TenantId, id: Uuid) -> Result<Option<Alarm>, String> {
-        told(self.0.alarm_now(tenant, id))
-    }
-    fn active_alarm(&self, originator: EntityId, alarm_type: &str) -> Result<Option<Alarm>, String> {
-        told(self.0.active_alarm_now(originator, alarm_type))
-    }
-    fn active_alarms(&self, originator: EntityId, limit: u32) -> Result<Vec<Alarm>, String> {
-        told(self.0.active_alarms_now(originator, limit as usize))
-    }
-    fn credentials(&self, device: DeviceId) -> Result<Option<DeviceCredentials>, String> {
-        told(self.0.credentials_of_now(device))
-    }
-}
 
 impl LogSink for Silent {
     /// A defect of the platform, to be survived: some words make it panic.
@@ -237,7 +179,7 @@ impl World {
         };
         let effects = Effects::new(Arc::new(store.clone()), router, Arc::clone(&chain_clock) as _).with_outside(outside);
         let around = NodeSurroundings {
-            readings: Arc::new(Stored(store.clone())).into(),
+            readings: Arc::new(LocalReadings(store.clone())).into(),
             states: Arc::new(store.clone()),
             log: Arc::new(Silent),
             clock: Arc::new(Ticking::default()),

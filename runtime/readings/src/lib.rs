@@ -1,4 +1,5 @@
-//! What guests read while they decide: from a store in this process at once, from one behind a network by waiting, within limits.
+//! What guests read while they decide: the ports of `plugins`, answered by a store. One in this process answers at once, one behind a network is
+//! waited for, within limits.
 
 mod local;
 mod remote;
