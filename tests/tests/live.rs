@@ -424,3 +424,67 @@ try:
 except websocket.WebSocketBadStatusException as refused:
     print(len(opened), refused.status_code)
 "#;
+
+#[test]
+fn a_customer_sees_of_a_device_what_a_view_of_it_shows() {
+    let server = Server::start(Options::demo());
+    let tenant = server.tenant();
+    let device = tenant.device("Demo device");
+    says(&server, &json!({"temperature": 20, "secret": 1}));
+    let (user, customer) = customer(&tenant, "viewer");
+    let view = json!({"name": "V", "type": "part", "entityId": {"entityType": "DEVICE", "id": device},
+        "keys": {"timeseries": ["temperature"], "attributes": {"cs": [], "ss": [], "sh": []}}});
+    let mut view = tenant.post("/api/entityView", &view);
+    let id = view["id"]["id"].as_str().unwrap().to_owned();
+    let of_view = |number: i64, more: &Json| {
+        let mut command = command(number, &id, more);
+        command["entityType"] = json!("ENTITY_VIEW");
+        command
+    };
+    let mut watcher = Watcher::open(&server, user.token());
+    let all = of_view(1, &json!({"scope": "LATEST_TELEMETRY"}));
+    let frame = watcher.asked(&json!({ "tsSubCmds": [all] }));
+    refused(&frame, 1, 3);
+    view["customerId"] = tenant.post(&format!("/api/customer/{customer}/entityView/{id}"), &Json::Null)["customerId"].clone();
+    let frame = watcher.asked(&json!({ "tsSubCmds": [all] }));
+    assert_eq!(
+        (values(&frame, "temperature"), values(&frame, "secret")),
+        (vec!["20".to_owned()], vec![]),
+        "{frame}"
+    );
+    let device_itself = command(2, &device, &json!({"scope": "LATEST_TELEMETRY"}));
+    let frame = watcher.asked(&json!({ "tsSubCmds": [device_itself] }));
+    refused(&frame, 2, 3);
+    says(&server, &json!({"secret": 2}));
+    says(&server, &json!({"temperature": 21, "secret": 3}));
+    let frame = watcher.hear();
+    assert_eq!(
+        (values(&frame, "temperature"), values(&frame, "secret")),
+        (vec!["21".to_owned()], vec![]),
+        "{frame}"
+    );
+    let past = of_view(
+        3,
+        &json!({"keys": "temperature,secret", "startTs": 0, "endTs": 9_999_999_999_999_i64, "limit": 10}),
+    );
+    let frame = watcher.asked(&json!({ "historyCmds": [past] }));
+    assert_eq!(
+        (values(&frame, "temperature").len(), values(&frame, "secret").len()),
+        (2, 0),
+        "{frame}"
+    );
+
+    // Another part of time: whoever watches is told to ask again, and sees nothing until then.
+    let mut view = tenant.get(&format!("/api/entityView/{id}"));
+    view["endTimeMs"] = json!(1_000);
+    tenant.post("/api/entityView", &view);
+    let told = refused(&watcher.hear(), 1, 2);
+    assert!(told.contains("changed"), "{told}");
+    says(&server, &json!({"temperature": 22}));
+    let frame = watcher.asked(&json!({ "tsSubCmds": [all] }));
+    assert_eq!(values(&frame, "temperature"), Vec::<String>::new(), "{frame}");
+    says(&server, &json!({"temperature": 23}));
+    // The user is no viewer any more.
+    assert_eq!(tenant.delete(&format!("/api/customer/entityView/{id}")).0, 200);
+    refused(&watcher.hear(), 1, 3);
+}

@@ -44,6 +44,7 @@ fn five_minutes_go_as_described() {
         "CLEARED_UNACK",
         "\"root\"",
         "TbMsgTypeSwitchNode",
+        "{\"humidity\":[{",
         "TbJsFilterNode",
         "\"die\"",
         "\"thrown\"",

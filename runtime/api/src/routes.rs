@@ -37,7 +37,7 @@ use axum::Router;
 
 use crate::state::ApiState;
 pub(crate) use telemetry::{given_keys, no_keys, parse_scope};
-pub(crate) use telemetry_read::{History, Span};
+pub(crate) use telemetry_read::{History, LookedAt, Span};
 
 /// All of them.
 pub(crate) fn routes() -> Router<ApiState> {

@@ -83,7 +83,7 @@ pub(super) fn refusal(number: i64, error: &ApiError) -> String {
 /// 1: something inside, 2: a bad request, 3: not for this user, who cannot tell that from what is not there.
 fn code(error: &ApiError) -> u32 {
     match error {
-        ApiError::Invalid(_) | ApiError::TooLarge | ApiError::TooMany { .. } => 2,
+        ApiError::Invalid(_) | ApiError::Conflict(_) | ApiError::TooLarge | ApiError::TooMany { .. } => 2,
         ApiError::NotFound(_) | ApiError::Forbidden | ApiError::Authentication(_) | ApiError::TokenExpired => 3,
         _ => 1,
     }
@@ -126,6 +126,7 @@ mod tests {
             (ApiError::Internal, 1),
             (ApiError::Unavailable, 1),
             (ApiError::invalid("x"), 2),
+            (ApiError::Conflict("x".to_owned()), 2),
             (ApiError::no_entity("DEVICE", 1), 3),
             (ApiError::Forbidden, 3),
         ] {

@@ -22,7 +22,7 @@ use super::{Entry, refused};
 use crate::ApiError;
 use crate::auth::token::Claims;
 use crate::extract::{Principal, principal};
-use crate::routes::{History, Span, given_keys, no_keys, parse_scope};
+use crate::routes::{History, LookedAt, Span, given_keys, no_keys, parse_scope};
 use crate::state::ApiState;
 use socket::{Ending, Socket};
 
@@ -201,7 +201,7 @@ impl Session {
     }
 
     /// Watches first: what is saved while the rest is read is told afterwards, maybe a second time.
-    fn watch(&mut self, number: i64, entity: EntityId, interest: Interest) -> Result<(), ApiError> {
+    fn watch(&mut self, number: i64, looked_at: LookedAt, interest: Interest) -> Result<(), ApiError> {
         self.unsubscribe(number);
         let max = self.api.live.config().subscriptions_max;
         let place = Some(()).filter(|()| self.subscriptions.len() < max);
@@ -211,10 +211,11 @@ impl Session {
             ApiError::Invalid(format!("There are too many subscriptions; a session may have {max}"))
         })?;
         let interest = Arc::new(interest);
-        let watch = self.api.live.0.feed.watch(entity, Arc::clone(&interest), &self.outbox);
+        let watch = self.api.live.0.feed.watch(looked_at.entity, Arc::clone(&interest), &self.outbox);
         let watch = watch.map_err(|full| ApiError::Invalid(full.to_string()))?;
         self.numbers.insert(watch.id(), number);
-        self.subscriptions.insert(number, Subscription::new(entity, interest, watch, place));
+        self.subscriptions
+            .insert(number, Subscription::new(looked_at, interest, watch, place));
         Ok(())
     }
 
@@ -225,21 +226,21 @@ impl Session {
     }
 
     async fn subscribe_series(&mut self, asked: &Asked) -> Result<Data, ApiError> {
-        let entity = self.entity(asked).await?;
-        let keys = given_keys(asked.keys.as_deref())?;
+        let looked_at = LookedAt::by(&self.api, self.entity(asked).await?).await?;
+        let keys = looked_at.keys(given_keys(asked.keys.as_deref())?);
         let past = match (asked.time_window > 0, &keys) {
             (true, Some(keys)) => Some((past(asked, asked.start_ts.saturating_add(asked.time_window))?, keys.clone())),
             _ => None,
         };
         let from_ms = if past.is_some() { asked.start_ts } else { i64::MIN };
         let interest = Interest::new(Wanted::Series { from_ms }, keys.as_deref());
-        self.watch(asked.cmd_id, entity, interest.clone())?;
+        self.watch(asked.cmd_id, looked_at.clone(), interest.clone())?;
         let stored: Result<Vec<Stored>, ApiError> = match past {
             Some((past, keys)) => {
-                let read = past.read(&*self.api.store, entity, keys).await;
+                let read = self.read(past, &looked_at, keys).await;
                 read.map(|found| found.into_iter().map(|(key, readings)| (None, key, readings)).collect())
             }
-            None => self.newest(entity, &interest).await,
+            None => self.newest(&looked_at, &interest).await,
         };
         self.began(asked.cmd_id, stored)
     }
@@ -254,13 +255,14 @@ impl Session {
             .map(parse_scope)
             .transpose()?;
         let interest = Interest::new(Wanted::Attributes(scope), keys.as_deref());
-        self.watch(asked.cmd_id, entity, interest.clone())?;
-        let stored = self.newest(entity, &interest).await;
+        let own = LookedAt::own(entity);
+        self.watch(asked.cmd_id, own.clone(), interest.clone())?;
+        let stored = self.newest(&own, &interest).await;
         self.began(asked.cmd_id, stored)
     }
 
-    async fn newest(&self, entity: EntityId, interest: &Interest) -> Result<Vec<Stored>, ApiError> {
-        let found = newest(&*self.api.store, entity, interest).await?;
+    async fn newest(&self, looked_at: &LookedAt, interest: &Interest) -> Result<Vec<Stored>, ApiError> {
+        let found = newest(&*self.api.store, looked_at, interest).await?;
         Ok(found
             .into_iter()
             .map(|((scope, key), reading)| (scope, key, vec![reading]))
@@ -280,13 +282,27 @@ impl Session {
     }
 
     async fn history(&self, asked: &Asked) -> Result<Data, ApiError> {
-        let entity = self.entity(asked).await?;
-        let keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
+        let looked_at = LookedAt::by(&self.api, self.entity(asked).await?).await?;
+        let asked_keys = given_keys(asked.keys.as_deref())?.ok_or_else(no_keys)?;
+        let keys = looked_at.keys(Some(asked_keys)).unwrap_or_default();
         let mut data = Data::default();
-        for (key, readings) in past(asked, asked.end_ts)?.read(&*self.api.store, entity, keys).await? {
+        for (key, readings) in self.read(past(asked, asked.end_ts)?, &looked_at, keys).await? {
             data.extend(&key, &readings);
         }
         Ok(data)
+    }
+
+    /// The past, as far as it is shown.
+    async fn read(
+        &self,
+        past: History,
+        looked_at: &LookedAt,
+        keys: Vec<Arc<str>>,
+    ) -> Result<Vec<(Arc<str>, Vec<model::Reading>)>, ApiError> {
+        match past.narrowed(looked_at) {
+            Some(past) => past.read(&*self.api.store, looked_at.entity, keys).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Tells what waits, all of a subscription at once.
@@ -317,9 +333,9 @@ impl Session {
         };
         let mut fresh = Fresh::default();
         updates.iter().for_each(|update| subscription.take(&update.news, &mut fresh));
-        let entity = subscription.entity;
+        let seen = subscription.looked_at.seen;
         // Before anything is told: who may not see it any more is told nothing.
-        if fresh.look && !self.stays(socket, &[number], entity).await? {
+        if fresh.look && !self.stays(socket, &[number], seen).await? {
             return Ok(());
         }
         if fresh.read {
@@ -370,8 +386,8 @@ impl Session {
             Err(_) => return Ok(()),
         }
         let mut watched: HashMap<EntityId, Vec<i64>> = HashMap::new();
-        for (number, subscription) in self.subscriptions.iter().filter(|(_, one)| concerned(one.entity)) {
-            watched.entry(subscription.entity).or_default().push(*number);
+        for (number, subscription) in self.subscriptions.iter().filter(|(_, one)| concerned(one.looked_at.seen)) {
+            watched.entry(subscription.looked_at.seen).or_default().push(*number);
         }
         for (entity, numbers) in watched {
             self.stays(socket, &numbers, entity).await?;
@@ -386,13 +402,36 @@ impl Session {
             Err(error) => Err(error),
         };
         let Err(error @ (ApiError::NotFound(_) | ApiError::Forbidden)) = seen else {
+            return self.shows_the_same(socket, numbers, entity).await;
+        };
+        self.end(socket, numbers, &error).await?;
+        Ok(false)
+    }
+
+    /// Whether a view shows what it did when it was subscribed to. If not, these subscriptions end.
+    async fn shows_the_same(&mut self, socket: &mut Socket, numbers: &[i64], seen: EntityId) -> Result<bool, Ending> {
+        let by_view = |number: &&i64| self.subscriptions.get(*number).is_some_and(|one| one.looked_at.is_by_view());
+        let by_view: Vec<i64> = numbers.iter().filter(by_view).copied().collect();
+        if by_view.is_empty() {
+            return Ok(true);
+        }
+        // The store is away: this is looked at again.
+        let Ok(now) = LookedAt::by(&self.api, seen).await else {
             return Ok(true);
         };
+        let is_other = |number: &i64| self.subscriptions.get(number).is_some_and(|one| one.looked_at != now);
+        let changed: Vec<i64> = by_view.into_iter().filter(is_other).collect();
+        let error = ApiError::Conflict("The entity view has changed: subscribe again".to_owned());
+        self.end(socket, &changed, &error).await?;
+        Ok(changed.is_empty())
+    }
+
+    async fn end(&mut self, socket: &mut Socket, numbers: &[i64], error: &ApiError) -> Result<(), Ending> {
         for number in numbers {
             self.unsubscribe(*number);
-            self.refuse(socket, *number, &error).await?;
+            self.refuse(socket, *number, error).await?;
         }
-        Ok(false)
+        Ok(())
     }
 }
 

@@ -5,11 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use feed::{Interest, News, Wanted, Watch};
-use model::{AttributeScope, EntityId, Reading, Value};
+use model::{AttributeScope, Reading, Value};
 use storage::{StorageError, Store};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::reply::Data;
+use crate::routes::LookedAt;
 
 /// Keys of which is remembered what was told. Of others the newest value may be told twice.
 const KEYS_KNOWN_MAX: usize = 10_000;
@@ -17,7 +18,7 @@ const KEYS_KNOWN_MAX: usize = 10_000;
 /// A subscription of a session.
 pub(super) struct Subscription {
     /// To what.
-    pub(super) entity: EntityId,
+    pub(super) looked_at: LookedAt,
     interest: Arc<Interest>,
     told: Known,
     /// What was newest could not be read when it had to be.
@@ -54,9 +55,9 @@ pub(super) struct Fresh {
 
 impl Subscription {
     /// That has told nothing yet.
-    pub(super) fn new(entity: EntityId, interest: Arc<Interest>, watch: Watch, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(looked_at: LookedAt, interest: Arc<Interest>, watch: Watch, place: OwnedSemaphorePermit) -> Self {
         Subscription {
-            entity,
+            looked_at,
             interest,
             told: Known::default(),
             behind: false,
@@ -67,7 +68,10 @@ impl Subscription {
 
     /// What an update adds.
     pub(super) fn take(&mut self, news: &News, fresh: &mut Fresh) {
-        take(&self.interest, &mut self.told, news, fresh);
+        match news {
+            News::Points { ts_ms, .. } if !self.looked_at.shows(*ts_ms) => {}
+            news => take(&self.interest, &mut self.told, news, fresh),
+        }
     }
 
     /// Values that are told at first.
@@ -80,19 +84,20 @@ impl Subscription {
 
     /// Reads what is newest, and adds what was not told.
     pub(super) async fn catch_up(&mut self, store: &dyn Store, data: &mut Data) -> Result<(), StorageError> {
-        let newest = newest(store, self.entity, &self.interest).await?;
+        let newest = newest(store, &self.looked_at, &self.interest).await?;
         self.told.differs(newest, data);
         Ok(())
     }
 }
 
 /// What is stored of what is wanted, the newest of each key.
-pub(super) async fn newest(store: &dyn Store, entity: EntityId, interest: &Interest) -> Result<Vec<(Key, Reading)>, StorageError> {
+pub(super) async fn newest(store: &dyn Store, looked_at: &LookedAt, interest: &Interest) -> Result<Vec<(Key, Reading)>, StorageError> {
+    let entity = looked_at.entity;
     let keys: Option<Vec<Arc<str>>> = interest.keys.as_ref().map(|keys| keys.iter().cloned().collect());
     let scopes = match interest.wanted {
         Wanted::Series { .. } => {
             let latest = store.latest(entity, keys.as_deref()).await?.into_iter();
-            let latest = latest.filter(|(_, reading)| interest.has_time(reading.ts_ms));
+            let latest = latest.filter(|(_, reading)| interest.has_time(reading.ts_ms) && looked_at.shows(reading.ts_ms));
             return Ok(latest.map(|(key, reading)| ((None, key), reading)).collect());
         }
         Wanted::Attributes(Some(scope)) => vec![scope],

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use cluster::{Change, What};
 use model::entity::{Customer, Direction, EntityView, IdRef, Relation, RelationGroup};
-use model::{AttributeScope, EntityId, EntityKind, Page, TenantId};
+use model::{AttributeScope, DeviceId, EntityId, EntityKind, Page, TenantId};
 use serde::{Deserialize, Serialize};
 use storage::{EntityFilter, Mutation, RelationQuery};
 use uuid::Uuid;
@@ -169,10 +170,19 @@ async fn save_view(api: &ApiState, tenant: TenantId, mut view: EntityView) -> Re
     if let Some(before) = stored.filter(|_| is_moved) {
         let relation = relation(&before, id);
         batch.push(Mutation::DeleteRelation { tenant, relation });
+        changed(api, tenant, &before);
     }
+    changed(api, tenant, &view);
     copy_attributes(api, entity, EntityId::new(tenant, EntityKind::EntityView, id), &view, &mut batch).await?;
     write(api, batch).await?;
     Ok(view)
+}
+
+/// Whoever watches the entity by the view looks again what may be seen of it.
+fn changed(api: &ApiState, tenant: TenantId, view: &EntityView) {
+    if let Ok(device) = DeviceId::try_from(view.entity_id.of(tenant)) {
+        api.app.announce(Change::of(device, What::Device));
+    }
 }
 
 /// Makes a view's attributes what it shows of its entity's.
@@ -248,10 +258,10 @@ async fn remove(State(api): State<ApiState>, TenantAdmin { tenant }: TenantAdmin
     let view = EntityId::new(tenant, EntityKind::EntityView, id);
     api.clone()
         .finish("delete entity view", async move {
-            match api.store.delete_entity(view).await? {
-                true => Ok(()),
-                false => Err(ApiError::no_entity("Entity View", id)),
-            }
+            let before: EntityView = record::get(&*api.store, tenant, id).await?;
+            api.store.delete_entity(view).await?;
+            changed(&api, tenant, &before);
+            Ok(())
         })
         .await
 }
@@ -289,6 +299,7 @@ async fn give_to(
     let base = view.version.unwrap_or(1);
     let saved = record::save(&*api.store, tenant, id, base, &mut view).await;
     saved.map_err(|error| ApiError::saving("Entity view", error))?;
+    changed(api, tenant, &view);
     Ok(Json(shown(view)))
 }
 

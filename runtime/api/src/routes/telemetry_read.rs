@@ -20,7 +20,7 @@ use crate::ApiError;
 use crate::extract::{Member, Params, PathOf};
 use crate::state::ApiState;
 pub(crate) use history::{History, Span};
-use looked_at::LookedAt;
+pub(crate) use looked_at::LookedAt;
 
 pub(super) fn routes() -> Router<ApiState> {
     Router::new()
@@ -95,7 +95,7 @@ async fn series(
                 .latest(looked_at.entity, read.as_deref())
                 .await?
                 .into_iter()
-                .filter(|(_, reading)| looked_at.shows(reading))
+                .filter(|(_, reading)| looked_at.shows(reading.ts_ms))
                 .map(|(key, reading)| (key, vec![shown(reading, strict)]))
                 .collect();
             // A key that was asked for and has no reading is answered all the same, with null.

@@ -121,7 +121,7 @@ async fn a_view_is_given_to_a_customer_and_its_device_is_not() {
         (format!("/api/tenant/entityViews{all}&type=part"), &people.admin),
         (format!("/api/customer/{}/entityViews{all}", people.customer), &people.user),
     ] {
-        assert_eq!(listed(gateway.get(&path, token).await.ok()), [again.clone()], "{path}");
+        assert_eq!(listed(gateway.get(&path, token).await.ok()), std::slice::from_ref(&again), "{path}");
     }
     for (path, token) in [
         (format!("/api/tenant/entityViews{all}&type=whole"), &people.admin),

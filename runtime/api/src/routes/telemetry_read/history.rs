@@ -106,7 +106,7 @@ impl History {
     }
 
     /// The part of it that is shown; none: nothing of it.
-    pub(super) fn narrowed(self, looked_at: &LookedAt) -> Option<Self> {
+    pub(crate) fn narrowed(self, looked_at: &LookedAt) -> Option<Self> {
         let (from_ms, to_ms) = looked_at.time(self.from_ms, self.to_ms)?;
         Some(History { from_ms, to_ms, ..self })
     }

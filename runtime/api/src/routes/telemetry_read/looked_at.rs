@@ -3,32 +3,51 @@
 use std::sync::Arc;
 
 use model::entity::EntityView;
-use model::{EntityId, EntityKind, Reading};
+use model::{EntityId, EntityKind};
 
 use crate::state::ApiState;
 use crate::{ApiError, record};
 
 /// Whose time series, and which of them.
-pub(super) struct LookedAt {
-    pub(super) entity: EntityId,
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LookedAt {
+    /// What the caller has to be allowed to see.
+    pub(crate) seen: EntityId,
+    /// Whose they are.
+    pub(crate) entity: EntityId,
     view: Option<EntityView>,
 }
 
 impl LookedAt {
-    /// By the id of the entity, or of the view, which the caller may see.
-    pub(super) async fn by(api: &ApiState, entity: EntityId) -> Result<Self, ApiError> {
-        if entity.kind != EntityKind::EntityView {
-            return Ok(LookedAt { entity, view: None });
+    /// An entity's own.
+    pub(crate) fn own(entity: EntityId) -> Self {
+        LookedAt {
+            seen: entity,
+            entity,
+            view: None,
         }
-        let view: EntityView = record::get(&*api.store, entity.tenant, entity.id).await?;
+    }
+
+    /// By the id of the entity, or of the view, which the caller may see.
+    pub(crate) async fn by(api: &ApiState, seen: EntityId) -> Result<Self, ApiError> {
+        if seen.kind != EntityKind::EntityView {
+            return Ok(LookedAt::own(seen));
+        }
+        let view: EntityView = record::get(&*api.store, seen.tenant, seen.id).await?;
         Ok(LookedAt {
-            entity: EntityId::new(entity.tenant, view.entity_id.entity_type, view.entity_id.id),
+            seen,
+            entity: EntityId::new(seen.tenant, view.entity_id.entity_type, view.entity_id.id),
             view: Some(view),
         })
     }
 
+    /// Whether it is another's.
+    pub(crate) fn is_by_view(&self) -> bool {
+        self.view.is_some()
+    }
+
     /// Which of some keys are to be read; none: of all.
-    pub(super) fn keys(&self, asked: Option<Vec<Arc<str>>>) -> Option<Vec<Arc<str>>> {
+    pub(crate) fn keys(&self, asked: Option<Vec<Arc<str>>>) -> Option<Vec<Arc<str>>> {
         let Some(view) = &self.view else { return asked };
         let shown = view.time_series();
         Some(match asked {
@@ -38,15 +57,15 @@ impl LookedAt {
     }
 
     /// The part of a time, from and up to, that is shown; none: nothing of it.
-    pub(super) fn time(&self, from_ms: i64, to_ms: i64) -> Option<(i64, i64)> {
+    pub(crate) fn time(&self, from_ms: i64, to_ms: i64) -> Option<(i64, i64)> {
         match &self.view {
             None => Some((from_ms, to_ms)),
             Some(view) => view.shown(from_ms, to_ms),
         }
     }
 
-    /// Whether a reading is shown.
-    pub(super) fn shows(&self, reading: &Reading) -> bool {
-        self.time(reading.ts_ms, reading.ts_ms.saturating_add(1)).is_some()
+    /// Whether a reading of a time is shown.
+    pub(crate) fn shows(&self, ts_ms: i64) -> bool {
+        self.time(ts_ms, ts_ms.saturating_add(1)).is_some()
     }
 }
