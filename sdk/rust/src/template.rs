@@ -1,4 +1,5 @@
-//! Templates in configurations: `${key}` stands for metadata, `$[path]` for a place in the payload, `${secret:name}` for a secret.
+//! Templates in configurations: `${key}` stands for metadata, `$[path]` for a place in the payload, `${secret:name}` for a secret; `${*}` and
+//! `$[*]` for all metadata and for the whole payload, as JSON.
 
 use crate::{Message, Piece};
 
@@ -94,16 +95,36 @@ impl Part {
     fn fill(&self, message: &Message, filled: &mut String, add: impl Fn(&mut String, &str)) {
         match self {
             Part::Text(text) => filled.push_str(text),
-            Part::Metadata(key) => match message.metadata(key) {
+            Part::Metadata(key) => match message.metadata(key).or_else(|| all_metadata(key, message)) {
                 Some(value) => add(filled, &value),
                 None => push_all(filled, &["${", key, "}"]),
             },
-            Part::Payload(path) => match message.text(path).or_else(|| message.json(path)) {
+            Part::Payload(path) => match message
+                .text(path)
+                .or_else(|| message.json(path))
+                .or_else(|| whole_payload(path, message))
+            {
                 Some(value) => add(filled, &value),
                 None => push_all(filled, &["$[", path, "]"]),
             },
         }
     }
+}
+
+/// What stands for everything.
+const ALL: &str = "*";
+
+fn all_metadata(key: &str, message: &Message) -> Option<String> {
+    let all = || {
+        let entries = message.metadata_entries().into_iter();
+        let object: serde_json::Map<_, _> = entries.map(|(key, value)| (key, serde_json::Value::from(value))).collect();
+        serde_json::Value::Object(object).to_string()
+    };
+    (key == ALL).then(all)
+}
+
+fn whole_payload(path: &str, message: &Message) -> Option<String> {
+    if path == ALL { message.json("") } else { None }
 }
 
 fn push_all(text: &mut String, parts: &[&str]) {
@@ -125,6 +146,7 @@ mod tests {
             ("${deviceName}: $[name] at $[t]", "D1: boiler at 25"),
             ("${nothing} costs 5$", "${nothing} costs 5$"),
             ("$[gone] ${open", "$[gone] ${open"),
+            ("${*} $[*]", r#"{"deviceName":"D1"} {"name":"boiler","t":25}"#),
             ("", ""),
         ];
         for (template, expected) in cases {
