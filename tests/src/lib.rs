@@ -33,6 +33,7 @@ pub mod generator;
 pub mod kafka;
 pub mod live;
 pub mod mailbox;
+pub mod models;
 pub mod network;
 pub mod outside;
 pub mod proxy;

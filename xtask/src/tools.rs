@@ -24,8 +24,10 @@ const PYTHON_PACKAGES: [&str; 10] = [
 /// Those in an environment of their own: they need an older paho-mqtt.
 const AZURE_PACKAGES: [&str; 1] = ["azure-iot-device==2.14.0"];
 
-/// Packages of npm, by name and version: a center for text messages.
-const NPM_PACKAGES: [&str; 1] = ["smpp@0.5.1"];
+/// A center for text messages, of npm, by name and version.
+const CENTER: [&str; 1] = ["smpp@0.5.1"];
+/// A server that speaks as the providers of AI models do.
+const MODELS: [&str; 1] = ["@copilotkit/aimock@1.43.0"];
 
 /// Installs what the whole-system tests need; answers the folder.
 ///
@@ -46,7 +48,9 @@ pub fn for_tests(root: &Path) -> Result<PathBuf> {
     let python = |folder: &Path, wanted: &[&str]| packages::pypi(&folder.join("venv"), wanted, &installing(wanted, "PyPI"));
     python(&tools, &PYTHON_PACKAGES)?;
     python(&tools.join("azure"), &AZURE_PACKAGES)?;
-    packages::npm(&tools.join("smpp"), &NPM_PACKAGES, &installing(&NPM_PACKAGES, "npm"))?;
+    for (folder, wanted) in [("smpp", CENTER), ("models", MODELS)] {
+        packages::npm(&tools.join(folder), &wanted, &installing(&wanted, "npm"))?;
+    }
     Ok(tools)
 }
 

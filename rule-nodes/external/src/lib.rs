@@ -1,6 +1,7 @@
 //! Nodes that speak to systems outside.
 
 mod address;
+mod ai_request;
 mod aws;
 mod azure_iot_hub;
 mod credentials;
@@ -16,6 +17,7 @@ mod send_to_slack;
 mod to_email;
 mod way;
 
+pub use ai_request::AiRequest;
 pub use aws::{AwsLambda, AwsSns, AwsSqs};
 pub use azure_iot_hub::AzureIotHub;
 pub use gcp_pubsub::GcpPubSub;
@@ -41,5 +43,6 @@ pacificsoft_sdk::export_nodes!(
     AzureIotHub,
     GcpPubSub,
     SendSms,
-    SendToSlack
+    SendToSlack,
+    AiRequest
 );

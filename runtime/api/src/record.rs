@@ -3,7 +3,7 @@
 //! Knows neither callers nor routes.
 
 use model::entity::{
-    Customer, Device, DeviceProfile, EntityRecord, EntityView, IdRef, StoredChain, StreamListener, Tenant, TenantProfile, User,
+    AiModel, Customer, Device, DeviceProfile, EntityRecord, EntityView, IdRef, StoredChain, StreamListener, Tenant, TenantProfile, User,
 };
 use model::{EntityId, EntityKind, Page, PageRequest, TenantId};
 use serde::Serialize;
@@ -52,6 +52,7 @@ entities! {
     Customer, Customer, "Customer", title;
     DeviceProfile, DeviceProfile, "Device profile", name;
     StreamListener, StreamListener, "Listener", name;
+    AiModel, AiModel, "AI model", name;
 }
 
 impl Entity for Device {

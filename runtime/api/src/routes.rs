@@ -1,6 +1,7 @@
 //! The resources, one file each. Handlers are thin: they extract, call what does the work, and answer.
 
 mod admin_settings;
+mod ai_model;
 mod alarm;
 mod auth;
 mod claim;
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
         .merge(auth::routes())
         .merge(admin_settings::routes())
+        .merge(ai_model::routes())
         .merge(device::routes())
         .merge(device_list::routes())
         .merge(device_profile::routes())

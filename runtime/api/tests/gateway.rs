@@ -4,6 +4,8 @@
 
 #[path = "gateway/admin_settings.rs"]
 mod admin_settings;
+#[path = "gateway/ai_models.rs"]
+mod ai_models;
 #[path = "gateway/alarms.rs"]
 mod alarms;
 #[path = "gateway/changes.rs"]

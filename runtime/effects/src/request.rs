@@ -23,7 +23,7 @@ mod tests;
 
 /// Where the node does not say.
 pub(crate) const TIMEOUT_MS: u32 = 20_000;
-const RESPONSE_BYTES: u32 = 256 * 1024;
+pub(crate) const RESPONSE_BYTES: u32 = 256 * 1024;
 /// Bytes of a refusal's body that are kept as metadata.
 const ERROR_BODY_BYTES_MAX: usize = 10_000;
 /// What a value in a URL or a form is written without: it must stay one value, whatever it holds.
@@ -48,6 +48,9 @@ impl Outside {
     /// # Errors
     /// When there is no answer. An answer that is a refusal is no error here.
     pub(crate) async fn send(&self, wanted: &HttpRequest, message: &Arc<Message>) -> Result<Performed, EffectError> {
+        if let Some(model) = wanted.ai_model() {
+            return self.ask(model, wanted, message).await;
+        }
         // An entity of the node's own tenant, as every entity of its messages.
         let tenant = message.originator.tenant;
         let request = self.request(tenant, wanted).await?;
@@ -184,7 +187,7 @@ pub(crate) fn basic(user: &str, password: &str) -> Result<HeaderValue, EgressErr
 
 /// Where a message goes with an answer, and what it carries: the fields and names of ThingsBoard's REST API call node. As it was, where the
 /// answer is no more than an acknowledgement.
-fn answered(response: &Response, message: &Message, accepted_if: Option<&str>) -> Performed {
+pub(crate) fn answered(response: &Response, message: &Message, accepted_if: Option<&str>) -> Performed {
     let is_accepted = |pointer: &str| {
         let body: Json = serde_json::from_slice(&response.body).unwrap_or_default();
         response.status.is_success() && body.pointer(pointer) == Some(&Json::Bool(true))

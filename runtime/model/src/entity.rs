@@ -2,6 +2,7 @@
 //!
 //! A stored entity is an [`EntityRecord`]: the fields every store indexes, and the JSON of one of the types here as its body.
 
+pub mod ai_model;
 pub mod alarm;
 pub mod claim;
 pub mod credentials;
@@ -18,6 +19,7 @@ pub mod topics;
 pub mod user;
 pub mod view;
 
+pub use ai_model::AiModel;
 pub use alarm::{Alarm, Severity};
 pub use claim::ClaimWindow;
 pub use credentials::{CredentialsError, MqttBasic, Proof};

@@ -64,6 +64,8 @@ pub enum EntityKind {
     AssetProfile = 12,
     /// A view of an entity.
     EntityView = 13,
+    /// A model of a provider of artificial intelligence.
+    AiModel = 14,
     /// A request to a device that is kept.
     Rpc = 20,
     /// A listener whose bytes a stream adapter understands.
@@ -74,7 +76,7 @@ pub enum EntityKind {
 
 impl EntityKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [EntityKind; 16] = [
+    pub const ALL: [EntityKind; 17] = [
         EntityKind::Tenant,
         EntityKind::Customer,
         EntityKind::User,
@@ -88,6 +90,7 @@ impl EntityKind {
         EntityKind::TenantProfile,
         EntityKind::AssetProfile,
         EntityKind::EntityView,
+        EntityKind::AiModel,
         EntityKind::Rpc,
         EntityKind::StreamListener,
         EntityKind::Secret,
@@ -119,6 +122,7 @@ impl EntityKind {
             EntityKind::TenantProfile => "TENANT_PROFILE",
             EntityKind::AssetProfile => "ASSET_PROFILE",
             EntityKind::EntityView => "ENTITY_VIEW",
+            EntityKind::AiModel => "AI_MODEL",
             EntityKind::Rpc => "RPC",
             EntityKind::StreamListener => "STREAM_LISTENER",
             EntityKind::Secret => "SECRET",

@@ -6,8 +6,8 @@
 use std::fmt::Debug;
 
 use model::entity::{
-    Alarm, Authority, Carrier, ClaimWindow, CredentialsType, Customer, Device, DeviceCredentials, DeviceProfile, EntityView, Event,
-    EventKind, Relation, RelationGroup, Rpc, RpcStatus, Severity, StoredChain, StreamListener, Tenant, TenantProfile, User,
+    AiModel, Alarm, Authority, Carrier, ClaimWindow, CredentialsType, Customer, Device, DeviceCredentials, DeviceProfile, EntityView,
+    Event, EventKind, Relation, RelationGroup, Rpc, RpcStatus, Severity, StoredChain, StreamListener, Tenant, TenantProfile, User,
 };
 use model::{AttributeScope, ComponentRecord, ComponentVersion, EntityKind};
 use serde::Serialize;
@@ -87,6 +87,13 @@ fn records_of_people_stay_as_they_are() {
     stays::<TenantProfile>(json!({
         "id": id("TENANT_PROFILE"), "createdTime": 1, "name": "n", "description": "d", "isolatedTbRuleEngine": true, "default": true,
         "profileData": {"configuration": {"maxComponents": 2}}, "version": 3,
+    }));
+}
+
+#[test]
+fn records_of_models_stay_as_they_are() {
+    stays::<AiModel>(json!({
+        "id": id("AI_MODEL"), "createdTime": 1, "tenantId": id("TENANT"), "name": "n", "configuration": {"provider": "OLLAMA"}, "version": 3,
     }));
 }
 
@@ -181,7 +188,7 @@ fn names_stay_as_they_are() {
     assert_eq!(names::<Severity>(), "CRITICAL MAJOR MINOR WARNING INDETERMINATE");
     assert_eq!(
         names::<EntityKind>(),
-        "TENANT CUSTOMER USER DASHBOARD ASSET DEVICE ALARM RULE_CHAIN RULE_NODE DEVICE_PROFILE TENANT_PROFILE ASSET_PROFILE ENTITY_VIEW RPC STREAM_LISTENER SECRET"
+        "TENANT CUSTOMER USER DASHBOARD ASSET DEVICE ALARM RULE_CHAIN RULE_NODE DEVICE_PROFILE TENANT_PROFILE ASSET_PROFILE ENTITY_VIEW AI_MODEL RPC STREAM_LISTENER SECRET"
     );
 }
 
@@ -189,7 +196,7 @@ fn names_stay_as_they_are() {
 #[test]
 fn numbers_stay_as_they_are() {
     let kinds = EntityKind::ALL.map(EntityKind::number);
-    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 20, 32, 33]);
+    assert_eq!(kinds, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 20, 32, 33]);
     assert_eq!(AttributeScope::ALL.map(|scope| scope as u8), [1, 2, 3]);
     let events = [
         EventKind::DebugRuleNode,

@@ -48,7 +48,7 @@ pub use memory::{Memory, SharedMemory, Timer};
 pub use node::{NodeContext, NodeInstance, timer_message};
 pub use outcome::{
     Content, Effect, Emission, EntityRef, HttpRequest, Identity, Outcome, Piece, Propagation, Proxy, Publish, Relation, RelationChange,
-    RequestBody, Retention, Tls,
+    RequestBody, Retention, Tls, ai_model_secret,
 };
 pub use readings::{AwaitedReadings, NothingStored, Readings, RelatedBy, Source, Span};
 pub use release::{Place, Places, Release, ReleaseId, ReleaseState, Watch};

@@ -1,5 +1,6 @@
 //! What a node decided, in the platform's words. Everything a guest says is checked here before anybody acts on it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::entity::Severity;
@@ -24,7 +25,7 @@ mod request;
 pub use effect::{Effect, EntityRef, Propagation, RelationChange};
 pub use kinds::EffectKinds;
 pub use publish::Publish;
-pub use request::{HttpRequest, Identity, Piece, Proxy, RequestBody, Tls};
+pub use request::{HttpRequest, Identity, Piece, Proxy, RequestBody, Tls, ai_model_secret};
 
 use names::{NAME_BYTES_MAX, keys, kind, name, relation_type, relation_types, uuid};
 
@@ -59,11 +60,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// Names of the secrets that its effects are to use.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub fn secrets(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.effects.iter().flat_map(|effect| {
             let (request, publish) = match effect {
                 Effect::HttpRequest(request) => (Some(request.secrets()), None),
-                Effect::Publish(publish) => (None, Some(publish.secrets())),
+                Effect::Publish(publish) => (None, Some(publish.secrets().map(Cow::Borrowed))),
                 _ => (None, None),
             };
             request.into_iter().flatten().chain(publish.into_iter().flatten())

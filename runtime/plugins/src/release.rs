@@ -172,7 +172,7 @@ impl Release {
             return Ok(());
         }
         let permitted = self.secrets();
-        match used.find(|name| !permitted.contains(*name)) {
+        match used.find(|name| !permitted.contains(&**name)) {
             None => Ok(()),
             Some(name) => Err(format!(
                 "the component may not use the secret {name:?}: grant it the permission \"secret:{name}\" first"
@@ -301,6 +301,8 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     fn release(places: &Arc<Places>) -> Arc<Release> {
@@ -382,7 +384,7 @@ mod tests {
                 basic_auth: Some((secret("by-user"), secret("by-password"))),
             }),
         })));
-        let names: Vec<&str> = outcome.secrets().collect();
+        let names: Vec<String> = outcome.secrets().map(Cow::into_owned).collect();
         let of_request = [
             "in-url",
             "in-header",
@@ -407,7 +409,7 @@ mod tests {
             "by-password",
         ];
         assert_eq!(names, [&of_request[..], &of_publish].concat());
-        let all: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let all: BTreeSet<String> = names.iter().cloned().collect();
         release.permit_secrets(Arc::new(all.clone()));
         assert_eq!(release.check(&outcome), Ok(()));
         for missing in &all {

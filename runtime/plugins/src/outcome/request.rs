@@ -1,5 +1,9 @@
 //! A request to a server outside, as a node asks for it: checked in form. Whether it may be sent is not known here.
 
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
 use super::{Checker, Content};
 use crate::bindings::outcome as wit;
 use crate::capability::short;
@@ -12,6 +16,14 @@ const PIECES_MAX: usize = 1_000;
 const HEADERS_MAX: usize = 64;
 /// Bytes of a secret's name at most.
 const SECRET_NAME_BYTES_MAX: usize = 64;
+
+/// What stands in a request instead of a URL, before the UUID of an AI model.
+const AI_MODEL: &str = "ai-model:";
+
+/// Under which name an AI model's settings are kept among its tenant's secrets: who asks the model uses that secret.
+pub fn ai_model_secret(model: Uuid) -> String {
+    format!("ai-model.{model}")
+}
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +109,21 @@ impl RequestBody {
 }
 
 impl HttpRequest {
+    /// The AI model that is asked, as it is named; none: a server is.
+    pub fn ai_model(&self) -> Option<&str> {
+        match &self.url[..] {
+            [Piece::Text(url)] => url.strip_prefix(AI_MODEL),
+            _ => None,
+        }
+    }
+
     /// Names of the secrets it is to use.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+    pub fn secrets(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let model = self.ai_model().and_then(|model| model.parse().ok()).map(ai_model_secret);
+        self.named_secrets().map(Cow::Borrowed).chain(model.map(Cow::Owned))
+    }
+
+    fn named_secrets(&self) -> impl Iterator<Item = &str> {
         let headers = self.headers.iter().map(|(_, value)| value);
         let basic = self.basic_auth.iter().flat_map(|(user, password)| [user, password]);
         let body = self.body.iter().filter_map(RequestBody::pieces);
@@ -198,4 +223,32 @@ pub(super) fn pieces(told: Vec<wit::Piece>) -> Result<Vec<Piece>, String> {
         wit::Piece::Secret(name) => Ok(Piece::Secret(name)),
     };
     told.into_iter().map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_a_model_uses_its_secret() {
+        let wanted = |url: &str| HttpRequest {
+            method: "POST",
+            url: vec![Piece::Text(url.to_owned())],
+            headers: Vec::new(),
+            basic_auth: None,
+            body: None,
+            timeout_ms: 0,
+            response_bytes_max: 0,
+            tls: None,
+            proxy: None,
+            accepted_if: None,
+        };
+        let secrets = |request: &HttpRequest| request.secrets().map(Cow::into_owned).collect::<Vec<_>>();
+        // However its UUID is written.
+        let model = wanted("ai-model:784F394C-42b6-435a-983c-b7beff2784f9");
+        assert_eq!(secrets(&model), ["ai-model.784f394c-42b6-435a-983c-b7beff2784f9"]);
+        for other in ["ai-model:1", "https://ai-model:784f394c-42b6-435a-983c-b7beff2784f9"] {
+            assert!(secrets(&wanted(other)).is_empty(), "{other}");
+        }
+    }
 }
