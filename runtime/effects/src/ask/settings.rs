@@ -70,7 +70,7 @@ pub(super) struct Options {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with provider, modelId and providerConfig")]
 struct Given {
     provider: Provider,
     #[serde(default)]

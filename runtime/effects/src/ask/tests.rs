@@ -196,6 +196,7 @@ fn settings_that_cannot_be_used_are_refused_without_a_value() {
         ("OPENAI", json!({"apiKey": {"s3cret": 1}}), "not understood"),
     ] {
         let refused = settings(provider, &login).map(drop).expect_err(provider);
+        assert!(!refused.contains("struct"), "{refused}");
         assert!(refused.contains(says) && !refused.contains("s3cret"), "{provider}: {refused}");
     }
 }
