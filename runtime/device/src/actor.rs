@@ -86,6 +86,8 @@ pub struct DeviceActor {
     last_activity_ms: i64,
     /// Entrance of the chain, kept until it closes or the facts change.
     entrance: Option<ChainLane>,
+    /// The revision of the chains by which it was found.
+    found_at: u64,
     /// Of messages that chains have not settled.
     holds: Holds,
 }
@@ -149,6 +151,7 @@ impl DeviceActor {
             uplinks: 0,
             last_activity_ms: 0,
             entrance: None,
+            found_at: 0,
             holds: Holds::default(),
         }
     }
@@ -410,9 +413,11 @@ impl DeviceActor {
             message: Arc::new(message),
             receipt: receipt.held(self.holds.hold()),
         };
-        // Twice: the entrance kept from before may have closed.
+        // Twice: the entrance kept from before may have closed meanwhile.
         for _ in 0..2 {
-            if self.entrance.as_ref().is_none_or(ChainLane::is_closed) {
+            let revision = self.around.chains.revision();
+            if self.found_at != revision || self.entrance.as_ref().is_none_or(ChainLane::is_closed) {
+                self.found_at = revision;
                 self.entrance = self.around.chains.entrance(self.device.tenant, self.facts.chain);
             }
             let Some(entrance) = &self.entrance else { break };

@@ -14,6 +14,10 @@ use crate::DeviceError;
 pub trait Chains: Send + Sync + 'static {
     /// The entrance of a chain, or of the tenant's root chain. None: there is no such chain.
     fn entrance(&self, tenant: TenantId, chain: Option<Uuid>) -> Option<ChainLane>;
+
+    /// Another number whenever an entrance may be another one: a chain has become the root, or has come or gone. An entrance that was found
+    /// before has to be looked up again then.
+    fn revision(&self) -> u64;
 }
 
 /// What of a device's record its messages carry.

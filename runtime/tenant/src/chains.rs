@@ -1,6 +1,7 @@
 //! Entrances of rule chains, by tenant. Written by tenant actors, read by device actors once for a batch of messages.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use device::Chains;
@@ -27,6 +28,12 @@ pub(crate) struct Doors {
 }
 
 impl Entrances {
+    /// Whether the same chains are there, and the same one is the root.
+    fn leads_as(&self, other: &Self) -> bool {
+        let has = |one: &Self, id: Uuid| one.doors(id).is_some();
+        self.root == other.root && self.by_chain.len() == other.by_chain.len() && self.by_chain.iter().all(|(id, _)| has(other, *id))
+    }
+
     fn doors(&self, wanted: Uuid) -> Option<&Doors> {
         let found = self.by_chain.iter().find(|(id, _)| *id == wanted);
         found.map(|(_, doors)| doors)
@@ -35,7 +42,14 @@ impl Entrances {
 
 /// The table.
 #[derive(Clone, Debug, Default)]
-pub struct ChainTable(Arc<DashMap<TenantId, Entrances>>);
+pub struct ChainTable(Arc<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    tenants: DashMap<TenantId, Entrances>,
+    /// Counts what makes an entrance another one, of any tenant.
+    revision: AtomicU64,
+}
 
 impl ChainTable {
     /// Empty.
@@ -45,30 +59,39 @@ impl ChainTable {
 
     /// Whether a tenant's chains run.
     pub fn serves(&self, tenant: TenantId) -> bool {
-        self.0.contains_key(&tenant)
+        self.0.tenants.contains_key(&tenant)
     }
 
     pub(crate) fn publish(&self, tenant: TenantId, entrances: Entrances) {
-        self.0.insert(tenant, entrances);
+        let before = self.0.tenants.insert(tenant, entrances.clone());
+        if before.is_none_or(|before| !before.leads_as(&entrances)) {
+            // After the entrances: who sees the number sees them.
+            self.0.revision.fetch_add(1, Ordering::Release);
+        }
     }
 
     pub(crate) fn withdraw(&self, tenant: TenantId) {
-        self.0.remove(&tenant);
+        self.0.tenants.remove(&tenant);
+        self.0.revision.fetch_add(1, Ordering::Release);
     }
 }
 
 impl Chains for ChainTable {
     fn entrance(&self, tenant: TenantId, chain: Option<Uuid>) -> Option<ChainLane> {
-        let entrances = self.0.get(&tenant)?;
+        let entrances = self.0.tenants.get(&tenant)?;
         let find = |wanted: Uuid| entrances.doors(wanted).map(|doors| doors.lane.clone());
         // A chain that a profile names but that is gone gives way to the root chain.
         chain.and_then(find).or_else(|| entrances.root.and_then(find))
+    }
+
+    fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Acquire)
     }
 }
 
 impl Neighbours for ChainTable {
     fn call_lane(&self, tenant: TenantId, chain: Uuid) -> Option<CallLane> {
-        let entrances = self.0.get(&tenant)?;
+        let entrances = self.0.tenants.get(&tenant)?;
         entrances.doors(chain).map(|doors| doors.calls.clone())
     }
 }

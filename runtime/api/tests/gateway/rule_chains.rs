@@ -69,8 +69,11 @@ async fn a_chain_is_saved_with_its_nodes_and_runs_when_it_is_the_root() {
     assert_eq!((&again["version"], &again["nodes"][0]["id"]), (&json!(4), &saved["nodes"][0]["id"]));
     gateway.post("/api/ruleChain/metadata", &people.admin, saved).await.refused(409, 35);
 
-    // The demo's root chain raises alarms; this one does not.
+    // The demo's root chain raises alarms; this one does not. The device is awake, and has found the way into the other one.
     let device = gateway.device(&people.admin, "D1").await;
+    gateway
+        .report(DeviceId::new(people.tenant, id(&device)), json!({"temperature": 20}))
+        .await;
     assert_eq!(
         gateway.post(&format!("{path}/root"), &people.admin, Json::Null).await.ok()["root"],
         json!(true)

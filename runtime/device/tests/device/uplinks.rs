@@ -92,6 +92,24 @@ async fn each_kind_of_uplink_becomes_its_message() {
     assert_eq!(*world.chains.asked.lock(), [(world.tenant, None)], "the entrance is kept");
 }
 
+/// As when another chain becomes the root.
+#[tokio::test]
+async fn the_entrance_is_looked_up_again_when_it_may_be_another_one() {
+    let world = World::new();
+    let (device, mut first) = (world.device().await, world.open_chain());
+    let (lane, session) = (world.lane(device).await, Session::new(1));
+    let report = |number: i64| session.uplink(0, 1, telemetry(None, json!({ "t": number })));
+    lane.send(report(1)).await.unwrap();
+    assert_eq!(next(&mut first).await.payload.json(), &json!({"t": 1}));
+    let mut second = world.open_chain();
+    lane.send(report(2)).await.unwrap();
+    assert_eq!(next(&mut first).await.payload.json(), &json!({"t": 2}), "nothing was said");
+    world.chains.revision.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    lane.send(report(3)).await.unwrap();
+    assert_eq!(next(&mut second).await.payload.json(), &json!({"t": 3}));
+    assert_eq!(world.chains.asked.lock().len(), 2);
+}
+
 #[tokio::test]
 async fn messages_keep_their_order_and_settle_when_the_chain_says_so() {
     let world = World::new();

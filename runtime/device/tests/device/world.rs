@@ -1,6 +1,7 @@
 //! What the tests stand on: a store in a temporary folder, a clock that follows the runtime's time, a chain that is played.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actor::{Lane, LaneReceiver, lane};
@@ -54,14 +55,19 @@ impl Clock for RuntimeClock {
 #[derive(Default)]
 pub struct PlayedChains {
     pub entrance: Mutex<Option<ChainLane>>,
-    /// What was asked for: once by each actor, and again when the entrance closes.
+    /// What was asked for: once by each actor, and again when the entrance closes, or is said to be another one.
     pub asked: Mutex<Vec<(TenantId, Option<Uuid>)>>,
+    pub revision: AtomicU64,
 }
 
 impl Chains for PlayedChains {
     fn entrance(&self, tenant: TenantId, chain: Option<Uuid>) -> Option<ChainLane> {
         self.asked.lock().push((tenant, chain));
         self.entrance.lock().clone()
+    }
+
+    fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Relaxed)
     }
 }
 
