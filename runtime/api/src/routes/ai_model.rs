@@ -105,7 +105,9 @@ async fn save(
 
 async fn save_model(api: &ApiState, tenant: TenantId, mut model: AiModel) -> Result<AiModel, ApiError> {
     let _turn = api.turns.take(("AI models", tenant)).await;
-    let (id, base) = match record::given_id::<AiModel>(model.id)? {
+    let given = record::given_id::<AiModel>(model.id)?;
+    let is_new = given.is_none();
+    let (id, base) = match given {
         None => {
             model.created_time = api.clock.now_ms();
             (Uuid::now_v7(), 0)
@@ -126,16 +128,16 @@ async fn save_model(api: &ApiState, tenant: TenantId, mut model: AiModel) -> Res
     model.tenant_id = Some(IdRef::tenant(tenant));
     let now_ms = api.clock.now_ms();
     // A new one's settings first, so that there is no model without them; of another its version decides first.
-    if base == 0 {
+    if is_new {
         settings.keep(&api.secrets, tenant, id, now_ms).await?;
     }
     if let Err(error) = record::save(&*api.store, tenant, id, base, &mut model).await {
-        if base == 0 {
+        if is_new {
             AiModelSettings::forget(&api.secrets, tenant, id).await?;
         }
         return Err(ApiError::saving("AI model", error));
     }
-    if base != 0 {
+    if !is_new {
         settings.keep(&api.secrets, tenant, id, now_ms).await?;
     }
     api.app.announce(Change::new(tenant, What::Outside));
